@@ -1,0 +1,39 @@
+# One line of meaning each; `make` alone lists them. PYTHON names the interpreter that .venv is made with.
+SHELL := /bin/bash
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export HF_HUB_DISABLE_TELEMETRY := 1
+READY := .venv/.ready
+
+.PHONY: help setup demo repro test check ui
+help:  ## list these
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## make .venv and install exactly what requirements.lock says
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, %s is %s; set PYTHON=…" % (sys.executable, sys.version.split()[0]))'
+	$(PYTHON) -m venv .venv
+	python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## all stages on the sample corpus, in demo/: minutes, no hub, no GPU
+	python -m clue_ner.demo
+
+repro: setup  ## the pipeline as params.yaml says (dvc repro)
+	dvc repro
+
+test: setup  ## the tests
+	python -m pytest
+
+check: setup  ## lint, format, types, import contracts
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports --no-cache
+
+ui: setup  ## the MLflow UI on http://127.0.0.1:5000
+	python -m clue_ner.cli ui

@@ -1,0 +1,19 @@
+"""clue-ner: fine-tune a Chinese BERT for named entity recognition and tag text with it."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from clue_ner.entities import Entity, Sentence
+
+if TYPE_CHECKING:
+    from clue_ner.tagger import Tagger
+
+__version__ = "0.1.0"
+__all__ = ["Entity", "Sentence", "Tagger", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the tagger, and with it torch, only when somebody asks for it."""
+    if name == "Tagger":
+        return importlib.import_module("clue_ner.tagger").Tagger
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,147 @@
+"""How each file between two stages is written (whole or not at all) and read (checked)."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from clue_ner.entities import Entity, Sentence
+from clue_ner.errors import ArtifactError
+
+CHECKSUMS = "checksums.json"
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """A fresh folder beside ``target`` that takes its place only if the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield work
+        for path in work.rglob("*"):
+            if path.is_file():
+                _fsync(path)
+        if target.exists():
+            shutil.rmtree(target)
+        work.chmod(0o755)
+        work.rename(target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a temporary file beside ``path`` and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with a final newline; floats keep six significant decimals."""
+    write_text(path, json.dumps(_rounded(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that an earlier stage wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: not JSON ({error}); delete it and run `dvc repro` again") from None
+
+
+def write_sentences(path: Path, sentences: Iterable[Sentence]) -> None:
+    """Write sentences as JSON lines: ``{"id", "text", "entities": [{"type", "start", "end"}]}``."""
+    lines = [json.dumps(to_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences]
+    write_text(path, "".join(lines))
+
+
+def read_sentences(path: Path) -> list[Sentence]:
+    """Read what ``write_sentences`` wrote."""
+    sentences = []
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, 1):
+                try:
+                    sentences.append(from_record(json.loads(line)))
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ArtifactError(
+                        f"{path}:{number}: damaged record ({error!r}); delete the file and run `dvc repro` again"
+                    ) from None
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
+    return sentences
+
+
+def to_record(sentence: Sentence) -> dict[str, Any]:
+    """A sentence as plain JSON values."""
+    entities = [{"type": e.type, "start": e.start, "end": e.end} for e in sentence.entities]
+    return {"id": sentence.id, "text": sentence.text, "entities": entities}
+
+
+def from_record(record: dict[str, Any]) -> Sentence:
+    """The sentence that ``to_record`` gave the values of."""
+    entities = (Entity(e["start"], e["end"], e["type"]) for e in record["entities"])
+    return Sentence(record["id"], record["text"], tuple(sorted(entities)))
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_checksums(folder: Path) -> None:
+    """Record the SHA-256 of every file in ``folder``, in ``checksums.json`` there."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
+    write_json(folder / CHECKSUMS, {str(p.relative_to(folder)): sha256(p) for p in files})
+
+
+def verify_checksums(folder: Path, mend: str) -> None:
+    """Compare ``folder`` with its ``checksums.json``; ``mend`` is the advice if they differ."""
+    for name, wanted in read_json(folder / CHECKSUMS).items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path}: missing; {mend}")
+        if (found := sha256(path)) != wanted:
+            raise ArtifactError(f"{path}: damaged (sha256 {found[:12]}…, wanted {wanted[:12]}…); {mend}")
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below ``folder``."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

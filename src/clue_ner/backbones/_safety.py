@@ -1,0 +1,215 @@
+"""What makes somebody's weights fit to use: safetensors only, no code, an encoder alone, one canonical form."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from clue_ner.errors import BackboneError
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+VOCABULARIES = (TOKENIZER, "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json")
+COMPANIONS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json", "merges.txt", "README.md")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def wanted(names: Collection[str], where: str) -> list[str]:
+    """Of all files a model has, the ones to read; BackboneError if there is no config, vocabulary or safetensors."""
+    there = ", ".join(sorted(names)[:20]) or "nothing"
+    if WEIGHTS in names:
+        weights = [WEIGHTS]
+    elif INDEX in names:
+        weights = [INDEX, *sorted(filter(SHARD.fullmatch, names))]
+    else:
+        pickles = [name for name in sorted(names) if name.endswith(PICKLES)]
+        why = f"{pickles[0]} is a pickle, which can run code when it is opened, so it is not read; " if pickles else ""
+        raise BackboneError(
+            f"{where}: no {WEIGHTS}; there: {there}; {why}"
+            "name a revision that has it (backbone.revision, often refs/pr/N: see the model's pull requests), or load "
+            "the model where you trust it, `save_pretrained` it as safetensors and give that folder as backbone.name"
+        )
+    vocabularies = [name for name in VOCABULARIES if name in names]
+    for missing in ([] if CONFIG in names else [CONFIG]) + ([] if vocabularies else [f"{TOKENIZER} or vocab.txt"]):
+        raise BackboneError(f"{where}: no {missing}; there: {there}; give a model saved whole, with its tokenizer")
+    return [CONFIG, *weights, *vocabularies, *(name for name in COMPANIONS if name in names)]
+
+
+def canonical(files: Mapping[str, Path], target: Path, where: str) -> dict[str, str]:
+    """Load encoder and tokenizer from ``files`` (by name), write both into ``target`` in one form.
+
+    The same weights and vocabulary give the same bytes, whatever prefix, head, number format or shards they came
+    with. Returns ``sha256`` of the weights' bytes (shards one after another) and ``licence``, as the model card has
+    it. Raises BackboneError for damaged files, code to run, models that are no encoder and slow tokenizers.
+    """
+    weights = [path for name, path in sorted(files.items()) if name.endswith(".safetensors")]
+    _refuse_code(files, where)
+    _check_shards(files, where)
+    for path in weights:
+        _open(path, where)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, path in files.items():
+            (Path(folder) / name).symlink_to(path.resolve())
+        with _quiet():
+            model, tokenizer = _load(Path(folder), where)
+            model.save_pretrained(target, save_original_format=False)
+            tokenizer.save_pretrained(target)
+    digest = hashlib.sha256()
+    for path in weights:
+        with path.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)
+    return {"sha256": digest.hexdigest(), "licence": _licence(files.get("README.md"))}
+
+
+def check(folder: Path, where: str) -> None:
+    """Check what a backbone wrote: the files, every tensor's name and shape against the config, finite values."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    for name in (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG):
+        if not (folder / name).is_file():
+            raise BackboneError(f"{where}: {name} was not written; its module in clue_ner/backbones/ has to")
+    with torch.device("meta"):
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+    model.pooler = None
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    with _open(folder / WEIGHTS, where) as tensors:
+        found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+        for name in sorted(shapes.keys() | found.keys()):
+            if shapes.get(name) != found.get(name):
+                raise BackboneError(
+                    f"{where}: tensor {name} has the shape {found.get(name, 'of nothing: it is not there')}, "
+                    f"{CONFIG} wants {shapes.get(name, 'no such tensor')}; weights and config are not of one model"
+                )
+            if not torch.isfinite(tensors.get_tensor(name)).all():
+                raise BackboneError(f"{where}: tensor {name} holds NaN or infinite values; get the weights again")
+
+
+def redact(text: str) -> str:
+    """``text`` without the passwords of URLs and without hub tokens.
+
+    >>> redact("GET https://me:secret@hub.example/api refused hf_abcdefghijklmnop")
+    'GET https://…@hub.example/api refused …'
+    """
+    for secret in filter(None, [os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")]):
+        text = text.replace(secret, "…")
+    return re.sub(r"(?<=://)[^/\s@]*(?=@)|\bhf_\w{10,}", "…", text)
+
+
+def _refuse_code(files: Mapping[str, Path], where: str) -> None:
+    for name in {CONFIG, TOKENIZER_CONFIG} & files.keys():
+        if "auto_map" in _json(files[name], where):
+            raise BackboneError(
+                f"{where}: {name} has auto_map, so the model needs its own code to be run; only models whose "
+                "architecture transformers itself has are loaded; choose another"
+            )
+
+
+def _check_shards(files: Mapping[str, Path], where: str) -> None:
+    if INDEX in files:
+        shards = set(_json(files[INDEX], where).get("weight_map", {}).values())
+        if missing := sorted(shards - files.keys()):
+            raise BackboneError(f"{where}: {INDEX} names {missing[0]}, which is not there; get the model again")
+
+
+def _json(path: Path, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BackboneError(f"{where}: {path}: not JSON ({error}); get the file again") from None
+    if not isinstance(value, dict):
+        raise BackboneError(f"{where}: {path}: found a JSON {type(value).__name__}, wanted an object")
+    return value
+
+
+def _open(path: Path, where: str) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise BackboneError(
+            f"{where}: {path}: truncated or damaged, not safetensors ({error}); delete the file and get it again"
+        ) from None
+
+
+def _load(folder: Path, where: str) -> tuple[Any, Any]:
+    """The encoder in float32 without pooler and the fast tokenizer of a folder that holds nothing else."""
+    import torch
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        if (
+            config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+            or config.is_encoder_decoder
+            or getattr(config, "is_decoder", False)
+        ):
+            raise BackboneError(
+                f"{where}: a {config.model_type} model is no encoder that reads in both directions; wanted one such "
+                "as bert, roberta, electra or deberta"
+            )
+        model, report = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=True,
+            attn_implementation="eager",
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except BackboneError:
+        raise
+    except Exception as error:  # transformers raises whatever its parts do on files that are not as it expects
+        raise BackboneError(f"{where}: transformers cannot load it: {str(error).replace(str(folder), '')}") from None
+    for name, found, expected in sorted(report["mismatched_keys"]):
+        raise BackboneError(f"{where}: tensor {name} has the shape {tuple(found)}, {CONFIG} wants {tuple(expected)}")
+    missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
+    if missing:
+        raise BackboneError(
+            f"{where}: {len(missing)} of the encoder's weights are missing, such as {missing[0]}; "
+            f"{WEIGHTS} is of another model or was saved in part"
+        )
+    rows = model.get_input_embeddings().num_embeddings
+    if not tokenizer.is_fast:
+        raise BackboneError(f"{where}: its tokenizer has no fast form and so no character offsets; choose another")
+    if not rows / 2 < len(tokenizer) <= rows:
+        raise BackboneError(
+            f"{where}: the tokenizer has {len(tokenizer)} tokens, the model {rows}; they are not of one model"
+        )
+    model.pooler = None
+    for circumstance in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(circumstance, None)
+    return model, tokenizer
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' report of the heads that are left out: what matters of it is checked."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _licence(readme: Path | None) -> str:
+    import yaml
+    from huggingface_hub import metadata_load
+
+    try:
+        card = metadata_load(readme) if readme else None
+    except (yaml.YAMLError, ValueError):
+        card = None
+    return str((card or {}).get("license", "unknown"))

@@ -1,0 +1,33 @@
+"""Pretrained weights in a local folder, as ``save_pretrained`` or a hub download left them."""
+
+import os
+from pathlib import Path
+
+from clue_ner.backbones import _safety
+from clue_ner.errors import BackboneError, ParamsError
+from clue_ner.params import BackboneParams
+
+
+def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
+    """Write the encoder in the folder ``params.name`` in its canonical form into ``target``.
+
+    A relative name begins at the repository's root, also in temporary and queued runs (``DVC_ROOT``). Raises
+    BackboneError if files are missing, damaged or unsafe, or are links to somewhere else.
+    """
+    if params.revision is not None:
+        raise ParamsError(f"backbone.revision: a folder has none, found {params.revision!r}; set it to null")
+    try:
+        folder = (Path(os.environ.get("DVC_ROOT", ".")) / Path(params.name).expanduser()).resolve()
+    except RuntimeError as error:
+        raise BackboneError(f"backbone {params.name}: {error}; write the folder's path in full") from None
+    where = f"backbone {params.name} ({folder})"
+    if not folder.is_dir():
+        raise BackboneError(f"{where}: no such folder; wanted one with config.json, model.safetensors, tokenizer.json")
+    files = {name: folder / name for name in _safety.wanted([p.name for p in folder.iterdir() if p.is_file()], where)}
+    for name, path in files.items():
+        if not path.resolve().is_relative_to(folder):
+            raise BackboneError(
+                f"{where}: {name} links out of the folder, to {path.resolve()}; "
+                f"copy the files themselves (cp -rL FROM TO) and name the copy"
+            )
+    return {"kind": "folder", "name": params.name, "revision": "local", **_safety.canonical(files, target, where)}

@@ -1,0 +1,17 @@
+"""What every corpus module gives."""
+
+from dataclasses import dataclass
+
+from clue_ner.entities import Sentence
+
+SPLITS = ("train", "valid", "test", "unlabelled")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Sentences by split (keys among ``SPLITS``), with where they are from in words for a person."""
+
+    name: str
+    splits: dict[str, list[Sentence]]
+    licence: str
+    description: str

@@ -1,0 +1,57 @@
+"""A corpus in numbers: what it is (data/corpus/corpus.json) and what is in it (metrics/corpus.json)."""
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+from clue_ner.corpora._corpus import Corpus
+from clue_ner.entities import Sentence, fingerprint, overlapping_pairs, types_of
+
+
+def describe(corpus: Corpus) -> dict[str, Any]:
+    """Name, licence, types, and the size and fingerprint of each split.
+
+    The fingerprint of all is SHA-256 over those of the labelled splits: an unlabelled split, which not every source
+    of the same corpus has, does not change it.
+    """
+    splits = {
+        name: {
+            "sentences": len(sentences),
+            "entities": sum(len(sentence.entities) for sentence in sentences),
+            "fingerprint": fingerprint(sentences),
+        }
+        for name, sentences in corpus.splits.items()
+    }
+    labelled = "".join(f"{name} {split['fingerprint']}\n" for name, split in splits.items() if name != "unlabelled")
+    return {
+        "name": corpus.name,
+        "licence": corpus.licence,
+        "description": corpus.description,
+        "types": types_of(sentence for sentences in corpus.splits.values() for sentence in sentences),
+        "splits": splits,
+        "fingerprint": hashlib.sha256(labelled.encode()).hexdigest(),
+    }
+
+
+def measure(corpus: Corpus) -> dict[str, Any]:
+    """Counts of each split, and ``leaks``: sentences of valid and test whose text an earlier labelled split has."""
+    leaks, earlier = {}, {sentence.text for sentence in corpus.splits["train"]}
+    for name in ("valid", "test"):
+        if name in corpus.splits:
+            texts = [sentence.text for sentence in corpus.splits[name]]
+            leaks[name] = sum(text in earlier for text in texts)
+            earlier.update(texts)
+    return {"splits": {name: _counts(sentences) for name, sentences in corpus.splits.items()}, "leaks": leaks}
+
+
+def _counts(sentences: list[Sentence]) -> dict[str, Any]:
+    per_type = Counter(entity.type for sentence in sentences for entity in sentence.entities)
+    return {
+        "sentences": len(sentences),
+        "entities": per_type.total(),
+        "characters": sum(len(sentence.text) for sentence in sentences),
+        "longest": max(len(sentence.text) for sentence in sentences),
+        "without_entities": sum(not sentence.entities for sentence in sentences),
+        "overlapping_pairs": sum(len(overlapping_pairs(sentence.entities)) for sentence in sentences),
+        "per_type": dict(sorted(per_type.items())),
+    }

@@ -1,0 +1,231 @@
+"""CLUENER2020 (Xu et al., arXiv 2001.04351), from whichever source has it, trusted by its content.
+
+Sources: ``CLUENER_MIRROR`` alone if it is set (a folder or a URL with train.json, dev.json and maybe test.json), else
+the dataset on the Hugging Face hub, else the official archive. The official dev split is labelled and becomes ``test``;
+the official test split is not, and becomes ``unlabelled``.
+"""
+
+import io
+import logging
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, Field
+
+from clue_ner.corpora import _web
+from clue_ner.corpora._corpus import Corpus
+from clue_ner.corpora._files import resolve
+from clue_ner.corpora._records import Row, Strict, json_lines, refuse, to_sentences
+from clue_ner.entities import Sentence, fingerprint
+from clue_ner.errors import CorpusError, SourceError
+from clue_ner.params import CorpusParams
+
+HUB_DATASET = "xusenlin/clue-ner"
+ARCHIVE_URL = "https://storage.googleapis.com/cluebenchmark/tasks/cluener_public.zip"
+PINS = {
+    "train": "4fffff7875821d22bb6a952189fe99f63cde3616d455e4accd6a1969c3fe9159",
+    "test": "858c80f9dde9451528cdbcf7623487daf540c5dcf0a76131018ae47668493080",
+}
+"""Fingerprint of the content of each labelled split (see ``clue_ner.entities.fingerprint``)."""
+
+_OFFICIAL_FILES = {"train": "train.json", "test": "dev.json", "unlabelled": "test.json"}
+_HUB_FILE = re.compile(r"(train|dev|validation|test)(-\d+-of-\d+.*)?\.(parquet|json)")
+_HUB_SPLITS = {"train": "train", "dev": "test", "validation": "test", "test": "unlabelled"}
+_HUB_SECONDS = 60.0
+
+_log = logging.getLogger(__name__)
+
+Files = dict[str, dict[str, bytes]]
+"""What a source gives: for each split that it has, the content of its files by name."""
+
+
+def load(params: CorpusParams, pins: Mapping[str, str] = PINS) -> Corpus:
+    """Train and test, and the unlabelled split if the source has it; ``pins`` are the fingerprints wanted.
+
+    Raises SourceError that says of each source why it would not do.
+    """
+    reasons = []
+    for name, read in _sources().items():
+        try:
+            splits = _checked(read(), pins)
+        except (SourceError, CorpusError) as error:
+            _log.warning("corpus cluener: not from %s", name)
+            reasons.append(f"{name}: {error}".replace("\n", "\n  "))
+            continue
+        _log.info("corpus cluener: read from %s", name)
+        return Corpus(
+            name=params.name,
+            splits=splits,
+            licence="not stated by its authors; the text is from Sina News RSS, by way of THUCTC",
+            description="CLUENER2020 (Xu et al., arXiv 2001.04351): Chinese news with ten fine-grained entity types",
+        )
+    raise SourceError(
+        "\n  ".join(["CLUENER: no source gave it", *reasons])
+        + "\nset CLUENER_MIRROR to a folder or URL that has train.json and dev.json of CLUENER2020, "
+        "or run `make demo`, which needs no download"
+    )
+
+
+def _sources() -> dict[str, Callable[[], Files]]:
+    if mirror := os.environ.get("CLUENER_MIRROR"):
+        if re.match("https?://", mirror):
+            return {f"CLUENER_MIRROR {_web.redact(mirror)}": lambda: _from_url(mirror)}
+        folder = resolve(mirror)
+        return {f"CLUENER_MIRROR {folder}": lambda: _from_folder(folder)}
+    archive = os.environ.get("CLUENER_ARCHIVE_URL", ARCHIVE_URL)
+    return {
+        f"hub dataset {HUB_DATASET}": _from_hub,
+        f"archive {_web.redact(archive)}": lambda: _from_archive(archive),
+    }
+
+
+def _from_folder(folder: Path) -> Files:
+    paths = {split: folder / name for split, name in _OFFICIAL_FILES.items()}
+    try:
+        return {split: {path.name: path.read_bytes()} for split, path in paths.items() if path.is_file()}
+    except OSError as error:
+        raise SourceError(f"cannot be read ({error})") from None
+
+
+def _from_url(base: str) -> Files:
+    contents = {name: _web.get(f"{base.rstrip('/')}/{name}") for name in _OFFICIAL_FILES.values()}
+    return {
+        split: {name: content} for split, name in _OFFICIAL_FILES.items() if (content := contents[name]) is not None
+    }
+
+
+def _from_archive(url: str) -> Files:
+    content = _web.get(url)
+    if content is None:
+        raise SourceError("there is no such file")
+    files: Files = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for split, name in _OFFICIAL_FILES.items():
+                if name not in archive.namelist():
+                    continue
+                if archive.getinfo(name).file_size > _web.LARGEST:
+                    raise SourceError(f"{name} in it has more than the {_web.LARGEST} bytes that a file may have")
+                files[split] = {name: archive.read(name)}
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise SourceError(f"not a zip archive that can be read ({error})") from None
+    return files
+
+
+def _from_hub() -> Files:
+    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+
+    def download() -> list[Path]:
+        files = HfApi().dataset_info(HUB_DATASET, timeout=_web.PATIENCE).siblings or []
+        wanted = _hub_files(file.rfilename for file in files)
+        return [Path(hf_hub_download(HUB_DATASET, name, repo_type="dataset")) for name in wanted]
+
+    def cached() -> list[Path]:
+        folder = Path(snapshot_download(HUB_DATASET, repo_type="dataset", local_files_only=True))
+        wanted = _hub_files(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+        return [folder / name for name in wanted]
+
+    silence = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else _web.silence(constants.ENDPOINT)
+    files: Files = {}
+    try:
+        for path in cached() if silence else _web.within(_HUB_SECONDS, download):
+            files.setdefault(_hub_split(path.name), {})[path.name] = path.read_bytes()
+    except Exception as error:  # the hub client has no error class of its own that covers all it raises
+        reason = f"{type(error).__name__} {error}".splitlines()[0]
+        raise SourceError(silence or f"the hub client failed: {_web.redact(reason)}") from None
+    return files
+
+
+def _hub_files(names: Iterable[str]) -> list[str]:
+    """The data files among a repository's, in order: the Parquet ones, or where there are none the JSON lines."""
+    data = sorted(name for name in names if _HUB_FILE.fullmatch(PurePosixPath(name).name))
+    return [name for name in data if name.endswith(".parquet")] or data
+
+
+def _hub_split(name: str) -> str:
+    found = _HUB_FILE.fullmatch(name)
+    assert found is not None
+    return _HUB_SPLITS[found[1]]
+
+
+class _Official(Strict):
+    """A record of the official train and dev files; ends are inclusive."""
+
+    text: str
+    label: dict[str, dict[str, list[Annotated[list[int], Field(min_length=2, max_length=2)]]]]
+
+
+class _HubEntity(BaseModel, strict=True):
+    type: str = Field(validation_alias=AliasChoices("label", "type"))
+    start: int = Field(validation_alias=AliasChoices("start_offset", "start"))
+    end: int = Field(validation_alias=AliasChoices("end_offset", "end"))
+    text: str | None = Field(default=None, validation_alias=AliasChoices("entity", "text"))
+
+
+class _Hub(BaseModel, strict=True):
+    """A record of the hub dataset; ends are exclusive."""
+
+    text: str
+    entities: list[_HubEntity]
+
+
+class _Unlabelled(Strict):
+    """A record of the official test file, numbered from 0; the hub has no numbers, but an empty list."""
+
+    id: int | None = None
+    text: str
+    entities: Annotated[list[Any], Field(max_length=0)] | None = None
+
+
+def _checked(files: Files, pins: Mapping[str, str]) -> dict[str, list[Sentence]]:
+    if missing := [_OFFICIAL_FILES[split] for split in pins if split not in files]:
+        raise CorpusError(f"has no {' and no '.join(missing)}")
+    splits, problems = {}, list[str]()
+    for split, contents in files.items():
+        rows = [row for name, content in contents.items() for row in _rows(name, content, problems)]
+        splits[split] = to_sentences(rows, split, problems, _unlabelled if split == "unlabelled" else _labelled)
+    refuse(problems, "wanted the records of CLUENER2020")
+    for split, wanted in pins.items():
+        if (found := fingerprint(splits[split])) != wanted:
+            entities = sum(len(sentence.entities) for sentence in splits[split])
+            raise CorpusError(
+                f"{' + '.join(files[split])} has fingerprint {found[:12]}… ({len(splits[split])} sentences, "
+                f"{entities} entities), wanted {wanted[:12]}…: it is not CLUENER2020 as published"
+            )
+    return splits
+
+
+def _rows(name: str, content: bytes, problems: list[str]) -> Iterable[Row]:
+    if not name.endswith(".parquet"):
+        return json_lines(content, name, problems)
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        values = parquet.read_table(io.BytesIO(content)).to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise CorpusError(f"{name}: not Parquet that can be read ({error})") from None
+    return [(f"{name} row {number}", value) for number, value in enumerate(values)]
+
+
+def _labelled(_: int, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict) and "entities" in value:
+        return _Hub.model_validate(value).model_dump()
+    record = _Official.model_validate(value)
+    entities = [
+        {"type": entity_type, "start": start, "end": last + 1, "text": surface}
+        for entity_type, surfaces in record.label.items()
+        for surface, spans in surfaces.items()
+        for start, last in spans
+    ]
+    return {"text": record.text, "entities": entities}
+
+
+def _unlabelled(index: int, value: Any) -> dict[str, Any]:
+    record = _Unlabelled.model_validate(value)
+    return {"id": str(index if record.id is None else record.id), "text": record.text, "entities": []}

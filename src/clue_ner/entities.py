@@ -1,0 +1,71 @@
+"""The one data model: a sentence is a text with entities at character offsets.
+
+Offsets are Unicode code points, start inclusive, end exclusive: ``text[start:end]`` is the surface.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Entity:
+    """A typed span of a text.
+
+    >>> Entity(0, 4, "company").surface("浙商银行企业信贷部")
+    '浙商银行'
+    """
+
+    start: int
+    end: int
+    type: str
+    score: float | None = field(default=None, compare=False)
+
+    def surface(self, text: str) -> str:
+        """The characters of ``text`` that this entity names."""
+        return text[self.start : self.end]
+
+    def overlaps(self, other: "Entity") -> bool:
+        """Whether the two share a character."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A text and its entities, in order of (start, end, type)."""
+
+    id: str
+    text: str
+    entities: tuple[Entity, ...] = ()
+
+
+def fingerprint(sentences: Iterable[Sentence]) -> str:
+    """SHA-256 of the content, in order: texts and (type, start, end) triples; ids do not count.
+
+    >>> fingerprint([Sentence("1", "浙商银行", (Entity(0, 4, "company"),))])[:16]
+    'aa2fe0d6c23bf3ed'
+    """
+    digest = hashlib.sha256()
+    for sentence in sentences:
+        triples = [[e.type, e.start, e.end] for e in sorted(sentence.entities)]
+        line = json.dumps([sentence.text, triples], ensure_ascii=False, separators=(",", ":"))
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()
+
+
+def types_of(sentences: Iterable[Sentence]) -> list[str]:
+    """The entity types that occur, sorted."""
+    return sorted({entity.type for sentence in sentences for entity in sentence.entities})
+
+
+def overlapping_pairs(entities: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
+    """The pairs of entities that share a character, in order."""
+    ordered = sorted(entities)
+    pairs = []
+    for i, first in enumerate(ordered):
+        for second in ordered[i + 1 :]:
+            if second.start >= first.end:
+                break
+            pairs.append((first, second))
+    return pairs

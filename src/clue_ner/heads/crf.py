@@ -1,0 +1,117 @@
+"""A linear-chain conditional random field over the tags (Lafferty et al. 2001; for NER, Lample et al. 2016).
+
+Transitions that the scheme forbids cost ``FORBIDDEN`` in training as in decoding, so no illegal sequence is ever read.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from clue_ner.heads._contract import Decoded, HeadSpec, TaggingHead
+
+FORBIDDEN = -1e4
+
+
+class Head(TaggingHead):
+    """Emissions from a linear layer, learned transitions [L, L] from-to, and scores to begin and to end with a tag."""
+
+    legal: Tensor
+    legal_start: Tensor
+    legal_end: Tensor
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        size = len(spec.tags)
+        self.transitions = nn.Parameter(torch.zeros(size, size))
+        self.start = nn.Parameter(torch.zeros(size))
+        self.end = nn.Parameter(torch.zeros(size))
+        matrix, starts, ends = spec.scheme.transitions(spec.tags)
+        for name, table in (("legal", matrix), ("legal_start", starts), ("legal_end", ends)):
+            self.register_buffer(name, torch.tensor(table), persistent=False)
+
+    def transition_parameters(self) -> list[nn.Parameter]:
+        """The scores between, before and after tags."""
+        return [self.transitions, self.start, self.end]
+
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Negative log-likelihood of the gold tags, summed over a window and averaged over the batch."""
+        mask, emissions = batch["unit_mask"], logits.float()
+        gold = self.score(emissions, mask, batch["labels"])
+        return (self.partition(emissions, mask) - gold).mean()
+
+    def score(self, emissions: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        """The score [B] of the tag sequences ``labels`` [B, U]."""
+        start, transitions, end = self._masked()
+        weight = mask.to(emissions.dtype)
+        own = (emissions.gather(-1, labels[..., None]).squeeze(-1) * weight).sum(-1)
+        moves = (transitions[labels[:, :-1], labels[:, 1:]] * weight[:, 1:]).sum(-1)
+        last = labels.gather(1, mask.sum(-1, keepdim=True) - 1).squeeze(-1)
+        return start[labels[:, 0]] + own + moves + end[last]
+
+    def partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The log of the summed exponentials [B] of all sequences' scores, by the forward algorithm."""
+        _, _, end = self._masked()
+        return torch.logsumexp(self._forward_scores(emissions, mask)[:, -1] + end, dim=-1)
+
+    @torch.no_grad()
+    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
+        """The best legal sequence by Viterbi, with the marginal probability of each of its tags."""
+        emissions = logits.float()
+        paths = self._viterbi(emissions, mask)
+        marginals = self._marginals(emissions, mask)
+        scores = marginals.gather(-1, paths[..., None]).squeeze(-1).clamp(0, 1).tolist()
+        return [
+            Decoded([self.spec.tags[i] for i in path[:length]], score[:length])
+            for path, score, length in zip(paths.tolist(), scores, mask.sum(-1).tolist())
+        ]
+
+    def _masked(self) -> tuple[Tensor, Tensor, Tensor]:
+        return (
+            self.start.masked_fill(~self.legal_start, FORBIDDEN),
+            self.transitions.masked_fill(~self.legal, FORBIDDEN),
+            self.end.masked_fill(~self.legal_end, FORBIDDEN),
+        )
+
+    def _forward_scores(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Log sums [B, U, L] of all sequences up to each unit; padding repeats the last unit's."""
+        start, transitions, _ = self._masked()
+        alpha = start + emissions[:, 0]
+        steps = [alpha]
+        for i in range(1, emissions.shape[1]):
+            moved = torch.logsumexp(alpha[:, :, None] + transitions, dim=1) + emissions[:, i]
+            alpha = torch.where(mask[:, i, None], moved, alpha)
+            steps.append(alpha)
+        return torch.stack(steps, dim=1)
+
+    def _backward_scores(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """Log sums [B, U, L] of all sequences after each unit."""
+        _, transitions, end = self._masked()
+        beta = end.expand(emissions.shape[0], -1)
+        steps = [beta]
+        for i in range(emissions.shape[1] - 1, 0, -1):
+            moved = torch.logsumexp(transitions + (emissions[:, i] + beta)[:, None, :], dim=2)
+            beta = torch.where(mask[:, i, None], moved, beta)
+            steps.append(beta)
+        return torch.stack(steps[::-1], dim=1)
+
+    def _marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        joint = self._forward_scores(emissions, mask) + self._backward_scores(emissions, mask)
+        return joint.softmax(-1)
+
+    def _viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The best sequences [B, U]; beyond a window's end their content has no meaning."""
+        start, transitions, end = self._masked()
+        best = start + emissions[:, 0]
+        stay = torch.arange(best.shape[1]).expand_as(best)
+        pointers = []
+        for i in range(1, emissions.shape[1]):
+            moved, origin = (best[:, :, None] + transitions).max(dim=1)
+            best = torch.where(mask[:, i, None], moved + emissions[:, i], best)
+            pointers.append(torch.where(mask[:, i, None], origin, stay))
+        tag = (best + end).argmax(-1)
+        path = [tag]
+        for pointer in reversed(pointers):
+            tag = pointer.gather(1, tag[:, None]).squeeze(1)
+            path.append(tag)
+        return torch.stack(path[::-1], dim=1)

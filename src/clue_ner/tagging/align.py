@@ -1,0 +1,192 @@
+"""Characters and tokens, brought together by offsets and never by counting.
+
+The encoder reads *tokens*; tags are decided on *units*: the tokens themselves (``characters``, ``pieces``) or every
+character (``characters_over_pieces``). Each unit knows its characters [start, end) in the original text and the token
+whose state it takes. Texts longer than the window become overlapping windows; nothing is truncated.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clue_ner.entities import Entity
+from clue_ner.errors import ArtifactError
+from clue_ner.params import TaggingParams
+from clue_ner.tagging.characters import METASPACE, character_tokenizer
+
+MAX_PLACE = 7
+"""Places inside a piece, and piece lengths minus one, are clipped to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a text as the model reads it: T tokens, U units.
+
+    ``core`` is the range of units [first, end) that this window decides; its neighbours decide the rest.
+    """
+
+    input_ids: list[int]
+    unit_starts: list[int]
+    unit_ends: list[int]
+    unit_tokens: list[int]
+    unit_characters: list[int]
+    unit_places: list[int]
+    unit_lengths: list[int]
+    core: tuple[int, int]
+
+    def units_of(self, entity: Entity) -> tuple[int, int] | None:
+        """The units [first, end) that hold exactly the entity's characters in this window, or None."""
+        first = next((u for u, start in enumerate(self.unit_starts) if start == entity.start and self._holds(u)), None)
+        last = next((u for u, end in enumerate(self.unit_ends) if end == entity.end and self._holds(u)), None)
+        return None if first is None or last is None or last < first else (first, last + 1)
+
+    def entity(self, first: int, end: int, type_: str, score: float | None = None) -> Entity | None:
+        """The entity on the units [first, end), with offsets in the text; None if they hold no character."""
+        held = [u for u in range(first, end) if self._holds(u)]
+        return Entity(self.unit_starts[held[0]], self.unit_ends[held[-1]], type_, score) if held else None
+
+    def _holds(self, unit: int) -> bool:
+        return self.unit_ends[unit] > self.unit_starts[unit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    start: int
+    end: int
+    token: int
+    character: int = 0
+    place: int = 0
+    length: int = 0
+
+
+class Aligner:
+    """Turns texts into windows for one tokenizer and one way to align."""
+
+    def __init__(self, tokenizer: Any, align: str, window: int, overlap: int) -> None:
+        self.tokenizer, self.align, self.window, self.overlap = tokenizer, align, window, overlap
+        self._characters = character_tokenizer(tokenizer) if align == "characters_over_pieces" else None
+        self._before, self._after = _special_ids(tokenizer)
+
+    @classmethod
+    def from_backbone(cls, folder: Path, params: TaggingParams) -> "Aligner":
+        """For a backbone's own tokenizer; ``characters`` replaces it by the one that splits at every character."""
+        tokenizer = load_tokenizer(folder)
+        if params.align == "characters":
+            tokenizer = character_tokenizer(tokenizer)
+        return cls(tokenizer, params.align, params.window, params.overlap)
+
+    def windows(self, texts: Sequence[str]) -> Iterator[list[Window]]:
+        """The windows of each text, in order; an empty text has none.
+
+        Lone surrogates, which no tokenizer takes, are read as unknown characters; offsets stay those of the text.
+        """
+        readable = [_without_surrogates(text) for text in texts]
+        if not readable:
+            return
+        pieces = self.tokenizer(readable, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        characters = self._characters and self._characters(
+            readable, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        for i, text in enumerate(readable):
+            encoding = pieces[i]
+            tokens = list(zip(encoding.ids, encoding.tokens, encoding.offsets))
+            units = _token_units(text, tokens)
+            if characters is not None:
+                units = _character_units(text, units, characters[i])
+            yield list(self._cut(encoding.ids, units))
+
+    def _cut(self, ids: list[int], units: list[_Unit]) -> Iterator[Window]:
+        """Overlapping windows over tokens; where two overlap, each decides the half that it sees better."""
+        if not units:
+            return
+        room = self.window - len(self._before) - len(self._after)
+        step = room - self.overlap
+        starts = list(range(0, max(1, len(ids) - self.overlap), step))
+        for number, start in enumerate(starts):
+            end = min(start + room, len(ids))
+            inside = [unit for unit in units if start <= unit.token < end] or (units if not ids else [])
+            core_from = start + self.overlap // 2 if number else 0
+            core_to = start + step + self.overlap // 2 if number + 1 < len(starts) else len(ids) + 1
+            core = [u for u, unit in enumerate(inside) if core_from <= unit.token < core_to]
+            if not core:
+                continue
+            shift = len(self._before) - start
+            yield Window(
+                input_ids=[*self._before, *ids[start:end], *self._after],
+                unit_starts=[unit.start for unit in inside],
+                unit_ends=[unit.end for unit in inside],
+                unit_tokens=[unit.token + shift if ids else 0 for unit in inside],
+                unit_characters=[unit.character for unit in inside],
+                unit_places=[min(unit.place, MAX_PLACE) for unit in inside],
+                unit_lengths=[min(unit.length, MAX_PLACE) for unit in inside],
+                core=(core[0], core[-1] + 1),
+            )
+
+
+def merge(windows: Iterable[tuple[Window, Iterable[Entity]]], flat: bool = True) -> tuple[Entity, ...]:
+    """The entities of a text from those of its windows: each window gives those that begin in its core.
+
+    With ``flat``, one that overlaps an entity of an earlier window is left to that window.
+    """
+    merged: list[Entity] = []
+    for window, entities in windows:
+        core_start, core_end = window.unit_starts[window.core[0]], window.unit_ends[window.core[1] - 1]
+        earlier = merged[:]
+        for entity in entities:
+            if core_start <= entity.start < core_end and not (flat and any(entity.overlaps(e) for e in earlier)):
+                merged.append(entity)
+    return tuple(sorted(set(merged)))
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """A fast tokenizer from its files alone, which reads special tokens in a text as ordinary characters."""
+    from transformers import AutoTokenizer
+
+    if not (folder / "tokenizer.json").is_file():
+        raise ArtifactError(f"{folder}: no tokenizer.json; wanted a folder that `dvc repro` made")
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+
+
+def _token_units(text: str, tokens: list[tuple[int, str, tuple[int, int]]]) -> list[_Unit]:
+    """A unit for each token; tokens on the same character are one unit, and a bare word mark holds no character."""
+    units: list[_Unit] = []
+    for number, (_, piece, (start, end)) in enumerate(tokens):
+        while start < end and text[start].isspace():
+            start += 1
+        if piece == METASPACE:
+            units.append(_Unit(start, start, number))
+        elif start == end or (units and start < units[-1].end):
+            continue
+        else:
+            units.append(_Unit(start, end, number))
+    return units
+
+
+def _character_units(text: str, pieces: list[_Unit], encoding: Any) -> list[_Unit]:
+    """A unit for each character, on the piece that holds it or, where none does, the one before."""
+    ids = [0] * len(text)
+    for id_, (start, end) in reversed(list(zip(encoding.ids, encoding.offsets))):
+        ids[start:end] = [id_] * (end - start)
+    units, at = [], 0
+    held = [piece for piece in pieces if piece.end > piece.start]
+    for position in range(len(text)):
+        while at + 1 < len(held) and held[at + 1].start <= position:
+            at += 1
+        piece = held[at] if held else _Unit(0, 0, 0)
+        inside = piece.start <= position < piece.end
+        place, length = (position - piece.start, piece.end - piece.start - 1) if inside else (0, 0)
+        units.append(_Unit(position, position + 1, piece.token, ids[position], place, length))
+    return units
+
+
+def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and after a text."""
+    encoding = tokenizer("一", return_special_tokens_mask=True)
+    ids, special = encoding["input_ids"], encoding["special_tokens_mask"]
+    first, last = special.index(0), len(special) - special[::-1].index(0)
+    return ids[:first], ids[last:]
+
+
+def _without_surrogates(text: str) -> str:
+    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

@@ -1,0 +1,137 @@
+"""One fine-tuning from the stages' files to a folder that ``Tagger.load`` reads."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import clue_ner
+from clue_ner.artifacts import (
+    atomic_folder,
+    folder_fingerprint,
+    read_json,
+    read_sentences,
+    sha256,
+    verify_checksums,
+    write_checksums,
+    write_json,
+)
+from clue_ner.errors import CorpusError
+from clue_ner.evaluation.scores import micro
+from clue_ner.model import TaggerModel, load_encoder
+from clue_ner.params import Params
+from clue_ner.tagger import CARD, FORMAT, Tagger, model_spec
+from clue_ner.tagging.align import Aligner, load_tokenizer
+from clue_ner.tagging.encode import read_rows
+from clue_ner.training.trainer import History, Validate, fine_tune
+
+CODE = ("heads", "tagging", "training", "model.py", "schemes.py", "tagger.py")
+"""What of this package decides the weights: part of a training's fingerprint."""
+
+
+def describe(root: Path, params: Params) -> dict[str, Any]:
+    """``tagger.json`` before training: the model's shape, and what it is made from."""
+    corpus, tags = read_json(root / "data/corpus/corpus.json"), read_json(root / "data/tags.json")
+    used = params.model_dump(include={"seed", "corpus", "backbone", "tagging", "train"})
+    trained = {
+        "corpus": {"name": corpus["name"], "fingerprint": corpus["fingerprint"], "licence": corpus["licence"]},
+        "backbone": read_json(root / "data/backbone/source.json"),
+        "params": used,
+    }
+    inputs = {
+        **trained,
+        "encoded": folder_fingerprint(root / "data/encoded"),
+        "weights": read_json(root / "data/backbone/checksums.json"),
+        "code": _code_fingerprint(),
+    }
+    return {
+        "format": FORMAT,
+        "head": params.train.head,
+        "align": params.tagging.align,
+        "scheme": tags["scheme"],
+        "types": tags["types"],
+        "tags": tags["tags"],
+        "window": params.tagging.window,
+        "overlap": params.tagging.overlap,
+        "context_size": params.train.context_size,
+        "trained": {"fingerprint": hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(), **trained},
+    }
+
+
+def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[History], None]) -> History:
+    """Fine-tune on data/encoded and write models/tagger; ``tell`` hears of every epoch as it ends.
+
+    Raises CorpusError if there is nothing to train on, ArtifactError if the backbone is damaged.
+    """
+    from transformers import set_seed
+
+    rows = read_rows(root / "data/encoded/train.arrow")
+    if not len(rows):
+        raise CorpusError("data/encoded/train.arrow: no sentence to train on; add some to the corpus")
+    backbone = root / "data/backbone"
+    verify_checksums(backbone, f"delete {backbone} and run `dvc repro backbone`")
+    set_seed(params.seed)
+    encoder = load_encoder(
+        backbone,
+        hidden_dropout_prob=params.train.dropout,
+        attention_probs_dropout_prob=params.train.attention_dropout,
+        _attn_implementation=params.train.attention,
+    )
+    model = TaggerModel(encoder, model_spec(card, params.train.dropout))
+    tokenizer = load_tokenizer(root / "data/encoded/tokenizer")
+    aligner = Aligner(tokenizer, card["align"], card["window"], card["overlap"])
+    with tempfile.TemporaryDirectory() as scratch:
+        history = fine_tune(
+            model,
+            rows,
+            tokenizer.pad_token_id,
+            params.train,
+            params.seed,
+            scratch,
+            _validation(root / "data/corpus/valid.jsonl", aligner, card),
+            tell,
+        )
+    card["trained"]["valid_micro_f1"] = summary(history)["valid_micro_f1"]
+    _save(model, card, root)
+    return history
+
+
+def summary(history: History) -> dict[str, Any]:
+    """``metrics/train.json``: the epochs, the one that is kept, and its valid F1 (None without a valid split)."""
+    kept = history.epochs[history.best - 1]
+    return {"epochs": history.epochs, "best_epoch": history.best, "valid_micro_f1": kept.get("valid_micro_f1")}
+
+
+def _validation(path: Path, aligner: Aligner, card: dict[str, Any]) -> Validate | None:
+    if not path.exists():
+        return None
+    gold = read_sentences(path)
+    texts = [sentence.text for sentence in gold]
+
+    def validate(model: TaggerModel) -> dict[str, float]:
+        readings = Tagger(model, aligner, card).read(texts)
+        scores = micro(gold, [reading.strict for reading in readings])
+        return {"micro_f1": scores["f1"], "precision": scores["precision"], "recall": scores["recall"]}
+
+    return validate
+
+
+def _save(model: TaggerModel, card: dict[str, Any], root: Path) -> None:
+    from safetensors.torch import save_file
+
+    with atomic_folder(root / "models/tagger") as folder:
+        weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        shutil.copy(root / "data/backbone/config.json", folder)
+        shutil.copytree(root / "data/encoded/tokenizer", folder, dirs_exist_ok=True)
+        write_json(folder / CARD, card)
+        write_checksums(folder)
+
+
+def _code_fingerprint() -> str:
+    package = Path(clue_ner.__file__).parent
+    files = sorted(path for name in CODE for path in (package / name, *(package / name).rglob("*.py")) if path.is_file())
+    return hashlib.sha256("".join(f"{p.relative_to(package)} {sha256(p)}\n" for p in files).encode()).hexdigest()

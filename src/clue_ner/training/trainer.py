@@ -1,0 +1,197 @@
+"""transformers' Trainer with batches of like length, learning rates a part, and valid F1 after each epoch."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+
+from clue_ner.model import INPUTS, TaggerModel, collate
+from clue_ner.params import TrainParams
+from clue_ner.training.batches import LengthBatches
+from clue_ner.training.precision import use_bf16
+
+logger = logging.getLogger(__name__)
+
+Validate = Callable[[TaggerModel], dict[str, float]]
+"""Scores of a model on valid: micro_f1, precision, recall."""
+
+
+@dataclass
+class History:
+    """What each epoch gave; the seconds are kept apart, so that equal runs give equal metrics."""
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best: int = 0
+    peak_memory_gb: float = 0.0
+
+
+def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
+    """Trainer's arguments for ours; ``folder`` is where it may put files of its own."""
+    on_gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=folder,
+        learning_rate=params.lr,
+        num_train_epochs=params.epochs,
+        per_device_train_batch_size=params.batch_size,
+        warmup_steps=params.warmup,
+        weight_decay=params.weight_decay,
+        max_grad_norm=params.max_grad_norm,
+        lr_scheduler_type="linear",
+        optim="adamw_torch_fused",
+        bf16=use_bf16(params.precision),
+        tf32=True if on_gpu else None,
+        use_cpu=not on_gpu,
+        seed=seed,
+        data_seed=seed,
+        save_strategy="no",
+        eval_strategy="no",
+        logging_strategy="epoch",
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_gpu,
+    )
+
+
+class NerTrainer(Trainer):
+    """Fine-tunes a TaggerModel on encoded rows."""
+
+    def __init__(self, model: TaggerModel, args: TrainingArguments, params: TrainParams, rows: Any, pad_id: int) -> None:
+        super().__init__(model=model, args=args, train_dataset=rows, data_collator=lambda batch: collate(batch, pad_id))
+        self.params = params
+        self.model_accepts_loss_kwargs = False
+
+    def compute_loss(
+        self, model: Any, inputs: Mapping[str, Tensor], return_outputs: bool = False, **_: Any
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """The head's loss on a batch."""
+        logits = model(**{name: inputs[name] for name in INPUTS})
+        head = getattr(model, "module", model).head
+        loss: Tensor = head.loss(logits, inputs)
+        return (loss, logits) if return_outputs else loss
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches of like length; their order is a function of seed and epoch."""
+        columns = ("input_ids", "unit_tokens", "unit_characters", "unit_places", "unit_lengths", "labels")
+        rows = self.train_dataset.select_columns(list(columns)).to_list()
+        sampler = LengthBatches([len(row["input_ids"]) for row in rows], self.params.batch_size, self.args.data_seed)
+        loader: DataLoader[Any] = DataLoader(rows, batch_sampler=sampler, collate_fn=self.data_collator)
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """AdamW with a learning rate for the encoder, the head and its transitions; no decay of biases and norms."""
+        if self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = kind(parameter_groups(model or self.model, self.params), **options)
+        return self.optimizer
+
+
+def parameter_groups(model: TaggerModel, params: TrainParams) -> list[dict[str, Any]]:
+    """The trainable parameters by learning rate and weight decay."""
+    pretrained = model.encoder_parameters()
+    transitions = {id(parameter) for parameter in model.head.transition_parameters()}
+    groups: dict[tuple[float, float], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        factor = params.head_lr_factor
+        if name in pretrained:
+            factor = 1.0
+        elif id(parameter) in transitions:
+            factor = params.transition_lr_factor
+        decay = params.weight_decay if parameter.ndim > 1 and id(parameter) not in transitions else 0.0
+        groups.setdefault((params.lr * factor, decay), []).append(parameter)
+    return [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
+
+
+class Epochs(TrainerCallback):  # type: ignore[misc]
+    """After each epoch: valid scores, one line, the history, and the weights if they are the best so far."""
+
+    def __init__(self, params: TrainParams, validate: Validate | None, tell: Callable[[History], None]) -> None:
+        self.params, self.validate, self.tell = params, validate, tell
+        self.history = History()
+        self._loss, self._steps = 0.0, 0
+        self._started = 0.0
+        self._kept: dict[str, Tensor] = {}
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
+        if logs and "loss" in logs:
+            self._finish(args, state, control, logs["loss"], logs["learning_rate"], _["model"])
+
+    def _finish(self, args: Any, state: Any, control: Any, loss: float, lr: float, model: TaggerModel) -> None:
+        epoch = len(self.history.epochs) + 1
+        row: dict[str, Any] = {"epoch": epoch, "loss": float(loss)}
+        if self.validate is not None:
+            scores = self.validate(model)
+            model.train()
+            row |= {f"valid_{name}": value for name, value in scores.items()}
+        history = self.history
+        history.epochs.append(row)
+        history.seconds.append(time.perf_counter() - self._started)
+        history.peak_memory_gb = max(history.peak_memory_gb, psutil.Process().memory_info().rss / 1e9)
+        if self._is_best(row):
+            history.best = epoch
+            self._kept = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        told = "".join(f"  {name} {value:.4f}" for name, value in row.items() if name != "epoch")
+        logger.info("epoch %d/%d%s  %.0f s", epoch, self.params.epochs, told, history.seconds[-1])
+        self.tell(history)
+        if self.params.patience and epoch - history.best >= self.params.patience:
+            control.should_training_stop = True
+
+    def _is_best(self, row: dict[str, Any]) -> bool:
+        if self.validate is None or self.params.keep == "last" or not self.history.best:
+            return True
+        return bool(row["valid_micro_f1"] > self.history.epochs[self.history.best - 1]["valid_micro_f1"])
+
+    def restore(self, model: TaggerModel) -> None:
+        """Give ``model`` the weights of the epoch that is kept."""
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name in self._kept:
+                    parameter.copy_(self._kept[name])
+
+
+class ProgressBar(ProgressCallback):  # type: ignore[misc]
+    """Trainer's bar without its print of every log; the epoch's own line says more."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Nothing."""
+
+
+def fine_tune(
+    model: TaggerModel,
+    rows: Any,
+    pad_id: int,
+    params: TrainParams,
+    seed: int,
+    folder: str,
+    validate: Validate | None,
+    tell: Callable[[History], None],
+) -> History:
+    """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain."""
+    if params.freeze_embeddings:
+        model.encoder.get_input_embeddings().weight.requires_grad_(False)
+    trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id)
+    epochs = Epochs(params, validate, tell)
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    if sys.stderr.isatty():
+        trainer.add_callback(ProgressBar())
+    trainer.add_callback(epochs)
+    trainer.train()
+    epochs.restore(model)
+    return epochs.history

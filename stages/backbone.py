@@ -1,0 +1,22 @@
+"""params.yaml (backbone) → data/backbone/: config, weights and tokenizer of the pretrained encoder, and its source."""
+
+from pathlib import Path
+
+from clue_ner.artifacts import atomic_folder, sha256, write_checksums, write_json
+from clue_ner.backbones import fetch_backbone
+from clue_ner.params import load_params
+from clue_ner.stage import run
+
+
+def main(root: Path) -> None:
+    """Fetch the backbone that params.yaml names, and record exactly what it is."""
+    params = load_params(root / "params.yaml")
+    with atomic_folder(root / "data/backbone") as folder:
+        source = fetch_backbone(params.backbone, folder)
+        files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        write_json(folder / "source.json", {**source, "files": files})
+        write_checksums(folder)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,25 @@
+"""Get the corpus that params.yaml names, check it, and write it as the other stages read it.
+
+In: params.yaml (corpus), and what the corpus module reads. Out: data/corpus/, metrics/corpus.json.
+"""
+
+from pathlib import Path
+
+from clue_ner.artifacts import atomic_folder, write_json, write_sentences
+from clue_ner.corpora import describe, load_corpus, measure
+from clue_ner.params import load_params
+from clue_ner.stage import run
+
+
+def main(root: Path) -> None:
+    """The stage, in the pipeline at ``root``."""
+    corpus = load_corpus(load_params(root / "params.yaml").corpus)
+    with atomic_folder(root / "data" / "corpus") as folder:
+        for split, sentences in corpus.splits.items():
+            write_sentences(folder / f"{split}.jsonl", sentences)
+        write_json(folder / "corpus.json", describe(corpus))
+    write_json(root / "metrics" / "corpus.json", measure(corpus))
+
+
+if __name__ == "__main__":
+    run(main)
