@@ -36,4 +36,4 @@ check: setup  ## lint, format, types, import contracts
 	lint-imports --no-cache
 
 ui: setup  ## the MLflow UI on http://127.0.0.1:5000
-	python -m clue_ner.cli ui
+	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"

@@ -1,4 +1,4 @@
-"""Stage fine_tune: data/{corpus,backbone,encoded}, data/tags.json -> models/tagger/, metrics/train.json, plots/training.csv."""
+"""Stage fine_tune: data/, data/tags.json -> models/tagger/, metrics/train.json, plots/training.csv."""
 
 from pathlib import Path
 

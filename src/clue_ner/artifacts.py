@@ -53,7 +53,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON with a final newline; floats keep six significant decimals."""
+    """Write indented JSON with a final newline; floats keep six significant digits."""
     write_text(path, json.dumps(_rounded(value), ensure_ascii=False, indent=2) + "\n")
 
 
@@ -77,10 +77,10 @@ def read_sentences(path: Path) -> list[Sentence]:
     """Read what ``write_sentences`` wrote."""
     sentences = []
     try:
-        with path.open(encoding="utf-8") as stream:
+        with path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
                 try:
-                    sentences.append(from_record(json.loads(line)))
+                    sentences.append(from_record(json.loads(line.decode("utf-8"))))
                 except (ValueError, KeyError, TypeError) as error:
                     raise ArtifactError(
                         f"{path}:{number}: damaged record ({error!r}); delete the file and run `dvc repro` again"
@@ -134,7 +134,7 @@ def folder_fingerprint(folder: Path) -> str:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 6)
+        return float(f"{value:.6g}")
     if isinstance(value, dict):
         return {str(key): _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

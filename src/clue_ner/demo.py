@@ -40,7 +40,9 @@ def main(root: Path) -> None:
     }
     for command in (["dvc", "init", "--no-scm", "--quiet", "--force"], ["dvc", "repro"]):
         if subprocess.run(command, cwd=place, env=environment, check=False).returncode:
-            raise ArtifactError(f"{' '.join(command)} failed in {place}; the lines above say why; then `make demo` again")
+            raise ArtifactError(
+                f"{' '.join(command)} failed in {place}; the lines above say why; then `make demo` again"
+            )
     show(place)
 
 
@@ -63,7 +65,9 @@ def show(place: Path) -> None:
     """Print the scores of metrics/evaluate.json as a table, and the next commands."""
     scores = read_json(place / "metrics/evaluate.json")
     console = Console()
-    table = Table(title=f"Test scores: {scores['sentences']} sentences, {scores['entities']} entities of the sample corpus")
+    table = Table(
+        title=f"Test scores: {scores['sentences']} sentences, {scores['entities']} entities of the sample corpus"
+    )
     for column in ("score", "precision", "recall", "F1", "95 % interval"):
         table.add_column(column, justify="left" if column == "score" else "right")
     for name in ("micro", "lenient"):

@@ -3,7 +3,7 @@
 Letters: B batch, T tokens, U units, H hidden size, L labels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def new_encoder(folder: Path) -> Any:
     return AutoModel.from_config(config, **kinds)
 
 
-def collate(rows: list[Mapping[str, Any]], pad_id: int) -> dict[str, Tensor]:
+def collate(rows: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, Tensor]:
     """Rows as one padded batch: token columns [B, T], unit columns [B, U], masks true where there is something."""
     batch = {"input_ids": _padded([row["input_ids"] for row in rows], pad_id)}
     batch["attention_mask"] = _padded([[1] * len(row["input_ids"]) for row in rows], 0)

@@ -1,16 +1,31 @@
 """params.yaml as frozen, strict models: unknown, missing, mistyped and out-of-range values, all in one message."""
 
 import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from clue_ner import plugins
 from clue_ner.errors import ParamsError
 from clue_ner.schemes import SCHEMES
 
+
+def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
+    def known(name: str) -> str:
+        if name not in names():
+            raise ValueError(f"unknown {kind}: there are {', '.join(names())}")
+        return name
+
+    return AfterValidator(known)
+
+
+CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
+HeadName = Annotated[str, _one_of("head", partial(plugins.names, "clue_ner.heads"))]
+SchemeName = Annotated[str, _one_of("scheme", lambda: SCHEMES)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -22,17 +37,17 @@ class _Section(BaseModel):
 class CorpusParams(_Section):
     """Which sentences, and how many of train are kept for choosing."""
 
-    name: str
+    name: CorpusName
     path: str | None
     valid_fraction: Annotated[float, Field(ge=0, le=0.5)]
     split_seed: Annotated[int, Field(ge=0)]
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        _one_of("clue_ner.corpora", self.name, "corpus")
-        if (self.name == "jsonl") != (self.path is not None):
-            raise ValueError("path names the folder of corpus jsonl, and is null for any other corpus")
-        return self
+    @field_validator("path")
+    @classmethod
+    def _goes_with_name(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if "name" in info.data and (info.data["name"] == "jsonl") != (path is not None):
+            raise ValueError("wanted the folder of corpus jsonl, and null for any other corpus")
+        return path
 
 
 class BackboneParams(_Section):
@@ -41,28 +56,34 @@ class BackboneParams(_Section):
     name: Annotated[str, Field(min_length=1)]
     revision: str | None
 
+    @field_validator("revision")
+    @classmethod
+    def _goes_with_name(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        if revision is not None and "/" not in info.data.get("name", "/"):
+            raise ValueError("goes with a hub id; set it to null")
+        return revision
+
 
 class TaggingParams(_Section):
     """How characters, tokens and tags belong together."""
 
-    scheme: str
+    scheme: SchemeName
     align: Literal["characters", "pieces", "characters_over_pieces"]
     window: Annotated[int, Field(ge=16, le=512)]
     overlap: Annotated[int, Field(ge=0)]
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.scheme not in SCHEMES:
-            raise ValueError(f"unknown scheme {self.scheme!r}: there are {', '.join(SCHEMES)}")
-        if self.overlap > self.window // 2:
-            raise ValueError(f"overlap {self.overlap} is more than half of window {self.window}")
-        return self
+    @field_validator("overlap")
+    @classmethod
+    def _fits_window(cls, overlap: int, info: ValidationInfo) -> int:
+        if overlap > (window := info.data.get("window", 2 * overlap)) // 2:
+            raise ValueError(f"more than half of window {window}")
+        return overlap
 
 
 class TrainParams(_Section):
     """How the tagger is fine-tuned."""
 
-    head: str
+    head: HeadName
     lr: Positive
     head_lr_factor: Positive
     transition_lr_factor: Positive
@@ -70,7 +91,7 @@ class TrainParams(_Section):
     patience: Annotated[int, Field(ge=0)]
     keep: Literal["best", "last"]
     batch_size: Annotated[int, Field(ge=1)]
-    warmup: Annotated[float, Field(ge=0, le=1)]
+    warmup: Fraction
     weight_decay: Annotated[float, Field(ge=0)]
     max_grad_norm: Positive
     dropout: Fraction
@@ -79,11 +100,6 @@ class TrainParams(_Section):
     freeze_embeddings: bool
     attention: Literal["eager", "sdpa"]
     precision: Literal["auto", "float32", "bf16"]
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        _one_of("clue_ner.heads", self.head, "head")
-        return self
 
 
 class EvaluateParams(_Section):
@@ -118,12 +134,6 @@ class Params(_Section):
     export: ExportParams
     tracking: TrackingParams
 
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.backbone.revision is not None and "/" not in self.backbone.name:
-            raise ValueError("backbone.revision goes with a hub id; set it to null")
-        return self
-
 
 class _Loader(yaml.SafeLoader):
     """PyYAML with YAML 1.2's numbers: ``4e-05``, as DVC writes it, is a number and not a string."""
@@ -133,9 +143,11 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:float"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
+    re.compile(
+        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+    ),
     list("-+0123456789."),
 )
 
@@ -166,12 +178,7 @@ def _problem(detail: Any) -> str:
         return f"{key}: missing; take its line from the project's own params.yaml"
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown; remove it or mend the spelling"
-    message = detail["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(detail["input"], dict | BaseModel) else f", found {detail['input']!r}"
-    return f"{key}: {message}{found}"
-
-
-def _one_of(package: str, name: str, kind: str) -> None:
-    known = plugins.names(package)
-    if name not in known:
-        raise ValueError(f"unknown {kind} {name!r}: there are {', '.join(known)}")
+    message = (
+        "wanted keys and values" if detail["type"] == "model_type" else detail["msg"].removeprefix("Value error, ")
+    )
+    return f"{key}: {message}, found {detail['input']!r}"

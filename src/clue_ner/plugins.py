@@ -1,6 +1,7 @@
 """Packages whose modules are found by looking: a new head, corpus or backbone is one new file."""
 
 import importlib
+import importlib.util
 import pkgutil
 from types import ModuleType
 
@@ -13,7 +14,8 @@ def names(package: str) -> list[str]:
     >>> "softmax" in names("clue_ner.heads")
     True
     """
-    path = importlib.import_module(package).__path__
+    spec = importlib.util.find_spec(package)
+    path = spec.submodule_search_locations if spec else None
     return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
 
 

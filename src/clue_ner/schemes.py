@@ -1,7 +1,8 @@
 """Tag schemes as tables over one engine: spans to tags, tags to spans, legal transitions.
 
 A scheme names a prefix for each place a token can have in an entity: the only one (``single``), the first, one in the
-middle, the last. The engine derives the rest. Spans are in units (characters or tokens), start inclusive, end exclusive.
+middle, the last. The engine derives the rest. Spans are in units (characters or tokens), start inclusive, end
+exclusive.
 """
 
 from collections.abc import Iterable, Sequence

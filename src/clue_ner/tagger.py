@@ -37,7 +37,9 @@ class Reading:
 class Tagger:
     """A trained model, ready for texts."""
 
-    def __init__(self, model: TaggerModel, aligner: Aligner, card: dict[str, Any], scorer: Scorer | None = None) -> None:
+    def __init__(
+        self, model: TaggerModel, aligner: Aligner, card: dict[str, Any], scorer: Scorer | None = None
+    ) -> None:
         self.model, self.aligner, self.card = model.eval(), aligner, card
         self.scheme = SCHEMES[card["scheme"]]
         self._score = scorer or self._torch_scores
@@ -59,11 +61,16 @@ class Tagger:
                 "name another folder, or train one"
             )
         card = read_json(folder / CARD)
-        if card.get("format") != FORMAT:
-            raise ArtifactError(f"{folder / CARD}: format {card.get('format')!r}, wanted {FORMAT}; train it again")
+        if (found := card.get("format") if isinstance(card, dict) else None) != FORMAT:
+            raise ArtifactError(f"{folder / CARD}: format {found!r}, wanted {FORMAT}; train it again")
         verify_checksums(folder, "fetch it again with `dvc checkout` or train it again with `dvc repro`")
         model = TaggerModel(new_encoder(folder), model_spec(card))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        try:
+            model.load_state_dict(load_file(folder / "model.safetensors"))
+        except RuntimeError as error:
+            raise ArtifactError(
+                f"{folder / 'model.safetensors'}: not the weights that {CARD} describes ({error}); train it again"
+            ) from None
         aligner = Aligner(load_tokenizer(folder), card["align"], card["window"], card["overlap"])
         return cls(model, aligner, card)
 

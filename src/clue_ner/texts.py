@@ -1,6 +1,6 @@
 """Texts in, one a line, while they arrive; records out, as JSON lines.
 
-A line ends with ``\\n`` or ``\\r\\n`` and with nothing else: any other character, U+2028 and a lone ``\\r`` included, is text.
+A line ends with ``\\n`` or ``\\r\\n`` and nothing else: every other character, also U+2028 and a lone ``\\r``, is text.
 """
 
 import codecs
@@ -59,8 +59,8 @@ def tagged(line: Line, entities: Iterable[Entity]) -> dict[str, Any]:
 def entity_record(text: str, entity: Entity) -> dict[str, Any]:
     """An entity with its surface, as plain JSON values.
 
-    >>> entity_record("浙商银行企业信贷部", Entity(0, 4, "company", 0.98))
-    {'type': 'company', 'start': 0, 'end': 4, 'text': '浙商银行', 'score': 0.98}
+    >>> entity_record("他在招商银行上班", Entity(2, 6, "company", 0.98))
+    {'type': 'company', 'start': 2, 'end': 6, 'text': '招商银行', 'score': 0.98}
     """
     return {
         "type": entity.type,
@@ -74,7 +74,11 @@ def entity_record(text: str, entity: Entity) -> dict[str, Any]:
 def to_json(value: Any) -> str:
     """JSON on one line that UTF-8 can say: only a value with lone surrogates is written with escapes."""
     line = json.dumps(value, ensure_ascii=False)
-    return line if _is_unicode(line) else json.dumps(value)
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return line
 
 
 def _arriving(stream: BufferedIOBase) -> Iterator[list[bytes]]:
@@ -107,10 +111,6 @@ def _parse(line: bytes, form: str, where: str) -> Line:
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         return Line(where, {}, f"{where}: no text in it, found {_short(text)}; {wanted}")
     return Line(where, record)
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _short(text: str) -> str:

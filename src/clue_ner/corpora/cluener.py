@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -103,6 +102,10 @@ def _from_archive(url: str) -> Files:
     content = _web.get(url)
     if content is None:
         raise SourceError("there is no such file")
+    return _unzip(content)
+
+
+def _unzip(content: bytes) -> Files:
     files: Files = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -112,7 +115,9 @@ def _from_archive(url: str) -> Files:
                 if archive.getinfo(name).file_size > _web.LARGEST:
                     raise SourceError(f"{name} in it has more than the {_web.LARGEST} bytes that a file may have")
                 files[split] = {name: archive.read(name)}
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except SourceError:
+        raise
+    except Exception as error:  # zipfile lets the errors of seeking and of every decompressor through
         raise SourceError(f"not a zip archive that can be read ({error})") from None
     return files
 

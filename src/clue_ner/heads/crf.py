@@ -1,6 +1,7 @@
 """A linear-chain conditional random field over the tags (Lafferty et al. 2001; for NER, Lample et al. 2016).
 
-Transitions that the scheme forbids cost ``FORBIDDEN`` in training as in decoding, so no illegal sequence is ever read.
+Transitions that the scheme forbids cost ``FORBIDDEN`` in training and everything in decoding: no illegal sequence is
+ever read.
 """
 
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ class Head(TaggingHead):
 
     def score(self, emissions: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
         """The score [B] of the tag sequences ``labels`` [B, U]."""
-        start, transitions, end = self._masked()
+        start, transitions, end = self._masked(emissions)
         weight = mask.to(emissions.dtype)
         own = (emissions.gather(-1, labels[..., None]).squeeze(-1) * weight).sum(-1)
         moves = (transitions[labels[:, :-1], labels[:, 1:]] * weight[:, 1:]).sum(-1)
@@ -51,7 +52,7 @@ class Head(TaggingHead):
 
     def partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The log of the summed exponentials [B] of all sequences' scores, by the forward algorithm."""
-        _, _, end = self._masked()
+        _, _, end = self._masked(emissions)
         return torch.logsumexp(self._forward_scores(emissions, mask)[:, -1] + end, dim=-1)
 
     @torch.no_grad()
@@ -66,16 +67,17 @@ class Head(TaggingHead):
             for path, score, length in zip(paths.tolist(), scores, mask.sum(-1).tolist())
         ]
 
-    def _masked(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _masked(self, emissions: Tensor, forbidden: float = FORBIDDEN) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores to begin, to move and to end, on the device of ``emissions``."""
         return (
-            self.start.masked_fill(~self.legal_start, FORBIDDEN),
-            self.transitions.masked_fill(~self.legal, FORBIDDEN),
-            self.end.masked_fill(~self.legal_end, FORBIDDEN),
+            self.start.masked_fill(~self.legal_start, forbidden).to(emissions.device),
+            self.transitions.masked_fill(~self.legal, forbidden).to(emissions.device),
+            self.end.masked_fill(~self.legal_end, forbidden).to(emissions.device),
         )
 
     def _forward_scores(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Log sums [B, U, L] of all sequences up to each unit; padding repeats the last unit's."""
-        start, transitions, _ = self._masked()
+        start, transitions, _ = self._masked(emissions)
         alpha = start + emissions[:, 0]
         steps = [alpha]
         for i in range(1, emissions.shape[1]):
@@ -86,7 +88,7 @@ class Head(TaggingHead):
 
     def _backward_scores(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Log sums [B, U, L] of all sequences after each unit."""
-        _, transitions, end = self._masked()
+        _, transitions, end = self._masked(emissions)
         beta = end.expand(emissions.shape[0], -1)
         steps = [beta]
         for i in range(emissions.shape[1] - 1, 0, -1):
@@ -101,9 +103,9 @@ class Head(TaggingHead):
 
     def _viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The best sequences [B, U]; beyond a window's end their content has no meaning."""
-        start, transitions, end = self._masked()
+        start, transitions, end = self._masked(emissions, -torch.inf)
         best = start + emissions[:, 0]
-        stay = torch.arange(best.shape[1]).expand_as(best)
+        stay = torch.arange(best.shape[1], device=best.device).expand_as(best)
         pointers = []
         for i in range(1, emissions.shape[1]):
             moved, origin = (best[:, :, None] + transitions).max(dim=1)

@@ -5,6 +5,8 @@ character (``characters_over_pieces``). Each unit knows its characters [start, e
 whose state it takes. Texts longer than the window become overlapping windows; nothing is truncated.
 """
 
+import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,9 @@ from clue_ner.tagging.characters import METASPACE, character_tokenizer
 
 MAX_PLACE = 7
 """Places inside a piece, and piece lengths minus one, are clipped to this."""
+
+UNITS_PER_TOKEN = 6
+"""A window has at most so many times more units than the encoder's window has tokens: a token can hold a whole line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,37 +96,33 @@ class Aligner:
         for i, text in enumerate(readable):
             encoding = pieces[i]
             tokens = list(zip(encoding.ids, encoding.tokens, encoding.offsets))
-            units = _token_units(text, tokens)
+            units = _token_units(text, tokens, every=self.align == "characters")
             if characters is not None:
-                units = _character_units(text, units, characters[i])
+                units = _character_units(text, units, characters[i], self.tokenizer.unk_token_id)
             yield list(self._cut(encoding.ids, units))
 
     def _cut(self, ids: list[int], units: list[_Unit]) -> Iterator[Window]:
         """Overlapping windows over tokens; where two overlap, each decides the half that it sees better."""
-        if not units:
-            return
         room = self.window - len(self._before) - len(self._after)
-        step = room - self.overlap
-        starts = list(range(0, max(1, len(ids) - self.overlap), step))
-        for number, start in enumerate(starts):
-            end = min(start + room, len(ids))
-            inside = [unit for unit in units if start <= unit.token < end] or (units if not ids else [])
-            core_from = start + self.overlap // 2 if number else 0
-            core_to = start + step + self.overlap // 2 if number + 1 < len(starts) else len(ids) + 1
-            core = [u for u, unit in enumerate(inside) if core_from <= unit.token < core_to]
-            if not core:
-                continue
-            shift = len(self._before) - start
-            yield Window(
-                input_ids=[*self._before, *ids[start:end], *self._after],
-                unit_starts=[unit.start for unit in inside],
-                unit_ends=[unit.end for unit in inside],
-                unit_tokens=[unit.token + shift if ids else 0 for unit in inside],
-                unit_characters=[unit.character for unit in inside],
-                unit_places=[min(unit.place, MAX_PLACE) for unit in inside],
-                unit_lengths=[min(unit.length, MAX_PLACE) for unit in inside],
-                core=(core[0], core[-1] + 1),
-            )
+        tokens = [unit.token for unit in units]
+        for token_from, token_to, *core_tokens in _stretches(len(ids), room, self.overlap):
+            first, end, core_first, core_end = (bisect_left(tokens, at) for at in (token_from, token_to, *core_tokens))
+            shift = len(self._before) - token_from
+            for start, stop, *core in _stretches(end - first, UNITS_PER_TOKEN * self.window, self.overlap):
+                inside = units[first + start : first + stop]
+                core_start, core_stop = max(first + core[0], core_first), min(first + core[1], core_end)
+                if core_start >= core_stop:
+                    continue
+                yield Window(
+                    input_ids=[*self._before, *ids[token_from:token_to], *self._after],
+                    unit_starts=[unit.start for unit in inside],
+                    unit_ends=[unit.end for unit in inside],
+                    unit_tokens=[unit.token + shift for unit in inside],
+                    unit_characters=[unit.character for unit in inside],
+                    unit_places=[min(unit.place, MAX_PLACE) for unit in inside],
+                    unit_lengths=[min(unit.length, MAX_PLACE) for unit in inside],
+                    core=(core_start - first - start, core_stop - first - start),
+                )
 
 
 def merge(windows: Iterable[tuple[Window, Iterable[Entity]]], flat: bool = True) -> tuple[Entity, ...]:
@@ -129,14 +130,16 @@ def merge(windows: Iterable[tuple[Window, Iterable[Entity]]], flat: bool = True)
 
     With ``flat``, one that overlaps an entity of an earlier window is left to that window.
     """
-    merged: list[Entity] = []
+    merged: set[Entity] = set()
+    reached = 0
     for window, entities in windows:
         core_start, core_end = window.unit_starts[window.core[0]], window.unit_ends[window.core[1] - 1]
-        earlier = merged[:]
-        for entity in entities:
-            if core_start <= entity.start < core_end and not (flat and any(entity.overlaps(e) for e in earlier)):
-                merged.append(entity)
-    return tuple(sorted(set(merged)))
+        if flat:
+            core_start = max(core_start, reached)
+        given = [entity for entity in entities if core_start <= entity.start < core_end]
+        merged.update(given)
+        reached = max([reached, *(entity.end for entity in given)])
+    return tuple(sorted(merged))
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -148,32 +151,60 @@ def load_tokenizer(folder: Path) -> Any:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
 
 
-def _token_units(text: str, tokens: list[tuple[int, str, tuple[int, int]]]) -> list[_Unit]:
-    """A unit for each token; tokens on the same character are one unit, and a bare word mark holds no character."""
+def _stretches(length: int, room: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
+    """Overlapping stretches [start, end) of ``length`` places, each with the core [from, to) that it decides."""
+    step = room - overlap
+    starts = range(0, max(1, length - overlap), step)
+    for start in starts:
+        first, last = start == 0, start == starts[-1]
+        yield (
+            start,
+            length if last else start + room,
+            0 if first else start + overlap // 2,
+            length if last else start + step + overlap // 2,
+        )
+
+
+def _token_units(text: str, tokens: list[tuple[int, str, tuple[int, int]]], every: bool) -> list[_Unit]:
+    """A unit for each token; tokens on the same character are one unit, marks that no token holds join their letter.
+
+    Unless ``every`` character is to count, a token's leading blanks are not the unit's, a token of blanks alone is no
+    unit, and a bare word mark is a unit that holds no character.
+    """
     units: list[_Unit] = []
+    following = [*(start for _, _, (start, _) in tokens[1:]), len(text)]
     for number, (_, piece, (start, end)) in enumerate(tokens):
-        while start < end and text[start].isspace():
+        while not every and start < end and _is_blank(text[start]):
             start += 1
-        if piece == METASPACE:
+        if piece == METASPACE and not every:
             units.append(_Unit(start, start, number))
         elif start == end or (units and start < units[-1].end):
             continue
         else:
+            while end < following[number] and unicodedata.category(text[end]).startswith("M"):
+                end += 1
             units.append(_Unit(start, end, number))
     return units
 
 
-def _character_units(text: str, pieces: list[_Unit], encoding: Any) -> list[_Unit]:
+def _is_blank(char: str) -> bool:
+    """Whether ``char`` is whitespace, or a control or format character, which no tokenizer shows."""
+    return char.isspace() or unicodedata.category(char) in ("Cc", "Cf")
+
+
+def _character_units(text: str, pieces: list[_Unit], encoding: Any, unknown: int) -> list[_Unit]:
     """A unit for each character, on the piece that holds it or, where none does, the one before."""
-    ids = [0] * len(text)
+    held = [piece for piece in pieces if piece.end > piece.start]
+    if not held:
+        return []
+    ids = [unknown] * len(text)
     for id_, (start, end) in reversed(list(zip(encoding.ids, encoding.offsets))):
         ids[start:end] = [id_] * (end - start)
     units, at = [], 0
-    held = [piece for piece in pieces if piece.end > piece.start]
     for position in range(len(text)):
         while at + 1 < len(held) and held[at + 1].start <= position:
             at += 1
-        piece = held[at] if held else _Unit(0, 0, 0)
+        piece = held[at]
         inside = piece.start <= position < piece.end
         place, length = (position - piece.start, piece.end - piece.start - 1) if inside else (0, 0)
         units.append(_Unit(position, position + 1, piece.token, ids[position], place, length))

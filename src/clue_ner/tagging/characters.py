@@ -18,7 +18,7 @@ def character_tokenizer(tokenizer: Any) -> Any:
 
     original = tokenizer.backend_tokenizer
     backend = Tokenizer(models.WordLevel(_vocabulary(tokenizer), unk_token=tokenizer.unk_token))
-    steps = [normalizers.Replace(Regex(r"[\p{Cc}\p{Cf}\p{Z}]"), " ")]
+    steps: list[Any] = [normalizers.Replace(Regex(r"[\p{Cc}\p{Cf}\p{Z}]"), " ")]
     if _normalises(original, "１", "1"):
         steps.append(normalizers.NFKC())
     if _normalises(original, "A", "a"):

@@ -131,5 +131,3 @@ def _flat(sentence: Sentence, report: Report) -> list[Entity]:
         report.overlapping += 1
         report.lose("overlaps a longer entity", sentence, entity, [])
     return [entity for entity in sentence.entities if entity not in dropped]
-
-

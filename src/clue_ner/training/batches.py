@@ -10,7 +10,8 @@ class LengthBatches(Sampler[list[int]]):
     """Shuffles rows, sorts stretches of ``stretch`` batches by length, and shuffles the batches cut from them."""
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, stretch: int = 50) -> None:
-        self.lengths, self.batch_size, self.seed, self.stretch = lengths, batch_size, seed, stretch
+        # no attribute batch_size: accelerate takes it to mean that only the last batch can be short
+        self.lengths, self.size, self.seed, self.stretch = lengths, batch_size, seed, stretch
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -18,16 +19,16 @@ class LengthBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size)
+        return -(-len(self.lengths) // self.size)
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = random.Random(f"{self.seed} {self.epoch}")
         order = list(range(len(self.lengths)))
         generator.shuffle(order)
-        size = self.batch_size * self.stretch
+        size = self.size * self.stretch
         batches: list[list[int]] = []
         for at in range(0, len(order), size):
             near = sorted(order[at : at + size], key=lambda i: self.lengths[i])
-            batches += [near[i : i + self.batch_size] for i in range(0, len(near), self.batch_size)]
+            batches += [near[i : i + self.size] for i in range(0, len(near), self.size)]
         generator.shuffle(batches)
         yield from batches

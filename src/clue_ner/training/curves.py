@@ -14,5 +14,7 @@ def write_curves(path: Path, epochs: Sequence[dict[str, Any]]) -> None:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(epochs[0])
-    writer.writerows([f"{value:.6f}" if isinstance(value, float) else value for value in row.values()] for row in epochs)
+    writer.writerows(
+        [f"{value:.6f}" if isinstance(value, float) else value for value in row.values()] for row in epochs
+    )
     write_text(path, stream.getvalue())

@@ -67,7 +67,9 @@ def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[Hist
     Raises CorpusError if there is nothing to train on, ArtifactError if the backbone is damaged.
     """
     from transformers import set_seed
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     rows = read_rows(root / "data/encoded/train.arrow")
     if not len(rows):
         raise CorpusError("data/encoded/train.arrow: no sentence to train on; add some to the corpus")
@@ -133,5 +135,7 @@ def _save(model: TaggerModel, card: dict[str, Any], root: Path) -> None:
 
 def _code_fingerprint() -> str:
     package = Path(clue_ner.__file__).parent
-    files = sorted(path for name in CODE for path in (package / name, *(package / name).rglob("*.py")) if path.is_file())
+    files = sorted(
+        path for name in CODE for path in (package / name, *(package / name).rglob("*.py")) if path.is_file()
+    )
     return hashlib.sha256("".join(f"{p.relative_to(package)} {sha256(p)}\n" for p in files).encode()).hexdigest()

@@ -61,10 +61,14 @@ def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
     )
 
 
-class NerTrainer(Trainer):
+class NerTrainer(Trainer):  # type: ignore[misc]
     """Fine-tunes a TaggerModel on encoded rows."""
 
-    def __init__(self, model: TaggerModel, args: TrainingArguments, params: TrainParams, rows: Any, pad_id: int) -> None:
+    optimizer: Any
+
+    def __init__(
+        self, model: TaggerModel, args: TrainingArguments, params: TrainParams, rows: Any, pad_id: int
+    ) -> None:
         super().__init__(model=model, args=args, train_dataset=rows, data_collator=lambda batch: collate(batch, pad_id))
         self.params = params
         self.model_accepts_loss_kwargs = False
@@ -127,12 +131,12 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
         """Start the clock."""
         self._started = time.perf_counter()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
         """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
         if logs and "loss" in logs:
-            self._finish(args, state, control, logs["loss"], logs["learning_rate"], _["model"])
+            self._finish(control, logs["loss"], others["model"])
 
-    def _finish(self, args: Any, state: Any, control: Any, loss: float, lr: float, model: TaggerModel) -> None:
+    def _finish(self, control: Any, loss: float, model: TaggerModel) -> None:
         epoch = len(self.history.epochs) + 1
         row: dict[str, Any] = {"epoch": epoch, "loss": float(loss)}
         if self.validate is not None:
@@ -149,13 +153,18 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
         told = "".join(f"  {name} {value:.4f}" for name, value in row.items() if name != "epoch")
         logger.info("epoch %d/%d%s  %.0f s", epoch, self.params.epochs, told, history.seconds[-1])
         self.tell(history)
-        if self.params.patience and epoch - history.best >= self.params.patience:
+        if self.params.patience and self._waited() >= self.params.patience:
             control.should_training_stop = True
 
     def _is_best(self, row: dict[str, Any]) -> bool:
         if self.validate is None or self.params.keep == "last" or not self.history.best:
             return True
         return bool(row["valid_micro_f1"] > self.history.epochs[self.history.best - 1]["valid_micro_f1"])
+
+    def _waited(self) -> int:
+        """Epochs since the best valid F1, whichever is kept; 0 without a valid split."""
+        scores = [row.get("valid_micro_f1", 0.0) for row in self.history.epochs]
+        return 0 if self.validate is None else len(scores) - 1 - scores.index(max(scores))
 
     def restore(self, model: TaggerModel) -> None:
         """Give ``model`` the weights of the epoch that is kept."""

@@ -1,0 +1,1 @@
+"""Formats that a trained tagger is written in."""

@@ -1,0 +1,25 @@
+"""What ran, told to MLflow: the only package that knows it. Tracking records, and never decides.
+
+A training writes a journal first (``Journal``), on disk; MLflow is made equal to it (``push``, ``sync``), now or later.
+"""
+
+from clue_ner.tracking.journal import Journal
+from clue_ner.tracking.provenance import run_tags
+from clue_ner.tracking.registry import Version, champion_path, register, resolve_model
+from clue_ner.tracking.replay import push, record_epoch, record_evaluation, record_training
+from clue_ner.tracking.sync import Summary, sync
+
+__all__ = [
+    "Journal",
+    "Summary",
+    "Version",
+    "champion_path",
+    "push",
+    "record_epoch",
+    "record_evaluation",
+    "record_training",
+    "register",
+    "resolve_model",
+    "run_tags",
+    "sync",
+]

@@ -1,0 +1,131 @@
+"""What a training did, written to disk as it happens: one file of JSON lines a training, which MLflow is fed from.
+
+Each line is flushed to the disk before the call returns, so whatever was said survives a kill and a dead server.
+"""
+
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from clue_ner.artifacts import write_text
+from clue_ner.tracking import provenance
+from clue_ner.tracking.store import home_of
+
+
+@dataclass
+class Record:
+    """A journal as a whole; times are milliseconds since 1970."""
+
+    begin: dict[str, Any]
+    points: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
+    """(metric, step) to (value, time)"""
+    artifacts: list[str] = field(default_factory=list)
+    status: str | None = None
+    end: int | None = None
+    damaged: list[int] = field(default_factory=list)
+    """numbers of the lines that could not be read"""
+
+
+class Journal:
+    """The journal of the training ``fingerprint``, in ``.tracking/`` of the repository that ``root`` belongs to."""
+
+    def __init__(self, root: Path, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.path = home_of(root) / ".tracking" / f"{fingerprint}.jsonl"
+        self.files = self.path.with_suffix("")
+
+    def begin(
+        self, params: Mapping[str, Any], tags: Mapping[str, str], params_text: str, dataset: Mapping[str, Any]
+    ) -> None:
+        """Open the journal; a training that goes on, or is repeated, keeps its first beginning.
+
+        ``params``: all of params.yaml, nested. ``tags``: see ``provenance.run_tags``. ``params_text``: attached as
+        ``params.yaml``. ``dataset``: ``name``, ``fingerprint``, and whatever else describes the corpus.
+        """
+        if self.read() is not None:
+            return
+        self.artifact("params.yaml", params_text)
+        self.artifact("environment.txt", provenance.environment())
+        identity = uuid.uuid4().hex
+        self._append(
+            "begin",
+            id=identity,
+            experiment=params["tracking"]["experiment"],
+            name=tags.get("clue_ner.experiment") or f"{params['train']['head']}-{self.fingerprint[:8]}",
+            params=provenance.flat(params),
+            tags=dict(tags) | {"clue_ner.fingerprint": self.fingerprint, "clue_ner.journal": identity},
+            dataset=dict(dataset),
+        )
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        """Note the values at ``step``; of a metric noted twice for a step, the first value and time count."""
+        self._append("metrics", step=step, values=dict(values))
+
+    def artifact(self, name: str, content: str | Path) -> None:
+        """Keep a copy of a text or a file under ``name``, in the place of an earlier one of that name."""
+        target = self.files / name
+        if isinstance(content, str):
+            write_text(target, content)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f".{target.name}.{os.getpid()}")
+            shutil.copyfile(content, partial)
+            partial.replace(target)
+        self._append("artifact", name=name)
+
+    def end(self, status: str = "FINISHED") -> None:
+        """Note how the training ended: ``FINISHED``, ``FAILED`` or ``KILLED``; what has finished stays finished."""
+        record = self.read()
+        if record is None or record.status != "FINISHED":
+            self._append("end", status=status)
+
+    def read(self) -> Record | None:
+        """What the journal says so far, or None if it was not begun; a damaged line is counted and passed over."""
+        if not self.path.exists():
+            return None
+        begin, record = None, Record({})
+        for number, line in enumerate(self.path.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                entry = json.loads(line)
+                match entry["kind"]:
+                    case "begin":
+                        begin = begin or entry
+                    case "metrics":
+                        for name, value in entry["values"].items():
+                            record.points.setdefault((name, entry["step"]), (value, entry["time"]))
+                    case "artifact":
+                        record.artifacts = [*(n for n in record.artifacts if n != entry["name"]), entry["name"]]
+                    case "end":
+                        record.status, record.end = entry["status"], entry["time"]
+            except (ValueError, KeyError, TypeError):
+                record.damaged.append(number)
+        if begin is None:
+            return None
+        record.begin = begin
+        return record
+
+    def _append(self, kind: str, **entry: Any) -> None:
+        """Add a line, in place of one that was left half-written by a kill."""
+        line = json.dumps({"kind": kind, "time": time.time_ns() // 1_000_000, **entry}, ensure_ascii=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".write.lock")), self.path.open("ab+") as stream:
+            stream.seek(0)
+            whole = stream.read().rfind(b"\n") + 1
+            stream.truncate(whole)
+            stream.write(line.encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def journals(root: Path) -> list[Journal]:
+    """All journals of the repository, oldest first."""
+    paths = (home_of(root) / ".tracking").glob("*.jsonl")
+    return [Journal(root, path.stem) for path in sorted(paths, key=lambda path: path.stat().st_mtime)]

@@ -1,0 +1,72 @@
+"""What made a run: commit, experiment, environment, and the params in the form MLflow keeps them in."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+CODE = ("src", "stages", "dvc.yaml", "requirements.lock")
+"""What ``dirty`` looks at; params and metrics change in every experiment and are recorded themselves."""
+SERVING = ("mlflow", "numpy", "pydantic", "PyYAML", "safetensors", "tokenizers", "torch", "transformers")
+"""What a registered model needs to be installed."""
+
+
+def run_tags(root: Path, params: Mapping[str, Any], device: str) -> dict[str, str]:
+    """The tags of a training: what was run, from which commit, on which device.
+
+    ``clue_ner.dirty`` says whether the code differs from the commit; ``clue_ner.baseline`` is the commit that a DVC
+    experiment started from.
+    """
+    commit = _git(root, "rev-parse", "HEAD") or "unknown"
+    changes = _git(root, "status", "--porcelain", "--", *CODE)
+    return {
+        "clue_ner.experiment": os.environ.get("DVC_EXP_NAME", ""),
+        "clue_ner.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
+        "clue_ner.dirty": "unknown" if changes is None else str(bool(changes)).lower(),
+        "clue_ner.corpus": params["corpus"]["name"],
+        "clue_ner.backbone": params["backbone"]["name"],
+        "clue_ner.scheme": params["tagging"]["scheme"],
+        "clue_ner.align": params["tagging"]["align"],
+        "clue_ner.head": params["train"]["head"],
+        "clue_ner.device": device,
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.name": "stages/fine_tune.py",
+        "mlflow.source.type": "LOCAL",
+    }
+
+
+def flat(params: Mapping[str, Any]) -> dict[str, str]:
+    """The params that a training depends on, by dotted name; what is null is left out.
+
+    >>> flat({"seed": 0, "train": {"lr": 2e-4, "head": "crf"}, "tracking": {"model": "m"}})
+    {'seed': '0', 'train.lr': '0.0002', 'train.head': 'crf'}
+    """
+    values = {"seed": params["seed"]}
+    for section in ("corpus", "backbone", "tagging", "train"):
+        values |= {f"{section}.{name}": value for name, value in params.get(section, {}).items()}
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def environment() -> str:
+    """Python, platform and every installed package, a line each."""
+    packages = {f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions()}
+    return "\n".join(
+        [f"# Python {platform.python_version()}, {platform.platform()}", *sorted(packages, key=str.lower), ""]
+    )
+
+
+def requirements() -> list[str]:
+    """The versions, as installed here, of what a registered model needs; without the build's suffix, as in ``+cpu``."""
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in SERVING]
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What git answers, or None without git or a repository."""
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

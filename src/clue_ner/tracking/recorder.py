@@ -1,0 +1,39 @@
+"""What a training tells MLflow while it runs."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from clue_ner.params import Params
+from clue_ner.tracking import provenance
+from clue_ner.tracking.journal import Journal
+from clue_ner.tracking.replay import push, record_epoch, record_training
+
+
+class Epochs(Protocol):
+    """The history of a training so far."""
+
+    epochs: list[dict[str, Any]]
+    seconds: list[float]
+    peak_memory_gb: float
+
+
+class TrainingRecorder:
+    """Opens the journal of one training and notes its epochs; MLflow gets them as they come, or later."""
+
+    def __init__(self, root: Path, params: Params, card: Mapping[str, Any], device: str) -> None:
+        self.root, self.fingerprint = root, card["trained"]["fingerprint"]
+        values = params.model_dump()
+        text = (root / "params.yaml").read_text(encoding="utf-8")
+        tags = provenance.run_tags(root, values, device)
+        Journal(root, self.fingerprint).begin(values, tags, text, card["trained"]["corpus"])
+        push(root, self.fingerprint)
+
+    def epoch(self, history: Epochs) -> None:
+        """Note the epoch that just ended, with its time and the memory so far, which metrics/ leaves out."""
+        measured = {"seconds": history.seconds[-1], "peak_memory_gb": history.peak_memory_gb}
+        record_epoch(self.root, self.fingerprint, {**history.epochs[-1], **measured})
+
+    def finish(self, train: Mapping[str, Any], files: Iterable[Path]) -> None:
+        """Note the end of the training, and keep ``files`` with its run."""
+        record_training(self.root, self.fingerprint, train, files)

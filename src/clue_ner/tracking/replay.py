@@ -1,0 +1,286 @@
+"""From journals to MLflow: what is missing there is added, and nothing twice."""
+
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock
+
+from clue_ner.artifacts import read_json, sha256
+from clue_ner.errors import ClueNerError, TrackingError
+from clue_ner.tracking import provenance
+from clue_ner.tracking.journal import Journal, Record
+from clue_ner.tracking.store import (
+    QUICK,
+    Patience,
+    Store,
+    connect,
+    experiment_id,
+    home_of,
+    import_mlflow,
+    translated,
+    uri_of,
+    waiting,
+)
+
+REST_SECONDS = 120
+"""After a failure, a training leaves the store alone for so long."""
+BATCH = 1000
+"""Metric points that MLflow takes in one request."""
+
+EPOCH_METRICS = {
+    "loss": "train/loss",
+    "lr": "train/lr",
+    "seconds": "train/seconds",
+    "peak_memory_gb": "train/peak_memory_gb",
+    "valid_micro_f1": "valid/micro_f1",
+    "valid_precision": "valid/precision",
+    "valid_recall": "valid/recall",
+}
+"""Key in an epoch of metrics/train.json, and the metric's name."""
+
+_log = logging.getLogger(__name__)
+_resting: dict[str, float] = {}
+
+
+def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
+    """Make MLflow equal to the journal of a training; False, and one line of warning, if that cannot be done now.
+
+    It costs a few seconds at most: a store that failed is left alone for two minutes, unless ``again``.
+    """
+    uri = uri_of(home_of(root))
+    if not again and time.monotonic() < _resting.get(uri, 0.0):
+        return False
+    try:
+        with waiting(QUICK):
+            replay(connect(root), Journal(root, fingerprint))
+    except TrackingError as error:
+        _resting[uri] = time.monotonic() + REST_SECONDS
+        _log.warning("%s; kept in .tracking/, and goes to MLflow with `clue-ner sync`", error)
+        return False
+    _resting.pop(uri, None)
+    return True
+
+
+def record_epoch(root: Path, fingerprint: str, epoch: Mapping[str, Any]) -> bool:
+    """Note one epoch, as in ``epochs`` of metrics/train.json, and push."""
+    _note_epoch(Journal(root, fingerprint), epoch)
+    return push(root, fingerprint)
+
+
+def record_training(root: Path, fingerprint: str, train: Mapping[str, Any], files: Iterable[Path]) -> bool:
+    """Note the end of a training, all that metrics/train.json says and ``files``, and push."""
+    _note_training(Journal(root, fingerprint), train, files)
+    return push(root, fingerprint, again=True)
+
+
+def record_evaluation(root: Path, fingerprint: str, evaluation: Mapping[str, Any], files: Iterable[Path]) -> bool:
+    """Note the test scores of metrics/evaluate.json and ``files``, and push.
+
+    A training evaluated again with the same scores adds nothing; other scores are the metrics' next step. A training
+    without a journal, as when its stage was restored from DVC's cache, gets one made from its artifacts.
+    """
+    journal = Journal(root, fingerprint)
+    if journal.read() is None:
+        try:
+            restore(root, fingerprint)
+        except ClueNerError as error:
+            _log.warning("%s; the test scores are not in MLflow", error)
+            return False
+    _note_evaluation(journal, evaluation, files)
+    return push(root, fingerprint, again=True)
+
+
+def restore(root: Path, fingerprint: str) -> Journal:
+    """Make the journal of a training that was not run here from models/tagger, metrics and plots; tagged as restored.
+
+    Raises TrackingError where these are not of the training ``fingerprint``. Times are those of the restoration.
+    """
+    folder, path = root / "models" / "tagger", root / "metrics" / "train.json"
+    trained, train = trained_by(folder), read_json(path)
+    if trained["fingerprint"] != fingerprint:
+        raise TrackingError(
+            f"{folder}: of training {trained['fingerprint'][:12]}, wanted {fingerprint[:12]}; run `dvc repro`"
+        )
+    if train["valid_micro_f1"] != trained["valid_micro_f1"]:
+        raise TrackingError(
+            f"{path}: valid F1 {train['valid_micro_f1']}, but {folder} was trained to {trained['valid_micro_f1']}; "
+            "bring them together with `dvc checkout` or `dvc repro`"
+        )
+    params = trained["params"]
+    tags = provenance.run_tags(root, params, device="unknown")
+    restored = {
+        name: value for name, value in tags.items() if name not in ("clue_ner.dirty", "mlflow.source.git.commit")
+    }
+    journal = Journal(root, fingerprint)
+    text = yaml.safe_dump(params, allow_unicode=True, sort_keys=False)
+    journal.begin(params, restored | {"clue_ner.restored": "true"}, text, trained["corpus"])
+    _note_training(journal, train, [])
+    return journal
+
+
+def restore_evaluation(root: Path, journal: Journal) -> None:
+    """Add metrics/evaluate.json and plots to a restored journal, if they are there."""
+    path = root / "metrics" / "evaluate.json"
+    if path.exists():
+        _note_evaluation(journal, read_json(path), sorted(p for p in (root / "plots").glob("*") if p.is_file()))
+
+
+def trained_by(folder: Path) -> dict[str, Any]:
+    """The training that made the tagger in ``folder``, as its tagger.json says."""
+    trained = read_json(folder / "tagger.json").get("trained")
+    if not isinstance(trained, dict) or "fingerprint" not in trained:
+        raise TrackingError(f"{folder / 'tagger.json'}: does not say which training made it; run `dvc repro`")
+    return trained
+
+
+def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | None:
+    """Add to MLflow what the journal has and MLflow lacks; the run's id, or None if the user deleted the run.
+
+    Raises TrackingError if there is no journal, if another process is just doing this, or if the store fails; then
+    calling again goes on where this one stopped.
+    """
+    record = journal.read()
+    if record is None:
+        raise TrackingError(f"{journal.path}: no journal of this training; run `dvc repro`")
+    experiment = experiment_id(store, record.begin["experiment"])
+    lock = FileLock(journal.path.with_suffix(".push.lock"), timeout=patience.seconds)
+    with translated(f"MLflow at {store.uri}: run {record.begin['name']}"), lock:
+        run = _find(store, experiment, journal.fingerprint, record) or store.client.create_run(
+            experiment, start_time=record.begin["time"], tags=record.begin["tags"], run_name=record.begin["name"]
+        )
+        if run.info.lifecycle_stage == "deleted":
+            return None
+        _add_params(store, run, record)
+        _add_points(store, run, record)
+        _add_dataset(store, run, record)
+        if run.data.tags.get("clue_ner.journal") == record.begin["id"]:
+            _add_artifacts(store, run, journal, record)
+            if record.status and (run.info.status, run.info.end_time) != (record.status, record.end):
+                store.client.set_terminated(run.info.run_id, record.status, record.end)
+        return str(run.info.run_id)
+
+
+def _find(store: Store, experiment: str, fingerprint: str, record: Record) -> Any:
+    """The run of this journal; for a restored one, also that of whoever really trained it."""
+    import_mlflow()
+    from mlflow.entities import ViewType
+
+    def search(tag: str, value: str, view: int) -> Any:
+        found = store.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", view, 1, ["attributes.start_time"])
+        return found[0] if found else None
+
+    run = search("clue_ner.journal", record.begin["id"], ViewType.ALL)
+    if run is None and "clue_ner.restored" in record.begin["tags"]:
+        run = search("clue_ner.fingerprint", fingerprint, ViewType.ACTIVE_ONLY)
+    return run
+
+
+def _add_params(store: Store, run: Any, record: Record) -> None:
+    from mlflow.entities import Param
+
+    missing = [Param(key, value) for key, value in record.begin["params"].items() if key not in run.data.params]
+    if missing:
+        store.client.log_batch(run.info.run_id, params=missing)
+
+
+def _add_points(store: Store, run: Any, record: Record) -> None:
+    from mlflow.entities import Metric
+
+    there = {
+        (key, point.step)
+        for key in {key for key, _ in record.points} & run.data.metrics.keys()
+        for point in store.client.get_metric_history(run.info.run_id, key)
+    }
+    missing = [
+        Metric(key, value, when, step)
+        for (key, step), (value, when) in record.points.items()
+        if (key, step) not in there
+    ]
+    for first in range(0, len(missing), BATCH):
+        store.client.log_batch(run.info.run_id, metrics=missing[first : first + BATCH])
+
+
+def _add_dataset(store: Store, run: Any, record: Record) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    if run.inputs is not None and run.inputs.dataset_inputs:
+        return
+    described = record.begin["dataset"]
+    dataset = Dataset(
+        name=described["name"],
+        digest=described["fingerprint"][:36],
+        source_type="code",
+        source=json.dumps({"tags": {"mlflow.source.name": "stages/download.py"}}),
+        profile=json.dumps(described, ensure_ascii=False),
+    )
+    store.client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+
+def _add_artifacts(store: Store, run: Any, journal: Journal, record: Record) -> None:
+    """Upload the files, then note which they were; a kill between the two uploads the same files again."""
+    digest = hashlib.sha256()
+    for name in sorted(record.artifacts):
+        digest.update(f"{name}\0{sha256(journal.files / name)}\n".encode())
+    if run.data.tags.get("clue_ner.artifacts") == digest.hexdigest():
+        return
+    for name in record.artifacts:
+        folder = Path(name).parent
+        store.client.log_artifact(run.info.run_id, str(journal.files / name), None if folder == Path() else str(folder))
+    store.client.set_tag(run.info.run_id, "clue_ner.artifacts", digest.hexdigest())
+
+
+def _note_epoch(journal: Journal, epoch: Mapping[str, Any]) -> None:
+    journal.metrics(
+        epoch["epoch"], {name: epoch[key] for key, name in EPOCH_METRICS.items() if epoch.get(key) is not None}
+    )
+
+
+def _note_training(journal: Journal, train: Mapping[str, Any], files: Iterable[Path]) -> None:
+    for epoch in train["epochs"]:
+        _note_epoch(journal, epoch)
+    if train["valid_micro_f1"] is not None:
+        journal.metrics(train["best_epoch"], {"valid/best_micro_f1": train["valid_micro_f1"]})
+    _note_files(journal, "train.json", train, files)
+    journal.end()
+
+
+def _note_evaluation(journal: Journal, evaluation: Mapping[str, Any], files: Iterable[Path]) -> None:
+    scores = {
+        f"test/{name}_{key}": evaluation[name][key]
+        for name in ("micro", "lenient")
+        for key in ("f1", "precision", "recall")
+    }
+    scores["test/official_macro_f1"] = evaluation["official"]["macro_f1"]
+    scores |= {f"test/micro_f1.{_metric(t)}": score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
+    record = journal.read()
+    before = (
+        {}
+        if record is None
+        else {key: value for key, (value, _) in record.points.items() if key[0].startswith("test/")}
+    )
+    last = max((step for _, step in before), default=-1)
+    if {name: value for (name, step), value in before.items() if step == last} != scores:
+        journal.metrics(last + 1, scores)
+    _note_files(journal, "evaluate.json", evaluation, files)
+
+
+def _note_files(journal: Journal, name: str, metrics: Mapping[str, Any], files: Iterable[Path]) -> None:
+    journal.artifact(f"metrics/{name}", json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
+    for path in files:
+        journal.artifact(f"plots/{path.name}", path)
+
+
+def _metric(type_: str) -> str:
+    """An entity type as a part of a metric's name, in which MLflow allows words, dots, dashes and spaces.
+
+    >>> _metric("组织 (公司)")
+    '组织 _28_公司_29_'
+    """
+    return re.sub(r"[^\w.\- ]", lambda match: f"_{ord(match[0]):x}_", type_)

@@ -1,0 +1,70 @@
+"""The registered model: MLflow runs this file, so nothing is unpickled to load a tagger.
+
+It takes texts and gives a record for each: ``{"text", "entities": [{"type", "start", "end", "text", "score"}]}``, with
+offsets in characters, end exclusive. The parameter ``output="json"`` makes each record a JSON string, which is what a
+Spark column can hold.
+"""
+
+import json
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+from pydantic import BaseModel
+
+from clue_ner.entities import Entity
+
+OUTPUTS = ("records", "json")
+
+
+class Mention(BaseModel):
+    """An entity in the model's signature; ``start`` and ``end`` are characters of the whole text, ``end`` exclusive."""
+
+    type: str
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+class Record(BaseModel):
+    """A tagged text in the model's signature."""
+
+    text: str
+    entities: list[Mention]
+
+
+class TaggerModel(PythonModel):  # type: ignore[misc]
+    """A tagger behind MLflow's predict."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the tagger that was registered."""
+        from clue_ner.tagger import Tagger
+
+        self.tagger = Tagger.load(context.artifacts["tagger"])
+
+    def predict(
+        self,
+        context: Any,
+        model_input: list[str],
+        params: dict[str, Any] | None = None,
+    ) -> list[Record]:
+        """Tag texts, in order; ``params``: ``output``, one of ``records`` and ``json``."""
+        output = (params or {}).get("output", OUTPUTS[0])
+        if output not in OUTPUTS:
+            raise MlflowException.invalid_parameter_value(f"output {output!r}: there are {', '.join(OUTPUTS)}")
+        records = [_record(text, found) for text, found in zip(model_input, self.tagger.tag(model_input), strict=True)]
+        # MLflow reads the signature off the annotation; what JSON and Spark want are plain values.
+        plain: Any = [json.dumps(record) for record in records] if output == "json" else records
+        return plain  # type: ignore[no-any-return]
+
+
+def _record(text: str, entities: list[Entity]) -> dict[str, Any]:
+    spans = [
+        {"type": e.type, "start": e.start, "end": e.end, "text": e.surface(text), "score": e.score} for e in entities
+    ]
+    return {"text": text, "entities": spans}
+
+
+set_model(TaggerModel())

@@ -1,0 +1,75 @@
+"""Everything that MLflow missed, told to it: runs, scores, files, model versions."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clue_ner.errors import ClueNerError
+from clue_ner.params import load_params
+from clue_ner.tracking import registry
+from clue_ner.tracking.journal import Journal, journals
+from clue_ner.tracking.replay import replay, restore, restore_evaluation, trained_by
+from clue_ner.tracking.store import PATIENT, connect, waiting
+
+
+@dataclass
+class Summary:
+    """What ``sync`` found and did."""
+
+    runs: list[str] = field(default_factory=list)
+    """fingerprints of the trainings that MLflow has in full"""
+    restored: list[str] = field(default_factory=list)
+    """those whose journal was made from artifacts, as after ``dvc pull``"""
+    versions: list[registry.Version] = field(default_factory=list)
+    """model versions of models/export and of what could not be registered before"""
+    problems: list[str] = field(default_factory=list)
+    """what is still missing, and why"""
+
+
+def sync(root: Path) -> Summary:
+    """Bring MLflow up to date with all journals, models/tagger and models/export; twice is as good as once.
+
+    Raises TrackingError if the store does not answer; what else goes wrong is in ``problems``, and the rest is done.
+    """
+    summary = Summary()
+    with waiting(PATIENT):
+        store = connect(root)
+        if (root / "models" / "tagger" / "tagger.json").exists():
+            with _noted(summary):
+                summary.restored += _restore(root)
+        for journal in journals(root):
+            with _noted(summary):
+                replay(store, journal, PATIENT)
+                summary.runs.append(journal.fingerprint)
+            if (record := journal.read()) and record.damaged:
+                summary.problems.append(f"{journal.path}: damaged lines, passed over: {record.damaged}")
+        for folder, tracking in registry.kept_for_later(root):
+            with _noted(summary):
+                summary.versions.append(registry.register_in(store, root, folder, tracking))
+                shutil.rmtree(folder)
+        export = root / "models" / "export"
+        if (export / "tagger" / "tagger.json").exists():
+            with _noted(summary):
+                tracking = load_params(root / "params.yaml").tracking
+                summary.versions.append(registry.register_in(store, root, export, tracking))
+    summary.versions = sorted(set(summary.versions))
+    return summary
+
+
+def _restore(root: Path) -> list[str]:
+    """The fingerprint of models/tagger, in a list, if its journal had to be made."""
+    fingerprint = trained_by(root / "models" / "tagger")["fingerprint"]
+    if Journal(root, fingerprint).read() is not None:
+        return []
+    restore_evaluation(root, restore(root, fingerprint))
+    return [fingerprint]
+
+
+@contextlib.contextmanager
+def _noted(summary: Summary) -> Iterator[None]:
+    try:
+        yield
+    except ClueNerError as error:
+        summary.problems.append(str(error))

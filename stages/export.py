@@ -1,0 +1,33 @@
+"""Stage export: models/tagger, data/corpus, metrics/{train,evaluate}.json -> models/export/, metrics/export.json."""
+
+import shutil
+from pathlib import Path
+
+from clue_ner.artifacts import atomic_folder, read_json, read_sentences, write_json, write_text
+from clue_ner.exporting import card, onnx, parity, transformers_format
+from clue_ner.params import load_params
+from clue_ner.stage import run
+from clue_ner.tagger import Tagger
+from clue_ner.tracking.registry import register
+
+
+def main(root: Path) -> None:
+    """Write the tagger in every format, compare them, describe the model, and register its version."""
+    params = load_params(root / "params.yaml")
+    tagger = Tagger.load(root / "models/tagger")
+    corpus = read_json(root / "data/corpus/corpus.json")
+    train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
+    gold = read_sentences(root / "data/corpus" / f"{scores['split']}.jsonl")
+    with atomic_folder(root / "models/export") as folder:
+        shutil.copytree(root / "models/tagger", folder / "tagger")
+        obstacle = transformers_format.write(tagger, folder / "transformers")
+        if params.export.onnx:
+            onnx.write(tagger.model, folder / "onnx")
+        measured = parity.report(tagger, gold, folder)
+        write_text(folder / "README.md", card.render(tagger.card, corpus, train, scores, measured, obstacle))
+    write_json(root / "metrics/export.json", measured)
+    register(root, root / "models/export", params.tracking)
+
+
+if __name__ == "__main__":
+    run(main)

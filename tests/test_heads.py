@@ -1,0 +1,231 @@
+"""Every head keeps the contract; the CRF is what brute force says it is."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from clue_ner import plugins
+from clue_ner.errors import UnknownNameError
+from clue_ner.heads import HeadSpec, TaggingHead, build
+from clue_ner.schemes import SCHEMES
+
+HEADS = plugins.names("clue_ner.heads")
+TYPES = ["LOC", "PER"]
+every_head = pytest.mark.parametrize("name", HEADS)
+every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
+
+
+def head_of(name: str, scheme: str = "BIO", types: list[str] = TYPES, size: int = 8) -> TaggingHead:
+    """A head with random weights, transitions as well, in float64."""
+    torch.manual_seed(0)
+    head = build(name, HeadSpec(size, SCHEMES[scheme], tuple(SCHEMES[scheme].tags(types)), dropout=0.0)).double()
+    for parameter in head.transition_parameters():
+        torch.nn.init.normal_(parameter)
+    return head.eval()
+
+
+def mask_of(*lengths: int) -> Tensor:
+    return torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+
+
+def legal_labels(head: TaggingHead, lengths: list[int]) -> Tensor:
+    """Gold tags of random entities, zero beyond each window's end."""
+    rows = torch.zeros(len(lengths), max(lengths), dtype=torch.long)
+    for row, length in zip(rows, lengths):
+        cut = int(torch.randint(0, length + 1, ()))
+        tags = head.spec.scheme.encode([(0, cut, "PER")] * (cut > 0), length)
+        row[:length] = torch.tensor([head.spec.tags.index(tag) for tag in tags])
+    return rows
+
+
+def test_heads_are_softmax_and_crf() -> None:
+    assert {"crf", "softmax"} <= set(HEADS)
+    with pytest.raises(UnknownNameError, match=r"unknown head 'crff': there are .*crf.*softmax"):
+        head_of("crff")
+
+
+@every_head
+@every_scheme
+def test_heads_give_logits_a_loss_and_a_tag_for_each_unit(name: str, scheme: str) -> None:
+    head, lengths = head_of(name, scheme), [5, 1, 3]
+    logits = head(torch.randn(3, 5, 8, dtype=torch.float64))
+    assert logits.shape == (3, 5, len(head.spec.tags))
+    mask = mask_of(*lengths)
+    loss = head.loss(logits, {"unit_mask": mask, "labels": legal_labels(head, lengths)})
+    assert loss.shape == ()
+    assert torch.isfinite(loss)
+    assert loss > 0
+    decoded = head.decode(logits, mask)
+    assert [len(window.tags) for window in decoded] == [len(window.scores) for window in decoded] == lengths
+    assert all(tag in head.spec.tags for window in decoded for tag in window.tags)
+    assert all(0 <= score <= 1 for window in decoded for score in window.scores)
+
+
+@every_head
+def test_heads_decode_is_not_changed_by_padding_or_a_neighbour(name: str) -> None:
+    head = head_of(name)
+    logits = torch.randn(3, 6, len(head.spec.tags), dtype=torch.float64)
+    decoded = head.decode(logits, mask_of(6, 2, 4))
+    for row, length, expected in zip(logits, [6, 2, 4], decoded):
+        (alone,) = head.decode(row[None, :length], mask_of(length))
+        assert alone.tags == expected.tags
+        assert alone.scores == pytest.approx(expected.scores)
+    wild = logits.masked_fill(~mask_of(6, 2, 4)[..., None], 1e6)
+    assert [window.tags for window in head.decode(wild, mask_of(6, 2, 4))] == [window.tags for window in decoded]
+
+
+@every_head
+def test_heads_loss_is_not_changed_by_padding(name: str) -> None:
+    head, lengths = head_of(name), [6, 2, 4]
+    logits = torch.randn(3, 6, len(head.spec.tags), dtype=torch.float64)
+    labels, mask = legal_labels(head, lengths), mask_of(*lengths)
+    loss = head.loss(logits, {"unit_mask": mask, "labels": labels})
+    wider = torch.nn.functional.pad(logits, (0, 0, 0, 3), value=1e3)
+    batch = {"unit_mask": torch.nn.functional.pad(mask, (0, 3)), "labels": torch.nn.functional.pad(labels, (0, 3))}
+    assert head.loss(wider, batch).item() == pytest.approx(loss.item())
+
+
+@every_head
+def test_heads_gradients_are_finite_and_stop_at_padding(name: str) -> None:
+    head, lengths = head_of(name), [6, 1, 4]
+    states = torch.randn(3, 6, 8, dtype=torch.float64, requires_grad=True)
+    head.loss(head(states), {"unit_mask": mask_of(*lengths), "labels": legal_labels(head, lengths)}).backward()
+    assert states.grad is not None
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in head.parameters())
+    assert torch.isfinite(states.grad).all()
+    assert (states.grad[~mask_of(*lengths)] == 0).all()
+    assert (states.grad[mask_of(*lengths)] != 0).any(-1).all()
+
+
+@every_head
+def test_heads_compute_in_float32_whatever_the_encoder_s_format(name: str) -> None:
+    head, lengths = head_of(name).float(), [6, 2]
+    logits = torch.randn(2, 6, len(head.spec.tags)).bfloat16()
+    batch = {"unit_mask": mask_of(*lengths), "labels": legal_labels(head, lengths)}
+    assert head.loss(logits, batch).dtype == torch.float32
+    assert head.loss(logits, batch).item() == head.loss(logits.float(), batch).item()
+
+
+def test_softmax_takes_the_most_probable_tag() -> None:
+    head = head_of("softmax")
+    logits = torch.zeros(1, 2, 5)
+    logits[0, 0, 3], logits[0, 1, 2] = 2.0, 3.0
+    (decoded,) = head.decode(logits, mask_of(2))
+    assert decoded.tags == ["B-PER", "I-LOC"]
+    assert decoded.scores == pytest.approx([torch.e**2 / (torch.e**2 + 4), torch.e**3 / (torch.e**3 + 4)], abs=1e-6)
+
+
+def test_softmax_loss_is_a_mean_over_units() -> None:
+    head = head_of("softmax")
+    logits, labels, mask = torch.randn(2, 3, 5), torch.tensor([[1, 2, 0], [3, 0, 0]]), mask_of(3, 1)
+    each = [-logits[b, u].log_softmax(-1)[labels[b, u]] for b, u in mask.nonzero().tolist()]
+    found = head.loss(logits, {"unit_mask": mask, "labels": labels})
+    assert found.item() == pytest.approx(torch.stack(each).mean().item())
+
+
+@dataclass
+class Case:
+    """A CRF, emissions of a padded batch, and every sequence of each window with its score."""
+
+    head: Any
+    emissions: Tensor
+    mask: Tensor
+    lengths: list[int]
+
+    def sequences(self, window: int) -> Iterator[tuple[tuple[int, ...], float]]:
+        """All legal sequences of a window and their scores, computed one term at a time."""
+        matrix, starts, ends = self.head.spec.scheme.transitions(self.head.spec.tags)
+        emissions, length = self.emissions[window].tolist(), self.lengths[window]
+        moves, start, end = (p.tolist() for p in self.head.transition_parameters())
+        for path in itertools.product(range(len(self.head.spec.tags)), repeat=length):
+            if starts[path[0]] and ends[path[-1]] and all(matrix[a][b] for a, b in itertools.pairwise(path)):
+                score = start[path[0]] + end[path[-1]] + sum(emissions[u][tag] for u, tag in enumerate(path))
+                yield path, score + sum(moves[a][b] for a, b in itertools.pairwise(path))
+
+
+@pytest.fixture(params=[("BIO", TYPES), ("BIOES", ["LOC"]), ("BILOU", ["LOC"])], ids=lambda param: param[0])
+def case(request: pytest.FixtureRequest) -> Case:
+    scheme, types = request.param
+    head, lengths = head_of("crf", scheme, types), [5, 1, 4, 2]
+    torch.manual_seed(1)
+    return Case(head, 2 * torch.randn(4, 5, len(head.spec.tags), dtype=torch.float64), mask_of(*lengths), lengths)
+
+
+def _padded(path: tuple[int, ...], width: int = 5) -> list[int]:
+    return [*path, *[0] * (width - len(path))]
+
+
+def test_crf_score_equals_brute_force(case: Case) -> None:
+    for window in range(4):
+        for path, score in list(case.sequences(window))[::7]:
+            labels = torch.tensor([_padded(path)] * 4)
+            found = case.head.score(case.emissions, case.mask, labels)[window]
+            assert found.item() == pytest.approx(score, abs=1e-9)
+
+
+def test_crf_partition_equals_brute_force(case: Case) -> None:
+    found = case.head.partition(case.emissions, case.mask)
+    for window in range(4):
+        scores = torch.tensor([score for _, score in case.sequences(window)], dtype=torch.float64)
+        assert found[window].item() == pytest.approx(torch.logsumexp(scores, 0).item(), abs=1e-9)
+
+
+def test_crf_loss_is_the_negative_log_likelihood(case: Case) -> None:
+    paths = [list(case.sequences(window))[-1] for window in range(4)]
+    labels = torch.tensor([_padded(path) for path, _ in paths])
+    expected = [
+        torch.logsumexp(torch.tensor([s for _, s in case.sequences(w)], dtype=torch.float64), 0).item() - paths[w][1]
+        for w in range(4)
+    ]
+    found = case.head.partition(case.emissions, case.mask) - case.head.score(case.emissions, case.mask, labels)
+    assert found.tolist() == pytest.approx(expected, abs=1e-9)
+    loss = case.head.loss(case.emissions, {"unit_mask": case.mask, "labels": labels})
+    assert loss.item() == pytest.approx(sum(expected) / 4, rel=1e-5)
+
+
+def test_crf_decode_equals_brute_force(case: Case) -> None:
+    for window, decoded in enumerate(case.head.decode(case.emissions, case.mask)):
+        best = max(case.sequences(window), key=lambda scored: scored[1])[0]
+        assert decoded.tags == [case.head.spec.tags[tag] for tag in best]
+
+
+def test_crf_scores_are_marginal_probabilities(case: Case) -> None:
+    for window, decoded in enumerate(case.head.decode(case.emissions, case.mask)):
+        paths, scores = zip(*case.sequences(window))
+        weights = torch.tensor(scores, dtype=torch.float64).softmax(0).tolist()
+        for unit, (tag, score) in enumerate(zip(decoded.tags, decoded.scores, strict=True)):
+            id_ = case.head.spec.tags.index(tag)
+            marginal = sum(weight for path, weight in zip(paths, weights, strict=True) if path[unit] == id_)
+            assert score == pytest.approx(marginal, abs=1e-5)
+
+
+@every_scheme
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+def test_crf_decodes_legal_sequences_alone(scheme: str, scale: float) -> None:
+    head = head_of("crf", scheme)
+    torch.manual_seed(2)
+    lengths = torch.randint(1, 12, (200,)).tolist()
+    for window in head.decode(scale * torch.randn(200, max(lengths), len(head.spec.tags)), mask_of(*lengths)):
+        edges = itertools.pairwise([None, *window.tags, None])
+        assert all(head.spec.scheme.allowed(left, right) for left, right in edges)
+        assert head.spec.scheme.decode(window.tags) == head.spec.scheme.decode_lenient(window.tags)
+
+
+def test_crf_transitions_learn_at_a_rate_of_their_own() -> None:
+    crf, softmax = head_of("crf"), head_of("softmax")
+    assert [tuple(p.shape) for p in crf.transition_parameters()] == [(5, 5), (5,), (5,)]
+    assert softmax.transition_parameters() == []
+    assert set(crf.state_dict()) == {"linear.weight", "linear.bias", "transitions", "start", "end"}
+
+
+def test_crf_takes_a_window_of_a_thousand_units() -> None:
+    head = head_of("crf").float()
+    logits, mask = 20 * torch.randn(2, 1000, 5), mask_of(1000, 999)
+    labels = legal_labels(head, [1000, 999])
+    assert torch.isfinite(head.loss(logits, {"unit_mask": mask, "labels": labels}))
+    assert [len(window.tags) for window in head.decode(logits, mask)] == [1000, 999]
