@@ -28,7 +28,7 @@ TEXTS = [
     "《红楼梦》——曹雪芹（约1715—1763）著；价格￥59.8～88！",
     "how much protein should a female eat per day",
     "The quick brown fox jumps over the lazy dog, twice.",
-    "面积100㎡，占比½……第①名：龘靐",
+    "面积100㎡，占比½……第①名：龘。",
     "今 天\u3000天\t气 很好",
     "我们" * 100,
 ]
@@ -130,7 +130,9 @@ def _wheel(folder: Path, content: bytes | None) -> None:
     """An installed distribution of the wheel's name, with this file in it."""
     information = folder / f"{e5_small.WHEEL}-9.9.dist-info"
     information.mkdir(parents=True)
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {e5_small.WHEEL}\nVersion: 9.9\n", encoding="utf-8")
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {e5_small.WHEEL}\nVersion: 9.9\n", encoding="utf-8"
+    )
     if content is not None:
         (folder / e5_small.FILE).parent.mkdir()
         (folder / e5_small.FILE).write_bytes(content)

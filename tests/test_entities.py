@@ -20,8 +20,8 @@ def test_entities_are_equal_whatever_their_score() -> None:
 
 
 def test_entities_sort_by_start_end_type() -> None:
-    ordered = [Entity(0, 1, "b"), Entity(0, 2, "a"), Entity(1, 2, "a"), Entity(1, 2, "b")]
-    assert sorted(reversed(ordered)) == ordered
+    first, second, third, fourth = Entity(0, 1, "b"), Entity(0, 2, "a"), Entity(1, 2, "a"), Entity(1, 2, "b")
+    assert sorted([third, fourth, second, first]) == [first, second, third, fourth]
 
 
 def test_entities_are_frozen() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import IOB2, IOBES, Tokens
 from seqeval.scheme import BILOU as SEQEVAL_BILOU
+from seqeval.scheme import IOB2, IOBES, Tokens
 from strategies import spans
 
 from clue_ner.schemes import SCHEMES, Scheme, Span

@@ -36,6 +36,6 @@ def test_stage_says_that_the_disk_is_full(number: int) -> None:
 
 @pytest.mark.parametrize("error", [OSError(errno.EACCES, "denied"), ValueError("a bug"), KeyboardInterrupt("now")])
 def test_stage_lets_other_errors_through(error: BaseException) -> None:
-    with pytest.raises(type(error), match="denied|a bug|now"):
+    with pytest.raises(type(error), match=r"denied|a bug|now"):
         run(_raising(error))
     assert not isinstance(error, ClueNerError)

@@ -173,7 +173,7 @@ def test_align_each_unit_is_in_the_core_of_one_window(
 @pytest.mark.parametrize("overlap", [0, 1, 7, 8])
 def test_align_windows_at_every_length(make_aligner: MakeAligner, backbone: str, align: str, overlap: int) -> None:
     aligner = make_aligner(backbone, align, 16, overlap)
-    lengths = range(0, 64)
+    lengths = range(64)
     for length, windows in zip(lengths, aligner.windows(["王" * length for length in lengths]), strict=True):
         cores = [unit for window in windows for unit in units(window)[slice(*window.core)] if unit[0] < unit[1]]
         assert cores == [(i, i + 1) for i in range(length)]
@@ -298,7 +298,7 @@ def test_align_window_entity_leaves_out_units_without_characters() -> None:
 
 
 def test_align_merge_takes_each_entity_from_the_window_it_begins_in() -> None:
-    left = _window(*((i, i + 1) for i in range(0, 8)), core=(0, 6))
+    left = _window(*((i, i + 1) for i in range(8)), core=(0, 6))
     right = _window(*((i, i + 1) for i in range(4, 12)), core=(2, 8))
     both, cut = Entity(4, 7, "A"), Entity(5, 7, "B")
     assert merge([(left, [both]), (right, [both])]) == (both,)
@@ -312,7 +312,7 @@ def test_align_merge_takes_each_entity_from_the_window_it_begins_in() -> None:
 
 
 def test_align_merge_leaves_an_overlapping_entity_to_the_earlier_window_if_tags_are_flat() -> None:
-    left = _window(*((i, i + 1) for i in range(0, 8)), core=(0, 6))
+    left = _window(*((i, i + 1) for i in range(8)), core=(0, 6))
     right = _window(*((i, i + 1) for i in range(4, 12)), core=(2, 8))
     parts = [(left, [Entity(5, 8, "A")]), (right, [Entity(6, 7, "B"), Entity(8, 9, "B")])]
     assert merge(parts) == (Entity(5, 8, "A"), Entity(8, 9, "B"))

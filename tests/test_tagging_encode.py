@@ -30,7 +30,7 @@ def test_encode_says_tokens_units_and_labels(make_aligner: MakeAligner) -> None:
     sentence = Sentence("1", "王德发2000年在北京。", (Entity(0, 3, "PER"), Entity(9, 11, "LOC")))
     ((row,), report, _) = rows_of([sentence], make_aligner("wordpiece", "pieces"))
     vocabulary = make_aligner("wordpiece", "pieces").tokenizer.get_vocab()
-    tokens = "[CLS] 王 德 发 2000 年 在 北 京 。 [SEP]".split()
+    tokens = ["[CLS]", "王", "德", "发", "2000", "年", "在", "北", "京", "。", "[SEP]"]
     assert row == {
         "sentence": 0,
         "input_ids": [vocabulary[token] for token in tokens],
@@ -41,7 +41,7 @@ def test_encode_says_tokens_units_and_labels(make_aligner: MakeAligner) -> None:
         "unit_places": [0] * 9,
         "unit_lengths": [0] * 9,
         "entities": [{"start": 0, "end": 3, "type": "PER"}, {"start": 6, "end": 8, "type": "LOC"}],
-        "labels": [TAGS.index(tag) for tag in "B-PER I-PER I-PER O O O B-LOC I-LOC O".split()],
+        "labels": [TAGS.index(tag) for tag in ["B-PER", "I-PER", "I-PER", "O", "O", "O", "B-LOC", "I-LOC", "O"]],
     }
     assert report == Report(sentences=1, windows=1, characters=12, tokens=11, units=9, entities=2)
 
@@ -63,7 +63,7 @@ def test_encode_counts_what_no_unit_says(make_aligner: MakeAligner) -> None:
     assert [entity["type"] for entity in row["entities"]] == ["PER"]
     assert (report.entities, report.inexpressible, report.overlapping) == (2, 1, 0)
     place = {"reason": "begins or ends inside a unit", "id": "7", "type": "LOC", "start": 0, "end": 2}
-    tokens = "[CLS] 2000 年 的 2 ##0 [SEP]".split()
+    tokens = ["[CLS]", "2000", "年", "的", "2", "##0", "[SEP]"]
     assert report.lost == [{**place, "entity": "20", "text": "2000年的20", "tokens": tokens}]
     assert report.metrics() == {
         "sentences": 1,

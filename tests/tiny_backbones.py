@@ -40,7 +40,7 @@ PIECES = [
 
 
 def wordpiece(folder: Path) -> Path:
-    """A backbone folder as the stage of that name makes it from a Chinese BERT: lower case, characters and WordPieces."""
+    """A backbone folder as its stage makes it from a Chinese BERT: lower case, characters and WordPieces."""
     source = folder.with_name(f"{folder.name}-source")
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(CHARACTERS), *WORDPIECES]
     _bert(len(vocabulary), 0).save_pretrained(source)

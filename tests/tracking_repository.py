@@ -96,7 +96,7 @@ def write_repository(root: Path, name: str, valid_f1: float | None = 0.6, corpus
         "fingerprint": fingerprint_of(name),
         "corpus": {"name": "sample", "fingerprint": fingerprint_of(corpus)},
         "backbone": {"source": "nowhere"},
-        "params": PARAMS,
+        "params": {name: value for name, value in PARAMS.items() if name != "tracking"},
         "valid_micro_f1": valid_f1,
     }
     for folder in (root / "models" / "tagger", root / "models" / "export" / "tagger"):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from clue_ner.artifacts import read_json, write_json
@@ -63,9 +64,10 @@ def _stock_model(tagger: Tagger) -> Any:
     labels = stock_labels(tagger.card["tags"], tagger.scheme)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: labels.index(label) for label in labels}
-    if type(config) not in AutoModelForTokenClassification._model_mapping:
+    try:
+        model = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
+    except ValueError:
         return None
-    model = AutoModelForTokenClassification.from_config(config)
     if not isinstance(getattr(model, "classifier", None), nn.Linear):
         return None
     missing, _ = model.base_model.load_state_dict(tagger.model.encoder.state_dict(), strict=False)

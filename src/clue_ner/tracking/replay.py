@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from clue_ner.artifacts import read_json, sha256
 from clue_ner.errors import ClueNerError, TrackingError
+from clue_ner.params import load_params
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal, Record
 from clue_ner.tracking.store import (
@@ -113,7 +114,7 @@ def restore(root: Path, fingerprint: str) -> Journal:
             f"{path}: valid F1 {train['valid_micro_f1']}, but {folder} was trained to {trained['valid_micro_f1']}; "
             "bring them together with `dvc checkout` or `dvc repro`"
         )
-    params = trained["params"]
+    params = {**load_params(root / "params.yaml").model_dump(), **trained["params"]}
     tags = provenance.run_tags(root, params, device="unknown")
     restored = {
         name: value for name, value in tags.items() if name not in ("clue_ner.dirty", "mlflow.source.git.commit")
