@@ -1,6 +1,7 @@
 """The MLflow store: where it is, how long to wait for it, and one kind of error for all that can go wrong."""
 
 import contextlib
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -101,6 +102,7 @@ def import_mlflow() -> Any:
         os.environ.setdefault(name, value)
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     return mlflow
 
 
