@@ -82,6 +82,7 @@ def show(place: Path) -> None:
         "  make ui                                          # the run, on http://127.0.0.1:5000\n"
         "  make repro                                       # the real thing: CLUENER (see the README)\n",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -16,9 +16,6 @@ from clue_ner.errors import ClueNerError, TrackingError
 LOCK_SECONDS = 60
 """How long to wait for another process that is creating the local store's tables."""
 
-KIND = "custom_model_development"
-"""Has MLflow's UI open with training runs, and not with what it shows of language models."""
-
 
 class Patience(NamedTuple):
     """How long to wait for one answer of a server, in seconds, and how often to ask again."""
@@ -86,7 +83,7 @@ def experiment_id(store: Store, name: str) -> str:
         if experiment is None:
             location = None if store.is_server else (store.home / "mlartifacts").as_uri()
             with already_there():
-                return str(store.client.create_experiment(name, location, {"mlflow.experimentKind": KIND}))
+                return str(store.client.create_experiment(name, location))
             experiment = store.client.get_experiment_by_name(name)
         if experiment.lifecycle_stage == "deleted":
             raise TrackingError(
