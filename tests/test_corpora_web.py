@@ -7,11 +7,6 @@ from clue_ner.corpora import _web
 from clue_ner.errors import SourceError
 
 
-def test_redact_hides_user_and_password():
-    assert _web.redact("see https://me:p@ss w@example.org/a\nthere") == "see https://***@example.org/a\nthere"
-    assert _web.redact("https://example.org/a") == "https://example.org/a"
-
-
 def test_within_gives_the_result_or_the_error():
     assert _web.within(5, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError, match="division"):

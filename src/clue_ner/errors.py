@@ -9,10 +9,26 @@ ClueNerError
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
 └── TrackingError    the MLflow store or registry cannot do what was asked of it
 
-A message says where (file, line, key), what was found, what was wanted, and what to do next.
+A message says where (file, line, key), what was found, what was wanted, and what to do next; never a secret.
 """
 
+import os
+import re
 from collections.abc import Iterable
+
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD")
+"""Variables of the environment whose values no message may show."""
+
+
+def redact(text: str) -> str:
+    """``text`` without the user and password of addresses, without hub tokens and the values of ``SECRETS``.
+
+    >>> redact("GET https://me:s3cr@t@hub.example/api refused hf_abcdefghijklmnop")
+    'GET https://***@hub.example/api refused ***'
+    """
+    for secret in filter(None, map(os.environ.get, SECRETS)):
+        text = text.replace(secret, "***")
+    return re.sub(r"(?<=://)\S*(?=@)|\bhf_\w{10,}", "***", text)
 
 
 class ClueNerError(Exception):

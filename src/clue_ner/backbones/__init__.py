@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clue_ner import plugins
 from clue_ner.backbones import _safety
-from clue_ner.errors import UnknownNameError
+from clue_ner.errors import UnknownNameError, redact
 from clue_ner.params import BackboneParams
 
 FORMS = {
@@ -39,5 +39,5 @@ def _module(name: str) -> str:
         return "hub"
     own = [module.replace("_", "-") for module in plugins.names(__name__) if module not in FORMS]
     if name not in own:
-        raise UnknownNameError("backbone", _safety.redact(name), [*own, *FORMS.values()])
+        raise UnknownNameError("backbone", redact(name), [*own, *FORMS.values()])
     return name

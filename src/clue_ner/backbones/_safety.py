@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import tempfile
 from collections.abc import Collection, Mapping
@@ -87,17 +86,6 @@ def check(folder: Path, where: str) -> None:
                 )
             if not torch.isfinite(tensors.get_tensor(name)).all():
                 raise BackboneError(f"{where}: tensor {name} holds NaN or infinite values; get the weights again")
-
-
-def redact(text: str) -> str:
-    """``text`` without the passwords of URLs and without hub tokens.
-
-    >>> redact("GET https://me:secret@hub.example/api refused hf_abcdefghijklmnop")
-    'GET https://…@hub.example/api refused …'
-    """
-    for secret in filter(None, [os.environ.get("HF_TOKEN"), os.environ.get("HUGGING_FACE_HUB_TOKEN")]):
-        text = text.replace(secret, "…")
-    return re.sub(r"(?<=://)[^/\s@]*(?=@)|\bhf_\w{10,}", "…", text)
 
 
 def _refuse_code(files: Mapping[str, Path], where: str) -> None:

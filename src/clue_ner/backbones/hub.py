@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clue_ner.artifacts import sha256
 from clue_ner.backbones import _safety
-from clue_ner.errors import BackboneError, SourceError
+from clue_ner.errors import BackboneError, SourceError, redact
 from clue_ner.params import BackboneParams
 
 PATIENCE = 20.0
@@ -55,7 +55,7 @@ def _listing(params: BackboneParams) -> tuple[str, list[str]]:
         folder = Path(cached).parent
         logging.getLogger(__name__).warning(
             "the hub cannot be used (%s); taking commit %s of %s from its cache",
-            _safety.redact(str(error)),
+            redact(str(error)),
             folder.name,
             params.name,
         )
@@ -88,7 +88,7 @@ def _explained(params: BackboneParams) -> Iterator[None]:
             raise
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise SourceError(
-            _safety.redact(
+            redact(
                 f"backbone {params.name}, revision {params.revision or 'main'}: {constants.ENDPOINT} does not give it "
                 f"({text}); check name and revision (HF_TOKEN for a private model), set HF_ENDPOINT to a mirror you "
                 "can reach, give a folder you copied the model to (backbone.name: ./FOLDER), or take "
@@ -102,7 +102,7 @@ def _secrets_kept() -> Iterator[None]:
     """The hub's client logs URLs as they are: its log lines lose their passwords on the way out."""
 
     def redacted(record: logging.LogRecord) -> bool:
-        record.msg, record.args = _safety.redact(record.getMessage()), ()
+        record.msg, record.args = redact(record.getMessage()), ()
         return True
 
     handlers = list(logging.getLogger("huggingface_hub").handlers)

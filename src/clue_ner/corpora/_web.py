@@ -1,6 +1,5 @@
 """Getting a file by URL: with an end to waiting, a bound on size, and no password in any message."""
 
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -8,7 +7,7 @@ from typing import TypeVar
 
 import httpx2
 
-from clue_ner.errors import SourceError
+from clue_ner.errors import SourceError, redact
 
 PATIENCE = 7.0
 """Seconds to wait for a first answer, and then between two pieces of it."""
@@ -17,15 +16,6 @@ LARGEST = 64 * 2**20
 """Bytes that are read before a download is given up."""
 
 T = TypeVar("T")
-
-
-def redact(text: str) -> str:
-    """The text without the user and password of any URL in it.
-
-    >>> redact("no answer from https://me:s3cr@t@example.org/data")
-    'no answer from https://***@example.org/data'
-    """
-    return re.sub("//.*@", "//***@", text)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:

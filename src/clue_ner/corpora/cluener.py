@@ -21,7 +21,7 @@ from clue_ner.corpora._corpus import Corpus
 from clue_ner.corpora._files import resolve
 from clue_ner.corpora._records import Row, Strict, json_lines, refuse, to_sentences
 from clue_ner.entities import Sentence, fingerprint
-from clue_ner.errors import CorpusError, SourceError
+from clue_ner.errors import CorpusError, SourceError, redact
 from clue_ner.params import CorpusParams
 
 HUB_DATASET = "xusenlin/clue-ner"
@@ -73,13 +73,13 @@ def load(params: CorpusParams, pins: Mapping[str, str] = PINS) -> Corpus:
 def _sources() -> dict[str, Callable[[], Files]]:
     if mirror := os.environ.get("CLUENER_MIRROR"):
         if re.match("https?://", mirror):
-            return {f"CLUENER_MIRROR {_web.redact(mirror)}": lambda: _from_url(mirror)}
+            return {f"CLUENER_MIRROR {redact(mirror)}": lambda: _from_url(mirror)}
         folder = resolve(mirror)
         return {f"CLUENER_MIRROR {folder}": lambda: _from_folder(folder)}
     archive = os.environ.get("CLUENER_ARCHIVE_URL", ARCHIVE_URL)
     return {
         f"hub dataset {HUB_DATASET}": _from_hub,
-        f"archive {_web.redact(archive)}": lambda: _from_archive(archive),
+        f"archive {redact(archive)}": lambda: _from_archive(archive),
     }
 
 
@@ -142,7 +142,7 @@ def _from_hub() -> Files:
             files.setdefault(_hub_split(path.name), {})[path.name] = path.read_bytes()
     except Exception as error:  # the hub client has no error class of its own that covers all it raises
         reason = f"{type(error).__name__} {error}".splitlines()[0]
-        raise SourceError(silence or f"the hub client failed: {_web.redact(reason)}") from None
+        raise SourceError(silence or f"the hub client failed: {redact(reason)}") from None
     return files
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 import clue_ner
 from clue_ner.artifacts import atomic_folder, read_json, write_json
-from clue_ner.errors import TrackingError
+from clue_ner.errors import TrackingError, redact
 from clue_ner.params import TrackingParams
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal
@@ -24,7 +24,6 @@ from clue_ner.tracking.store import (
     connect,
     experiment_id,
     home_of,
-    redact,
     translated,
     uri_of,
     waiting,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from clue_ner.errors import ClueNerError, TrackingError
+from clue_ner.errors import ClueNerError, TrackingError, redact
 
 LOCK_SECONDS = 60
 """How long to wait for another process that is creating the local store's tables."""
@@ -137,15 +137,6 @@ def already_there() -> Iterator[None]:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def redact(text: str) -> str:
-    """``text`` without the user and password of the addresses in it.
-
-    >>> redact("http://ann:secret@mlflow.example/api")
-    'http://mlflow.example/api'
-    """
-    return re.sub(r"(?<=://)[^/\s]*@", "", text)
 
 
 @contextlib.contextmanager
