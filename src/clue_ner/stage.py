@@ -18,6 +18,9 @@ QUIET = {
 }
 """No telemetry, and no library's own chatter; what the environment already says stays."""
 
+FULL = ("os error 28", "os error 122", "no space left on device", "disk is full", "disk quota exceeded")
+"""How safetensors, Arrow, SQLite and ONNX call a full disk or a used-up quota."""
+
 
 def run(main: Callable[[Path], None]) -> None:
     """Run a stage in the working directory, which DVC makes the pipeline's root."""
@@ -26,10 +29,17 @@ def run(main: Callable[[Path], None]) -> None:
         main(Path())
     except ClueNerError as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _is_disk_full(error):
             raise
-        sys.exit(f"error: the disk is full ({error.filename or 'while writing'}); free some space and run `dvc repro`")
+        where = getattr(error, "filename", None) or "while writing"
+        sys.exit(f"error: the disk is full ({where}); free some space and run `dvc repro`")
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Whether the system said so, or a library that writes files itself and has errors of its own."""
+    told = str(error).lower()
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in told for text in FULL)
 
 
 def prepare() -> None:
@@ -40,4 +50,4 @@ def prepare() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("clue_ner")
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)
