@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from transformers import ElectraConfig, ElectraModel
 
 from clue_ner import plugins
 from clue_ner.entities import Entity, Sentence
@@ -114,6 +115,20 @@ def test_model_without_context_adds_no_lstm(backbones: dict[str, Path]) -> None:
     )
     assert isinstance(model.characters, CharacterContext)
     assert model.characters.context is None
+
+
+def test_model_widens_character_embeddings_that_are_narrower_than_the_states() -> None:
+    config = ElectraConfig(
+        vocab_size=20,
+        embedding_size=8,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
+    model = TaggerModel(ElectraModel(config), ModelSpec("crf", "characters_over_pieces", "BIO", TAGS, context_size=4))
+    row = {"input_ids": [1, 2, 3], **{name: [0, 1] for name in INPUTS if name.startswith("unit_")}}
+    assert logits_of(model, collate([row], pad_id=0)).shape == (1, 2, len(TAGS))
 
 
 def test_model_bilstm_equals_torch_s_own() -> None:

@@ -153,6 +153,29 @@ def test_tagger_reads_while_more_texts_come(taggers: dict[tuple[str, str], Tagge
     assert [len(reading.entities) for reading in readings] == [number % 3 for number in range(1, 3 * CHUNK)]
 
 
+def test_tagger_chunks_are_full_by_characters_too(
+    taggers: dict[tuple[str, str], Tagger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clue_ner.tagger.CHUNK_CHARACTERS", 5)
+    taken = 0
+
+    def stream() -> Iterator[str]:
+        nonlocal taken
+        for text in ["李雷", "在", "李雷李雷", "李雷"]:
+            taken += 1
+            yield text
+
+    readings = taggers["softmax", "pieces"].read(stream())
+    assert len(next(readings).entities) == 1
+    assert taken == 3
+    assert [len(reading.entities) for reading in readings] == [0, 2, 1]
+
+
+def test_tagger_wants_texts_in_a_list(taggers: dict[tuple[str, str], Tagger]) -> None:
+    with pytest.raises(TypeError, match=r"wanted several texts, found one str; give \[text\]"):
+        taggers["softmax", "pieces"].tag("李雷")
+
+
 def test_tagger_takes_100_000_characters(taggers: dict[tuple[str, str], Tagger]) -> None:
     text = TEXT * (100_000 // len(TEXT))
     (entities,) = taggers["crf", "characters_over_pieces"].tag([text])

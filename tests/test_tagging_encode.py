@@ -79,6 +79,12 @@ def test_encode_counts_what_no_unit_says(make_aligner: MakeAligner) -> None:
     }
 
 
+def test_encode_says_that_no_window_holds_an_entity(make_aligner: MakeAligner) -> None:
+    sentence = Sentence("1", "北" * 30, (Entity(2, 28, "ORG"), Entity(28, 30, "LOC")))
+    _, report, _ = rows_of([sentence], make_aligner("wordpiece", "characters", 16, 4))
+    assert [(e["reason"], e["type"]) for e in report.lost] == [("no window holds all of it", "ORG")]
+
+
 def test_encode_keeps_the_longer_of_two_that_overlap(make_aligner: MakeAligner) -> None:
     nested = Sentence("1", "北京公司的王德发", (Entity(0, 2, "LOC"), Entity(0, 4, "PER"), Entity(5, 8, "PER")))
     ((row,), report, _) = rows_of([nested], make_aligner("unigram", "characters"))

@@ -11,7 +11,7 @@ from changed_params import write_params
 
 from clue_ner.artifacts import read_json, write_json, write_sentences
 from clue_ner.entities import Entity, Sentence
-from clue_ner.errors import ArtifactError
+from clue_ner.errors import ArtifactError, ParamsError
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.align import Aligner, load_tokenizer
 from clue_ner.tagging.encode import read_rows
@@ -84,6 +84,16 @@ def test_tokenize_align_keeps_the_tokenizer_that_reads_the_same(root: Path, alig
     windows = [window for of_text in aligner.windows([s.text for s in TRAIN]) for window in of_text]
     assert [row["input_ids"] for row in rows] == [window.input_ids for window in windows]
     assert [row["unit_starts"] for row in rows] == [window.unit_starts for window in windows]
+
+
+@pytest.mark.parametrize(("kind", "room"), [("bert", 48), ("xlm-roberta", 46)])
+def test_tokenize_align_refuses_windows_that_the_backbone_cannot_read(root: Path, kind: str, room: int) -> None:
+    path = root / "data/backbone/config.json"
+    write_json(path, read_json(path) | {"max_position_embeddings": 48, "model_type": kind, "pad_token_id": 1})
+    with pytest.raises(ParamsError, match=rf"tagging\.window: 64, and the backbone reads {room} tokens"):
+        main(root)
+    write_params(root, tagging={"align": "pieces", "window": room, "overlap": 16})
+    main(root)
 
 
 def test_tokenize_align_gives_the_same_bytes_again(root: Path) -> None:

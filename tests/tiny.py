@@ -63,6 +63,7 @@ def tiny_tagger_folder(
     params = TaggingParams(scheme=scheme, align=align, window=window, overlap=overlap)
     pieces = tokenizer([(piece, -float(number)) for number, piece in enumerate(PIECES)])
     path.mkdir(parents=True)
+    config.save_pretrained(path)
     pieces.save_pretrained(path)
     Aligner.from_backbone(path, params).tokenizer.save_pretrained(path)
     card = {
@@ -92,7 +93,6 @@ def tiny_tagger_folder(
     if lexicon is not None:
         _teach(model, tags, lexicon)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path / "model.safetensors")
-    config.save_pretrained(path)
     write_json(path / CARD, card)
     write_checksums(path)
     return path

@@ -39,7 +39,8 @@ class TaggerModel(nn.Module):
         super().__init__()
         size = encoder.config.hidden_size
         self.encoder = encoder
-        self.characters = CharacterContext(size, spec) if spec.align == "characters_over_pieces" else None
+        embedded = encoder.get_input_embeddings().embedding_dim
+        self.characters = CharacterContext(size, embedded, spec) if spec.align == "characters_over_pieces" else None
         self.head = heads.build(
             spec.head, heads.HeadSpec(size, SCHEMES[spec.scheme], tuple(spec.tags), dropout=spec.dropout)
         )
@@ -74,8 +75,9 @@ class CharacterContext(nn.Module):
     Adds the character's own embedding, its place in the piece and the piece's length, then a BiLSTM with a residual.
     """
 
-    def __init__(self, size: int, spec: ModelSpec) -> None:
+    def __init__(self, size: int, embedded: int, spec: ModelSpec) -> None:
         super().__init__()
+        self.widen = nn.Linear(embedded, size) if embedded != size else nn.Identity()  # ELECTRA's are narrower
         self.places = nn.Embedding(MAX_PLACE + 1, size)
         self.lengths = nn.Embedding(MAX_PLACE + 1, size)
         for table in (self.places, self.lengths):
@@ -85,8 +87,10 @@ class CharacterContext(nn.Module):
         self.context = BiLSTM(size, spec.context_size) if spec.context_size else None
 
     def forward(self, states: Tensor, embedded: Tensor, places: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
-        """States [B, U, H] of the units' pieces and embeddings [B, U, H] of their characters to states [B, U, H]."""
-        units: Tensor = self.dropout(self.norm(states + embedded + self.places(places) + self.lengths(lengths)))
+        """States [B, U, H] of the units' pieces and embeddings [B, U, E] of their characters to states [B, U, H]."""
+        units: Tensor = self.dropout(
+            self.norm(states + self.widen(embedded) + self.places(places) + self.lengths(lengths))
+        )
         return units if self.context is None else units + self.context(units, mask)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ from clue_ner.tagging.align import Aligner, Window, load_tokenizer, merge
 FORMAT = 1
 CARD = "tagger.json"
 CHUNK = 1024
-"""Texts that are tokenised and sorted by length together."""
+"""Texts that are tokenised and sorted by length together, at most."""
+CHUNK_CHARACTERS = 2**20
+"""With so many characters, a chunk is full before it has ``CHUNK`` texts."""
 
 Scorer = Callable[[dict[str, Tensor]], Tensor]
 """Logits [B, U, L] of a batch as ``collate`` makes it."""
@@ -83,9 +84,13 @@ class Tagger:
         return [list(reading.entities) for reading in self.read(texts, batch_size)]
 
     def read(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Reading]:
-        """The reading of each text, in order, while more texts come in: ``CHUNK`` at a time."""
-        stream = iter(texts)
-        while chunk := list(islice(stream, CHUNK)):
+        """The reading of each text, in order, while more texts come in: a chunk at a time.
+
+        Raises TypeError for one text that is not in a list: its characters would be taken for texts.
+        """
+        if isinstance(texts, str):
+            raise TypeError("wanted several texts, found one str; give [text]")
+        for chunk in _chunks(texts):
             yield from self._read_chunk(chunk, batch_size)
 
     def _read_chunk(self, texts: list[str], batch_size: int) -> Iterator[Reading]:
@@ -130,6 +135,20 @@ class Tagger:
             entity = window.entity(start, end, type_)
             if entity is not None:
                 yield replace(entity, score=sum(decoded.scores[start:end]) / (end - start))
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in chunks of at most ``CHUNK``, which end with the text that makes ``CHUNK_CHARACTERS`` full."""
+    chunk: list[str] = []
+    characters = 0
+    for text in texts:
+        chunk.append(text)
+        characters += len(text)
+        if len(chunk) == CHUNK or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def model_spec(card: dict[str, Any], dropout: float = 0.0) -> ModelSpec:

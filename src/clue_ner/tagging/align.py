@@ -5,6 +5,7 @@ character (``characters_over_pieces``). Each unit knows its characters [start, e
 whose state it takes. Texts longer than the window become overlapping windows; nothing is truncated.
 """
 
+import math
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clue_ner.artifacts import read_json
 from clue_ner.entities import Entity
-from clue_ner.errors import ArtifactError
+from clue_ner.errors import ArtifactError, ParamsError
 from clue_ner.params import TaggingParams
 from clue_ner.tagging.characters import METASPACE, character_tokenizer
 
@@ -75,7 +77,15 @@ class Aligner:
 
     @classmethod
     def from_backbone(cls, folder: Path, params: TaggingParams) -> "Aligner":
-        """For a backbone's own tokenizer; ``characters`` replaces it by the one that splits at every character."""
+        """For a backbone's own tokenizer; ``characters`` replaces it by the one that splits at every character.
+
+        Raises ParamsError for windows that are longer than what the backbone reads.
+        """
+        if params.window > (positions := _positions(folder)):
+            raise ParamsError(
+                f"params.yaml: tagging.window: {params.window}, and the backbone reads {positions} tokens; "
+                f"wanted {positions} or less"
+            )
         tokenizer = load_tokenizer(folder)
         if params.align == "characters":
             tokenizer = character_tokenizer(tokenizer)
@@ -149,6 +159,16 @@ def load_tokenizer(folder: Path) -> Any:
     if not (folder / "tokenizer.json").is_file():
         raise ArtifactError(f"{folder}: no tokenizer.json; wanted a folder that `dvc repro` made")
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+
+
+def _positions(backbone: Path) -> float:
+    """The tokens that the encoder has position embeddings for; without end if its config says nothing of them."""
+    config = read_json(backbone / "config.json")
+    positions = config.get("max_position_embeddings")
+    if not positions or positions < 0:
+        return math.inf
+    counts_from_padding = "roberta" in config.get("model_type", "")  # its first position is that of padding, plus one
+    return int(positions) - (int(config["pad_token_id"]) + 1 if counts_from_padding else 0)
 
 
 def _stretches(length: int, room: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:

@@ -68,7 +68,7 @@ def encode(
             if entity not in found:
                 report.inexpressible += 1
                 tokens = aligner.tokenizer.convert_ids_to_tokens([i for w in windows for i in w.input_ids])
-                report.lose("begins or ends inside a unit", sentence, entity, tokens)
+                report.lose(_reason(windows, entity), sentence, entity, tokens)
 
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
@@ -119,6 +119,13 @@ def _row(number: int, window: Window, spans: list[tuple[int, int, str]], labels:
         "entities": [{"start": start, "end": end, "type": type_} for start, end, type_ in spans],
         "labels": labels,
     }
+
+
+def _reason(windows: Sequence[Window], entity: Entity) -> str:
+    """Why no window has units that hold exactly the entity."""
+    begins = any(entity.start in window.unit_starts for window in windows)
+    ends = any(entity.end in window.unit_ends for window in windows)
+    return "no window holds all of it" if begins and ends else "begins or ends inside a unit"
 
 
 def _flat(sentence: Sentence, report: Report) -> list[Entity]:
