@@ -9,22 +9,23 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate.data_loader import BatchSamplerShard
 from datasets import Dataset
 from safetensors.torch import save
+from torch import nn
 from transformers import set_seed
 
 from clue_ner import plugins
 from clue_ner.entities import Entity, Sentence
+from clue_ner.errors import ParamsError
 from clue_ner.evaluation.scores import micro
 from clue_ner.model import TaggerModel, load_encoder
 from clue_ner.params import TrainParams, load_params
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagger import Tagger, model_spec
 from clue_ner.tagging.encode import Report, encode
+from clue_ner.training import device
 from clue_ner.training.batches import LengthBatches
 from clue_ner.training.curves import write_curves
-from clue_ner.training.precision import device_name, use_bf16
 from clue_ner.training.trainer import History, NerTrainer, arguments, fine_tune, parameter_groups
 
 HEADS = plugins.names("clue_ner.heads")
@@ -137,14 +138,24 @@ def test_batches_hold_rows_of_like_length() -> None:
     assert all(max(found) - min(found) <= 5 for found in ([lengths[i] for i in batch] for batch in one))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 47])
-def test_batches_are_shared_out_among_processes(rows: int) -> None:
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("rows", [3, 6, 11, 12, 13, 14, 47])
+def test_batches_are_shared_out_among_processes(rows: int, processes: int) -> None:
+    lengths = [i % 9 for i in range(rows)]
     for epoch in range(2):
-        sampler = LengthBatches([i % 9 for i in range(rows)], 4, seed=0, stretch=2)
-        sampler.set_epoch(epoch)
-        shares = [list(BatchSamplerShard(sampler, 2, process)) for process in range(2)]
-        assert len(shares[0]) == len(shares[1]) == -(-len(sampler) // 2)
-        assert set(itertools.chain(*shares[0], *shares[1])) == set(range(rows))
+        shares = []
+        for rank in range(processes):
+            sampler = LengthBatches(lengths, 6, seed=0, rank=rank, processes=processes, stretch=2)
+            sampler.set_epoch(epoch)
+            shares.append(list(sampler))
+            assert len(shares[-1]) == len(sampler)
+        assert min(len(share) for share in itertools.chain(*shares)) >= 1
+        assert sorted(itertools.chain(*itertools.chain(*shares))) == list(range(rows))
+        alone = LengthBatches(lengths, 6, seed=0, stretch=2)
+        alone.set_epoch(epoch)
+        if rows % 6 == 0 or rows % 6 >= processes:
+            together = [sorted(itertools.chain(*parts)) for parts in zip(*shares, strict=True)]
+            assert together == [sorted(batch) for batch in alone]
 
 
 def test_batches_of_no_rows() -> None:
@@ -335,6 +346,26 @@ def test_training_freezes_word_embeddings_alone(setting: Any, params: TrainParam
         )
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_training_freezes_the_lowest_layers(setting: Any, params: TrainParams, tmp_path: Path, count: int) -> None:
+    model = setting("crf").model()
+    before = state(model)
+    setting("crf").tune(model, change(params, freeze_layers=count, epochs=1), tmp_path)
+    same = {name for name, value in state(model).items() if torch.equal(value, before[name])}
+    frozen = ("encoder.embeddings.", *(f"encoder.encoder.layer.{i}." for i in range(count)))
+    assert same == {name for name in before if name.startswith(frozen)}
+    model.train()
+    assert not any(dropout.p for dropout in model.encoder.embeddings.modules() if isinstance(dropout, nn.Dropout))
+    assert not any(d.p for d in model.encoder.encoder.layer[0].modules() if isinstance(d, nn.Dropout))
+    assert model.characters is not None
+    assert model.characters.dropout.p == 0.1
+
+
+def test_training_cannot_freeze_layers_that_are_not_there(setting: Any, params: TrainParams, tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"train\.freeze_layers: 3, and the encoder has 2 layers"):
+        setting().tune(setting().model(), change(params, freeze_layers=3), tmp_path)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_training_gives_the_same_bytes_from_the_same_seed(
     setting: Any, params: TrainParams, tmp_path: Path, head: str
@@ -352,8 +383,11 @@ def test_training_gives_the_same_bytes_from_the_same_seed(
     assert train(1) != first
 
 
-def test_training_in_bf16_learns_and_keeps_float32_weights(setting: Any, params: TrainParams, tmp_path: Path) -> None:
-    made = setting("crf", "characters")  # a processor without bf16 of its own has no bf16 LSTM
+def test_training_in_bf16_learns_and_keeps_float32_weights(
+    setting: Any, params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "has_bf16", lambda: True)
+    made = setting("crf", "characters")  # a processor without bf16 of its own emulates it, but for the LSTM
     model = made.model()
     history = made.tune(model, change(params, precision="bf16", epochs=3), tmp_path)
     assert history.epochs[2]["loss"] < history.epochs[0]["loss"]
@@ -373,15 +407,37 @@ def test_training_overfits_twenty_sentences(
     assert scores["f1"] == 1.0
 
 
-# --- precision and curves
+# --- device and curves
 
 
-def test_precision_is_what_was_asked_for() -> None:
-    assert use_bf16("bf16") is True
-    assert use_bf16("float32") is False
-    assert use_bf16("auto") in (True, False)
-    assert device_name("bf16").endswith(", bf16")
-    assert device_name("float32").startswith(("cpu, ", "cuda, "))
+@pytest.mark.parametrize(
+    ("gpu", "bf16", "chosen"),
+    [(False, False, "float32"), (False, True, "bf16"), (True, True, "bf16"), (True, False, "fp16")],
+)
+def test_device_chooses_the_number_format_it_computes(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, bf16: bool, chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(device, "has_bf16", lambda: bf16)
+    assert device.number_format("auto") == chosen
+    assert device.number_format("float32") == "float32"
+    for wanted, there in (("bf16", bf16), ("fp16", gpu)):
+        if there:
+            assert device.number_format(wanted) == wanted
+        else:
+            with pytest.raises(ParamsError, match=rf"train\.precision: {wanted}, .*wanted auto or .*float32"):
+                device.number_format(wanted)
+
+
+def test_device_chooses_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gpu, chosen in ((True, "sdpa"), (False, "eager")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert [device.attention(wanted) for wanted in ("auto", "sdpa", "eager")] == [chosen, "sdpa", "eager"]
+
+
+def test_device_says_what_was_chosen(params: TrainParams) -> None:
+    said = device.describe(change(params, precision="float32", attention="eager", processes=2))
+    assert re.fullmatch(r"(cpu, \d+ threads|cuda, .+), float32, eager attention, 2 processes", said)
 
 
 def test_curves_are_a_line_an_epoch(tmp_path: Path) -> None:

@@ -98,8 +98,18 @@ class TrainParams(_Section):
     attention_dropout: Fraction
     context_size: Annotated[int, Field(ge=0)]
     freeze_embeddings: bool
-    attention: Literal["eager", "sdpa"]
-    precision: Literal["auto", "float32", "bf16"]
+    freeze_layers: Annotated[int, Field(ge=0)]
+    attention: Literal["auto", "eager", "sdpa"]
+    precision: Literal["auto", "float32", "bf16", "fp16"]
+    compile: bool
+    processes: Annotated[int, Field(ge=1)]
+
+    @field_validator("processes")
+    @classmethod
+    def _shares_batches(cls, processes: int, info: ValidationInfo) -> int:
+        if (size := info.data.get("batch_size", processes)) % processes:
+            raise ValueError(f"does not divide batch_size {size}")
+        return processes
 
 
 class EvaluateParams(_Section):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -26,7 +27,10 @@ from clue_ner.params import Params
 from clue_ner.tagger import CARD, FORMAT, Tagger, model_spec
 from clue_ner.tagging.align import Aligner, load_tokenizer
 from clue_ner.tagging.encode import read_rows
+from clue_ner.training import device, distributed
 from clue_ner.training.trainer import History, Validate, fine_tune
+
+logger = logging.getLogger(__name__)
 
 CODE = ("heads", "tagging", "training", "model.py", "schemes.py", "tagger.py")
 """What of this package decides the weights: part of a training's fingerprint."""
@@ -64,6 +68,7 @@ def describe(root: Path, params: Params) -> dict[str, Any]:
 def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[History], None]) -> History:
     """Fine-tune on data/encoded and write models/tagger; ``tell`` hears of every epoch as it ends.
 
+    Of several processes, the leading one writes and tells.
     Raises CorpusError if there is nothing to train on, ArtifactError if the backbone is damaged.
     """
     from transformers import set_seed
@@ -73,14 +78,17 @@ def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[Hist
     rows = read_rows(root / "data/encoded/train.arrow")
     if not len(rows):
         raise CorpusError("data/encoded/train.arrow: no sentence to train on; add some to the corpus")
+    if len(rows) < params.train.processes:
+        raise CorpusError(f"data/encoded/train.arrow: {len(rows)} rows for train.processes {params.train.processes}")
     backbone = root / "data/backbone"
     verify_checksums(backbone, f"delete {backbone} and run `dvc repro backbone`")
+    logger.info("training on %s", device.describe(params.train))
     set_seed(params.seed)
     encoder = load_encoder(
         backbone,
         hidden_dropout_prob=params.train.dropout,
         attention_probs_dropout_prob=params.train.attention_dropout,
-        _attn_implementation=params.train.attention,
+        _attn_implementation=device.attention(params.train.attention),
     )
     model = TaggerModel(encoder, model_spec(card, params.train.dropout))
     tokenizer = load_tokenizer(root / "data/encoded/tokenizer")
@@ -97,7 +105,8 @@ def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[Hist
             tell,
         )
     card["trained"]["valid_micro_f1"] = summary(history)["valid_micro_f1"]
-    _save(model, card, root)
+    if distributed.leads():
+        _save(model, card, root)
     return history
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import psutil
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
+from torch import Tensor, nn
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
+from clue_ner.errors import ParamsError
 from clue_ner.model import INPUTS, TaggerModel, collate
 from clue_ner.params import TrainParams
-from clue_ner.training.batches import LengthBatches
-from clue_ner.training.precision import use_bf16
+from clue_ner.training import distributed
+from clue_ner.training.batches import EpochLoader, LengthBatches
+from clue_ner.training.device import number_format
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +37,24 @@ class History:
 
 def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
     """Trainer's arguments for ours; ``folder`` is where it may put files of its own."""
-    on_gpu = torch.cuda.is_available()
+    on_gpu, form = torch.cuda.is_available(), number_format(params.precision)
     return TrainingArguments(
         output_dir=folder,
         learning_rate=params.lr,
         num_train_epochs=params.epochs,
-        per_device_train_batch_size=params.batch_size,
+        per_device_train_batch_size=params.batch_size // params.processes,
         warmup_steps=params.warmup,
         weight_decay=params.weight_decay,
         max_grad_norm=params.max_grad_norm,
         lr_scheduler_type="linear",
         optim="adamw_torch_fused",
-        bf16=use_bf16(params.precision),
+        bf16=form == "bf16",
+        fp16=form == "fp16",
         tf32=True if on_gpu else None,
         use_cpu=not on_gpu,
+        torch_compile=params.compile,
+        ddp_backend=distributed.backend() if params.processes > 1 else None,
+        ddp_find_unused_parameters=False,
         seed=seed,
         data_seed=seed,
         save_strategy="no",
@@ -78,18 +83,23 @@ class NerTrainer(Trainer):  # type: ignore[misc]
     ) -> Tensor | tuple[Tensor, Tensor]:
         """The head's loss on a batch."""
         logits = model(**{name: inputs[name] for name in INPUTS})
-        head = getattr(model, "module", model).head
-        loss: Tensor = head.loss(logits, inputs)
+        loss: Tensor = self.model.head.loss(logits, inputs)
         return (loss, logits) if return_outputs else loss
 
-    def get_train_dataloader(self) -> DataLoader[Any]:
+    def get_train_dataloader(self) -> EpochLoader:
         """Batches of like length; their order is a function of seed and epoch."""
         columns = ("input_ids", "unit_tokens", "unit_characters", "unit_places", "unit_lengths", "labels")
         rows = self.train_dataset.select_columns(list(columns)).to_list()
-        sampler = LengthBatches([len(row["input_ids"]) for row in rows], self.params.batch_size, self.args.data_seed)
-        loader: DataLoader[Any] = DataLoader(rows, batch_sampler=sampler, collate_fn=self.data_collator)
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
+        sampler = LengthBatches(
+            [len(row["input_ids"]) for row in rows],
+            self.params.batch_size,
+            self.args.data_seed,
+            distributed.rank(),
+            self.params.processes,
+        )
+        return EpochLoader(
+            rows, batch_sampler=sampler, collate_fn=self.data_collator, pin_memory=self.args.dataloader_pin_memory
+        )
 
     def create_optimizer(self, model: Any = None) -> Any:
         """AdamW with a learning rate for the encoder, the head and its transitions; no decay of biases and norms."""
@@ -97,6 +107,29 @@ class NerTrainer(Trainer):  # type: ignore[misc]
             kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             self.optimizer = kind(parameter_groups(model or self.model, self.params), **options)
         return self.optimizer
+
+
+def freeze(model: TaggerModel, params: TrainParams) -> None:
+    """Keep the word embeddings as pretrained; with ``freeze_layers`` the lowest layers and all below them too.
+
+    A frozen layer has no dropout, and no gradient is computed in it.
+    Raises ParamsError if the encoder has not so many layers.
+    """
+    if params.freeze_embeddings:
+        model.encoder.get_input_embeddings().weight.requires_grad_(False)
+    if not params.freeze_layers:
+        return
+    layers = model.encoder.config.num_hidden_layers
+    if params.freeze_layers > layers:
+        raise ParamsError(
+            f"params.yaml: train.freeze_layers: {params.freeze_layers}, and the encoder has {layers} layers"
+        )
+    stack = next(m for m in model.encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == layers)
+    for module in (model.encoder.embeddings, *stack[: params.freeze_layers]):
+        module.requires_grad_(False)
+        for dropout in module.modules():
+            if isinstance(dropout, nn.Dropout):
+                dropout.p = 0.0
 
 
 def parameter_groups(model: TaggerModel, params: TrainParams) -> list[dict[str, Any]]:
@@ -123,7 +156,6 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
     def __init__(self, params: TrainParams, validate: Validate | None, tell: Callable[[History], None]) -> None:
         self.params, self.validate, self.tell = params, validate, tell
         self.history = History()
-        self._loss, self._steps = 0.0, 0
         self._started = 0.0
         self._kept: dict[str, Tensor] = {}
 
@@ -141,7 +173,6 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
         row: dict[str, Any] = {"epoch": epoch, "loss": float(loss)}
         if self.validate is not None:
             scores = self.validate(model)
-            model.train()
             row |= {f"valid_{name}": value for name, value in scores.items()}
         history = self.history
         history.epochs.append(row)
@@ -192,8 +223,7 @@ def fine_tune(
     tell: Callable[[History], None],
 ) -> History:
     """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain."""
-    if params.freeze_embeddings:
-        model.encoder.get_input_embeddings().weight.requires_grad_(False)
+    freeze(model, params)
     trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id)
     epochs = Epochs(params, validate, tell)
     trainer.remove_callback(PrinterCallback)

@@ -1,0 +1,49 @@
+"""What is computed how, where params.yaml says ``auto``: the device decides, and the log and MLflow say what it was."""
+
+import torch
+
+from clue_ner.errors import ParamsError
+from clue_ner.params import TrainParams
+
+
+def number_format(wanted: str) -> str:
+    """``bf16``, ``fp16`` or ``float32``: what autocast computes matrix products in.
+
+    ``auto`` is bf16 where the device multiplies it natively, else fp16 on a GPU, else float32. A processor without AMX
+    or AVX-512 BF16 emulates bf16, a hundred times slower than float32. Raises ParamsError for a format that the device
+    does not have.
+    """
+    on_gpu = torch.cuda.is_available()
+    formats = [*(["bf16"] if has_bf16() else []), *(["fp16"] if on_gpu else []), "float32"]
+    if wanted == "auto":
+        return formats[0]
+    if wanted not in formats:
+        raise ParamsError(
+            f"params.yaml: train.precision: {wanted}, which this device does not compute natively; "
+            f"wanted auto or {' or '.join(formats)}"
+        )
+    return wanted
+
+
+def has_bf16() -> bool:
+    """Whether the device that training uses multiplies bf16 matrices natively."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def attention(wanted: str) -> str:
+    """``sdpa`` or ``eager``; ``auto`` is sdpa on a GPU, eager on a processor: faster there on short sentences."""
+    if wanted != "auto":
+        return wanted
+    return "sdpa" if torch.cuda.is_available() else "eager"
+
+
+def describe(params: TrainParams) -> str:
+    """The device and all that was chosen for it, for a person to read."""
+    on_gpu = torch.cuda.is_available()
+    device = f"cuda, {torch.cuda.get_device_name()}" if on_gpu else f"cpu, {torch.get_num_threads()} threads"
+    chosen = [device, number_format(params.precision), f"{attention(params.attention)} attention"]
+    if params.processes > 1:
+        chosen.append(f"{params.processes} processes")
+    return ", ".join(chosen)
