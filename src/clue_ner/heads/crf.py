@@ -6,9 +6,11 @@ ever read.
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clue_ner.heads import _linear_chain
 from clue_ner.heads._contract import Decoded, HeadSpec, TaggingHead
 
 FORBIDDEN = -1e4
@@ -52,19 +54,25 @@ class Head(TaggingHead):
 
     def partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The log of the summed exponentials [B] of all sequences' scores, by the forward algorithm."""
-        _, _, end = self._masked(emissions)
-        return torch.logsumexp(self._forward_scores(emissions, mask)[:, -1] + end, dim=-1)
+        start, transitions, end = self._masked(emissions)
+        alpha = start + emissions[:, 0]
+        for i in range(1, emissions.shape[1]):
+            moved = torch.logsumexp(alpha[:, :, None] + transitions, dim=1) + emissions[:, i]
+            alpha = torch.where(mask[:, i, None], moved, alpha)
+        return torch.logsumexp(alpha + end, dim=-1)
 
     @torch.no_grad()
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
         """The best legal sequence by Viterbi, with the marginal probability of each of its tags."""
-        emissions = logits.float()
-        paths = self._viterbi(emissions, mask)
-        marginals = self._marginals(emissions, mask)
-        scores = marginals.gather(-1, paths[..., None]).squeeze(-1).clamp(0, 1).tolist()
+        lengths = mask.sum(-1)
+        chain = [logits, lengths, *self._masked(logits, -torch.inf)]
+        arrays = [a.cpu().double().numpy() if a.is_floating_point() else a.cpu().numpy() for a in chain]
+        paths = _linear_chain.viterbi(*arrays)
+        probabilities = _linear_chain.marginals(*arrays)
+        scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
         return [
             Decoded([self.spec.tags[i] for i in path[:length]], score[:length])
-            for path, score, length in zip(paths.tolist(), scores, mask.sum(-1).tolist())
+            for path, score, length in zip(paths.tolist(), scores.tolist(), lengths.tolist())
         ]
 
     def _masked(self, emissions: Tensor, forbidden: float = FORBIDDEN) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,46 +82,3 @@ class Head(TaggingHead):
             self.transitions.masked_fill(~self.legal, forbidden).to(emissions.device),
             self.end.masked_fill(~self.legal_end, forbidden).to(emissions.device),
         )
-
-    def _forward_scores(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Log sums [B, U, L] of all sequences up to each unit; padding repeats the last unit's."""
-        start, transitions, _ = self._masked(emissions)
-        alpha = start + emissions[:, 0]
-        steps = [alpha]
-        for i in range(1, emissions.shape[1]):
-            moved = torch.logsumexp(alpha[:, :, None] + transitions, dim=1) + emissions[:, i]
-            alpha = torch.where(mask[:, i, None], moved, alpha)
-            steps.append(alpha)
-        return torch.stack(steps, dim=1)
-
-    def _backward_scores(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """Log sums [B, U, L] of all sequences after each unit."""
-        _, transitions, end = self._masked(emissions)
-        beta = end.expand(emissions.shape[0], -1)
-        steps = [beta]
-        for i in range(emissions.shape[1] - 1, 0, -1):
-            moved = torch.logsumexp(transitions + (emissions[:, i] + beta)[:, None, :], dim=2)
-            beta = torch.where(mask[:, i, None], moved, beta)
-            steps.append(beta)
-        return torch.stack(steps[::-1], dim=1)
-
-    def _marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        joint = self._forward_scores(emissions, mask) + self._backward_scores(emissions, mask)
-        return joint.softmax(-1)
-
-    def _viterbi(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """The best sequences [B, U]; beyond a window's end their content has no meaning."""
-        start, transitions, end = self._masked(emissions, -torch.inf)
-        best = start + emissions[:, 0]
-        stay = torch.arange(best.shape[1], device=best.device).expand_as(best)
-        pointers = []
-        for i in range(1, emissions.shape[1]):
-            moved, origin = (best[:, :, None] + transitions).max(dim=1)
-            best = torch.where(mask[:, i, None], moved + emissions[:, i], best)
-            pointers.append(torch.where(mask[:, i, None], origin, stay))
-        tag = (best + end).argmax(-1)
-        path = [tag]
-        for pointer in reversed(pointers):
-            tag = pointer.gather(1, tag[:, None]).squeeze(1)
-            path.append(tag)
-        return torch.stack(path[::-1], dim=1)
