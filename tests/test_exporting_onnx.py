@@ -98,6 +98,17 @@ def test_onnx_int8_stores_matrices_and_embeddings_as_bytes(tmp_path: Path) -> No
     assert sizes["model.int8.onnx"] < 0.4 * sizes["model.onnx"]
 
 
+def test_onnx_int8_keeps_matrices_with_wide_inputs_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network("crf", "characters_over_pieces")
+    for widest, quantised in ((onnx.WIDEST, 2 * 6 + 2), (0.0, 0)):
+        monkeypatch.setattr(onnx, "WIDEST", widest)
+        onnx.write(model, tmp_path)
+        kinds = [node.op_type for node in onnx_library.load(tmp_path / "model.int8.onnx").graph.node]
+        assert kinds.count("MatMulInteger") == quantised
+        assert "DequantizeLinear" in kinds
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
 def test_onnx_scorer_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"model\.onnx: no such file; set export\.onnx to true"):
         onnx.scorer(tmp_path / "model.onnx", threads=1)

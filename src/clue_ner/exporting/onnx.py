@@ -5,10 +5,11 @@ rows, tokens and units) and gives ``logits`` [B, U, L]. Decoding stays in Python
 """
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clue_ner.errors import ArtifactError
 from clue_ner.model import INPUTS, TaggerModel, collate
@@ -16,15 +17,19 @@ from clue_ner.tagger import Scorer
 
 MODEL, INT8 = "model.onnx", "model.int8.onnx"
 OPSET = 17
+WIDEST = 100.0
+"""If a matrix's input spans more standard deviations than this, int8's 255 steps leave too little of most values."""
 
 
 def write(model: TaggerModel, folder: Path) -> None:
     """Write ``model.onnx`` and ``model.int8.onnx`` into ``folder``; ``model`` is on the processor, in eval mode.
 
     int8 is dynamic: matrices and embedding tables are stored as eight bits (matrices with a scale for each column),
-    activations are quantised as they come, and the LSTM, norms and softmax stay float32. The eight bits are unsigned:
-    processors without VNNI add up signed weights in sixteen bits, which overflow.
+    activations are quantised as they come, and the LSTM, norms and softmax stay float32, as do matrices whose input is
+    wider than ``WIDEST``. The eight bits are unsigned: processors without VNNI add up signed weights in sixteen bits,
+    which overflow.
     """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -33,10 +38,13 @@ def write(model: TaggerModel, folder: Path) -> None:
     _trace(model, traced)
     quant_pre_process(traced, folder / MODEL, skip_symbolic_shape=True)
     traced.unlink()
+    wide = _wide(model)
+    nodes = [node.name for node in onnx.load(folder / MODEL, load_external_data=False).graph.node]
     quantize_dynamic(
         folder / MODEL,
         folder / INT8,
         op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+        nodes_to_exclude=[name for name in nodes if name.strip("/").replace("/", ".").rpartition(".")[0] in wide],
         per_channel=True,
         weight_type=QuantType.QUInt8,
     )
@@ -73,7 +81,7 @@ def _trace(model: TaggerModel, path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
-            _sample(),
+            _sample(model, (3, 5)),
             str(path),
             dynamo=False,
             opset_version=OPSET,
@@ -83,10 +91,40 @@ def _trace(model: TaggerModel, path: Path) -> None:
         )
 
 
-def _sample() -> tuple[Tensor, ...]:
-    """Two rows of different length: without padding the trace would leave the attention mask out."""
-    unit_columns = [name for name in INPUTS if name.startswith("unit_") and name != "unit_mask"]
-    rows = [{"input_ids": [0] * length, **{name: [0] * length for name in unit_columns}} for length in (3, 5)]
+def _wide(model: TaggerModel) -> set[str]:
+    """Names of the linear layers whose input, for random tokens, is wider than ``WIDEST``.
+
+    A few dimensions of BERTs run far out of scale (Bondarenko et al. 2021), whatever the text is.
+    """
+    widths: dict[str, float] = {}
+
+    def note(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor]) -> None:
+            widths[name] = float((inputs[0].max() - inputs[0].min()) / inputs[0].std())
+
+        return hook
+
+    linears = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    hooks = [module.register_forward_pre_hook(note(name)) for name, module in linears]
+    with torch.inference_mode():
+        model(*_sample(model, (32,) * 8))
+    for hook in hooks:
+        hook.remove()
+    return {name for name, width in widths.items() if width > WIDEST}
+
+
+def _sample(model: TaggerModel, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """A batch of random tokens, as many in a row as ``lengths`` says, with as many units.
+
+    A trace may take what is special about its sample for a constant: give it two rows, one of them padded.
+    """
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = model.encoder.config.vocab_size
+    rows = []
+    for length in lengths:
+        columns = {name: [0] * length for name in INPUTS if name.startswith("unit_") and name != "unit_mask"}
+        columns["input_ids"] = torch.randint(vocabulary, (length,), generator=generator).tolist()
+        rows.append(columns)
     batch = collate(rows, pad_id=0)
     return tuple(batch[name] for name in INPUTS)
 
