@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
 READY := .venv/.ready
 
-.PHONY: help setup demo repro test check ui
+.PHONY: help setup demo repro test check bench ui
 help:  ## list these
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -34,6 +34,9 @@ check: setup  ## lint, format, types, import contracts
 	ruff format --check .
 	mypy
 	lint-imports --no-cache
+
+bench: setup  ## how fast, against the plain recipe and stock Trainer: docs/bench.md
+	python -m bench
 
 ui: setup  ## the MLflow UI on http://127.0.0.1:5000
 	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"

@@ -1,0 +1,31 @@
+"""A table, and how a number is written in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with what has to be known to read it."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, thousands apart; nothing for None.
+
+    >>> number(12345.6), number(0.01234), number(None)
+    ('12,300', '0.0123', '–')
+    """
+    if value is None:
+        return "–"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10**digits else f"{rounded:g}"
+
+
+def times(value: float, of: float) -> str:
+    """How many times ``of`` a value is."""
+    return f"{value / of:.2f} ×" if of else "–"

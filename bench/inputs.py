@@ -1,0 +1,72 @@
+"""A folder laid out as the pipeline's, with all that the bench reads: linked from the repository, or made anew."""
+
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clue_ner.artifacts import read_json, read_sentences, write_text
+from clue_ner.params import Params, load_params
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The repository."""
+STAGES = {
+    "download": "data/corpus",
+    "backbone": "data/backbone",
+    "tag_map": "data/tags.json",
+    "tokenize_align": "data/encoded",
+}
+"""The stages before training, in order, and what each of them makes."""
+
+
+def prepare(root: Path, place: Path) -> None:
+    """Lay out ``place`` with params.yaml and data/ of the repository at ``root``; what is missing there is made.
+
+    Without data/corpus the corpus is CLUENER if CLUENER_MIRROR says where it is, else ``sample``; without
+    data/backbone the backbone is ``e5-small``.
+    """
+    params = load_params(root / "params.yaml")
+    (place / "data").mkdir(parents=True, exist_ok=True)
+    if (root / "data/corpus/corpus.json").is_file():
+        (place / "data/corpus").symlink_to((root / "data/corpus").resolve())
+    else:
+        name = "cluener" if "CLUENER_MIRROR" in os.environ else "sample"
+        corpus = params.corpus.model_copy(update={"name": name, "path": None})
+        params = params.model_copy(update={"corpus": corpus})
+    if (root / "data/backbone/config.json").is_file():
+        (place / "data/backbone").symlink_to((root / "data/backbone").resolve())
+    else:
+        backbone = params.backbone.model_copy(update={"name": "e5-small", "revision": None})
+        params = params.model_copy(update={"backbone": backbone})
+    make(root, place, params)
+
+
+def make(root: Path, place: Path, params: Params) -> None:
+    """Write params.yaml into ``place`` and run the stages there whose outs are missing."""
+    write_text(place / "params.yaml", yaml.safe_dump(params.model_dump(), allow_unicode=True))
+    for name, out in STAGES.items():
+        if not (place / out).exists():
+            stage(root, name)(place)
+
+
+def stage(root: Path, name: str) -> Any:
+    """The ``main`` of a stage script, which takes the folder that it works in."""
+    return runpy.run_path(str(root / "stages" / f"{name}.py"))["main"]
+
+
+def describe(place: Path) -> dict[str, Any]:
+    """What is measured on: corpus, backbone and their sizes."""
+    corpus, config = read_json(place / "data/corpus/corpus.json"), read_json(place / "data/backbone/config.json")
+    sentences = [s for path in sorted((place / "data/corpus").glob("t*.jsonl")) for s in read_sentences(path)]
+    return {
+        "corpus": corpus["name"],
+        "sentences": len(sentences),
+        "mean_characters": sum(len(s.text) for s in sentences) / len(sentences),
+        "backbone": read_json(place / "data/backbone/source.json")["name"],
+        "layers": config["num_hidden_layers"],
+        "hidden": config["hidden_size"],
+        "intermediate": config["intermediate_size"],
+        "batch_size": load_params(place / "params.yaml").train.batch_size,
+    }

@@ -1,0 +1,13 @@
+"""The most memory that this process has held; torch is not imported for it."""
+
+import resource
+import sys
+
+
+def peak_memory_gb() -> float:
+    """In GB of 10^9 bytes; where torch computes on a GPU, the most that it had there."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

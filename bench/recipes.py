@@ -1,0 +1,160 @@
+"""Three ways to fine-tune the same weights on the same sentences with the same batch size."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.setting import IGNORED, Setting, amounts, facts, stock_model, token_labels
+from bench.worker import Turns
+from clue_ner.model import TaggerModel, load_encoder
+from clue_ner.tagger import model_spec
+from clue_ner.training.precision import use_bf16
+
+PLAIN_EPOCHS, PLAIN_LR = 3, 2e-5
+
+
+def plain(setting: Setting, turns: Turns) -> None:
+    """The tutorial's loop: random order, tokenised while batching, float32, Adam at one learning rate."""
+    from torch.utils.data import DataLoader
+
+    torch.manual_seed(setting.params.seed)
+    aligner = setting.aligner("characters")
+    tokenizer, device = aligner.tokenizer, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    first = {row["sentence"]: row for row in reversed(setting.rows(aligner))}
+    items = [(setting.train[number].text, token_labels(row)) for number, row in first.items()]
+
+    def tokenise(batch: list[tuple[str, list[int]]]) -> Any:
+        texts, labels = zip(*batch)
+        encoded = tokenizer(list(texts), padding=True, truncation=True, max_length=aligner.window, return_tensors="pt")
+        length = encoded["input_ids"].shape[1]
+        encoded["labels"] = torch.tensor([row + [IGNORED] * (length - len(row)) for row in labels])
+        return encoded
+
+    stock, shell, card = stock_model(setting)
+    stock.to(device).train()
+    loader = DataLoader(items, batch_size=setting.params.train.batch_size, shuffle=True, collate_fn=tokenise)
+    optimizer = torch.optim.Adam(stock.parameters(), lr=PLAIN_LR)
+    turns.ready(facts(stock, "float32"), setting.scorer(shell, aligner, card))
+    for _ in range(PLAIN_EPOCHS):
+        for batch in loader:
+            turns.count(**amounts(batch))
+            batch = {name: batch[name].to(device) for name in ("input_ids", "attention_mask", "labels")}
+            labels = batch.pop("labels")
+            logits = stock(**batch).logits
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            turns.step()
+    turns.finish()
+
+
+def stock_trainer(setting: Setting, turns: Turns) -> None:
+    """transformers' Trainer with its default arguments over every character."""
+    from transformers import DataCollatorForTokenClassification, Trainer, TrainingArguments, set_seed
+
+    class Metered(Trainer):
+        def training_step(self, model: Any, inputs: Any, *others: Any, **named: Any) -> Any:
+            turns.count(**amounts(inputs))
+            return super().training_step(model, inputs, *others, **named)
+
+    set_seed(setting.params.seed)
+    aligner = setting.aligner("characters")
+    rows = [
+        {"input_ids": row["input_ids"], "attention_mask": [1] * len(row["input_ids"]), "labels": token_labels(row)}
+        for row in setting.rows(aligner)
+    ]
+    stock, shell, card = stock_model(setting)
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = TrainingArguments(
+            output_dir=scratch,
+            per_device_train_batch_size=setting.params.train.batch_size,
+            use_cpu=not torch.cuda.is_available(),
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+        )
+        collator = DataCollatorForTokenClassification(aligner.tokenizer)
+        trainer = Metered(model=stock, args=arguments, train_dataset=rows, data_collator=collator)
+        _run(trainer, turns, facts(stock, "float32"), setting.scorer(shell, aligner, card))
+
+
+def ours(setting: Setting, turns: Turns) -> None:
+    """As fine_tune trains: the train section of params.yaml."""
+    from datasets import Dataset
+    from transformers import set_seed
+
+    from clue_ner.training.trainer import NerTrainer, arguments
+
+    class Metered(NerTrainer):
+        def training_step(self, model: Any, inputs: Any, *others: Any, **named: Any) -> Any:
+            turns.count(**amounts(inputs, per_unit))
+            return super().training_step(model, inputs, *others, **named)
+
+    train, align = setting.params.train, setting.params.tagging.align
+    aligner, card = setting.aligner(align), setting.card(train.head, align)
+    rows = Dataset.from_list(setting.rows(aligner))
+    per_unit = setting.characters() / sum(map(len, rows["labels"])) if align == "pieces" else 1.0
+    set_seed(setting.params.seed)
+    encoder = load_encoder(
+        setting.backbone,
+        hidden_dropout_prob=train.dropout,
+        attention_probs_dropout_prob=train.attention_dropout,
+        _attn_implementation=train.attention,
+    )
+    model = TaggerModel(encoder, model_spec(card, train.dropout))
+    if train.freeze_embeddings:
+        encoder.get_input_embeddings().weight.requires_grad_(False)
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = arguments(train, setting.params.seed, scratch)
+        trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)
+        number_format = "bf16" if use_bf16(train.precision) else "float32"
+        _run(trainer, turns, facts(model, number_format), setting.scorer(model, aligner, card))
+
+
+def _run(trainer: Any, turns: Turns, known: dict[str, Any], evaluate: Callable[[], float]) -> None:
+    """Train in turns: the callback waits inside the loop until the parent wants more."""
+    from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+
+    class Waits(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            turns.ready(known, evaluate)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            turns.step()
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(Waits())
+    trainer.train()
+    turns.finish()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train, and what the table says of it."""
+
+    title: str
+    run: Callable[[Setting, Turns], None]
+    about: str
+
+
+RECIPES = {
+    "plain": Recipe(
+        "plain loop",
+        plain,
+        "a tutorial's loop: random order, tokenised while batching, padded to the longest, float32, Adam at a "
+        f"constant {PLAIN_LR:g}, {PLAIN_EPOCHS} epochs, softmax over every character",
+    ),
+    "stock": Recipe(
+        "stock Trainer",
+        stock_trainer,
+        "transformers' Trainer with default arguments (random order, float32, AdamW, 5e-5 falling linearly, 3 epochs) "
+        "and DataCollatorForTokenClassification, softmax over every character",
+    ),
+    "ours": Recipe("clue-ner", ours, "fine_tune as params.yaml has it"),
+}

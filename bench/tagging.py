@@ -1,0 +1,160 @@
+"""Stock ``pipeline("ner")`` and our Tagger in torch, ONNX and int8, on the same sentences in alternation."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import torch
+
+from bench.machine import clock
+from bench.setting import Setting, stock_model
+from clue_ner.artifacts import read_sentences
+from clue_ner.entities import Entity, Sentence
+from clue_ner.evaluation.predictions import split_to_score
+from clue_ner.evaluation.scores import micro
+from clue_ner.exporting import onnx
+from clue_ner.model import TaggerModel, load_encoder
+from clue_ner.schemes import OUTSIDE
+from clue_ner.tagger import Tagger, model_spec
+
+BULK, SINGLE = 1000, 200
+"""So many sentences at most are tagged in bulk, and one at a time."""
+BULK_ROUNDS, SINGLE_ROUNDS = 2, 10
+WARM_UP = 8
+BATCH = 64
+
+Tag = Callable[[list[str]], Any]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A way to tag: many texts, one text, and if it is trained, the readings that are scored."""
+
+    bulk: Tag
+    single: Tag
+    readings: Callable[[list[str]], list[Sequence[Entity]]] | None = None
+
+
+def measure(root: Path, place: Path) -> dict[str, Any]:
+    """Characters a second in bulk and one text at a time, latencies, and the F1 of what is trained."""
+    gold = read_sentences(place / "data/corpus" / f"{split_to_score(place / 'data/corpus')}.jsonl")
+    texts = [sentence.text for sentence in gold]
+    tagger, folder, note = our_tagger(root, place)
+    candidates = {"pipeline": stock_candidate(place)} | our_candidates(tagger, folder)
+    for candidate in candidates.values():
+        candidate.bulk(texts[:WARM_UP])
+        candidate.single(texts[:1])
+    bulk, single = texts[:BULK], texts[:SINGLE]
+    seconds = dict.fromkeys(candidates, 0.0)
+    for chunk in _chunks(bulk, BULK_ROUNDS):
+        for name, candidate in candidates.items():
+            started = clock()
+            candidate.bulk(chunk)
+            seconds[name] += clock() - started
+    latencies: dict[str, list[float]] = {name: [] for name in candidates}
+    for chunk in _chunks(single, SINGLE_ROUNDS):
+        for name, candidate in candidates.items():
+            latencies[name] += [_seconds(candidate.single, [text]) for text in chunk]
+    return {
+        "note": note,
+        "bulk_sentences": len(bulk),
+        "single_sentences": len(single),
+        "scored_sentences": len(gold) if note is None else 0,
+        "candidates": {
+            name: {
+                "bulk_characters_per_second": sum(map(len, bulk)) / seconds[name],
+                "single_characters_per_second": sum(map(len, single)) / sum(latencies[name]),
+                **_percentiles(latencies[name]),
+                "micro_f1": _f1(candidate, gold) if note is None else None,
+            }
+            for name, candidate in candidates.items()
+        },
+    }
+
+
+def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
+    """The tagger, the folder of its ONNX graphs, and why it has no F1, if it is not a trained one.
+
+    models/export if it is there, else models/tagger, else one with a random head that leans to "outside".
+    """
+    exported, trained = root / "models/export", root / "models/tagger"
+    if (exported / "onnx" / onnx.INT8).is_file():
+        return Tagger.load(exported), exported / "onnx", None
+    if trained.is_dir():
+        tagger, note = Tagger.load(trained), None
+    else:
+        setting = Setting(place)
+        align = setting.params.tagging.align
+        card = setting.card(setting.params.train.head, align)
+        torch.manual_seed(setting.params.seed)
+        model = TaggerModel(load_encoder(setting.backbone), model_spec(card))
+        _lean_to_outside(model.head.linear, card["tags"])
+        tagger = Tagger(model, setting.aligner(align), card)
+        note = "no trained model: a random head that finds nothing stands in, so there is no F1"
+    folder = place / "onnx"
+    onnx.write(tagger.model, folder)
+    return tagger, folder, note
+
+
+def our_candidates(tagger: Tagger, folder: Path) -> dict[str, Candidate]:
+    """The tagger with its logits from torch and from both graphs."""
+    threads = torch.get_num_threads()
+    taggers = {
+        "torch": tagger,
+        "onnx": tagger.using(onnx.scorer(folder / onnx.MODEL, threads)),
+        "int8": tagger.using(onnx.scorer(folder / onnx.INT8, threads)),
+    }
+
+    def candidate(one: Tagger) -> Candidate:
+        return Candidate(
+            bulk=lambda texts: one.tag(texts, BATCH),
+            single=one.tag,
+            readings=lambda texts: [reading.strict for reading in one.read(texts, BATCH)],
+        )
+
+    return {name: candidate(one) for name, one in taggers.items()}
+
+
+def stock_candidate(place: Path) -> Candidate:
+    """``pipeline("ner")`` over every character, on the backbone with a random head that leans to "outside"."""
+    from transformers import pipeline
+
+    setting = Setting(place)
+    torch.manual_seed(setting.params.seed)
+    stock, _, card = stock_model(setting)
+    _lean_to_outside(stock.classifier, card["tags"])
+    stock.config.id2label = dict(enumerate(card["tags"]))
+    tokenizer = setting.aligner("characters").tokenizer
+    device = 0 if torch.cuda.is_available() else "cpu"
+    find = pipeline("ner", model=stock.eval(), tokenizer=tokenizer, aggregation_strategy="simple", device=device)
+    return Candidate(bulk=lambda texts: find(texts, batch_size=BATCH), single=lambda texts: find(texts[0]))
+
+
+def _lean_to_outside(linear: Any, tags: Sequence[str]) -> None:
+    with torch.no_grad():
+        linear.bias.zero_()[list(tags).index(OUTSIDE)] = 10.0
+
+
+def _f1(candidate: Candidate, gold: Sequence[Sentence]) -> float | None:
+    if candidate.readings is None:
+        return None
+    return float(micro(gold, candidate.readings([sentence.text for sentence in gold]))["f1"])
+
+
+def _seconds(tag: Tag, texts: list[str]) -> float:
+    started = time.perf_counter()
+    tag(texts)
+    return time.perf_counter() - started
+
+
+def _percentiles(latencies: Sequence[float]) -> dict[str, float]:
+    cuts = quantiles(latencies, n=100, method="inclusive")
+    return {"p50_ms": 1e3 * cuts[49], "p99_ms": 1e3 * cuts[98]}
+
+
+def _chunks(texts: list[str], parts: int) -> list[list[str]]:
+    size = -(-len(texts) // parts)
+    return [texts[at : at + size] for at in range(0, len(texts), size)]
