@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import torch
 
-from clue_ner.training.precision import use_bf16
+from clue_ner.training.device import has_bf16
 
 VERSIONS = ("torch", "transformers", "accelerate", "tokenizers", "onnxruntime", "dvc")
 SQUARE = {"cpu": 2048, "cuda": 8192}
@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "memory_gb": psutil.virtual_memory().total / 1e9,
         "gpu": torch.cuda.get_device_name() if cuda else None,
-        "native_bf16": use_bf16("auto"),
+        "native_bf16": has_bf16(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
     }
@@ -44,7 +44,7 @@ def peaks(tokens: int, hidden: int, intermediate: int, seconds: float = 1.0) -> 
     formats = {"float32": torch.float32, "bf16": torch.bfloat16}
     measured: dict[str, dict[str, Any]] = {}
     for name, dtype in formats.items():
-        if name == "bf16" and not use_bf16("auto"):
+        if name == "bf16" and not has_bf16():
             continue
         side = SQUARE[device]
         rates = {

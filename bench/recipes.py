@@ -12,7 +12,7 @@ from bench.setting import IGNORED, Setting, amounts, facts, stock_model, token_l
 from bench.worker import Turns
 from clue_ner.model import TaggerModel, load_encoder
 from clue_ner.tagger import model_spec
-from clue_ner.training.precision import use_bf16
+from clue_ner.training.device import number_format as chosen_format
 
 PLAIN_EPOCHS, PLAIN_LR = 3, 2e-5
 
@@ -112,7 +112,7 @@ def ours(setting: Setting, turns: Turns) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         settings = arguments(train, setting.params.seed, scratch)
         trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)
-        number_format = "bf16" if use_bf16(train.precision) else "float32"
+        number_format = chosen_format(train.precision)
         _run(trainer, turns, facts(model, number_format), setting.scorer(model, aligner, card))
 
 
