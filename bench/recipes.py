@@ -12,7 +12,7 @@ from bench.setting import IGNORED, Setting, amounts, facts, stock_model, token_l
 from bench.worker import Turns
 from clue_ner.model import TaggerModel, load_encoder
 from clue_ner.tagger import model_spec
-from clue_ner.training.device import number_format as chosen_format
+from clue_ner.training import device as chosen
 
 PLAIN_EPOCHS, PLAIN_LR = 3, 2e-5
 
@@ -88,7 +88,7 @@ def ours(setting: Setting, turns: Turns) -> None:
     from datasets import Dataset
     from transformers import set_seed
 
-    from clue_ner.training.trainer import NerTrainer, arguments
+    from clue_ner.training.trainer import NerTrainer, arguments, freeze
 
     class Metered(NerTrainer):
         def training_step(self, model: Any, inputs: Any, *others: Any, **named: Any) -> Any:
@@ -104,15 +104,14 @@ def ours(setting: Setting, turns: Turns) -> None:
         setting.backbone,
         hidden_dropout_prob=train.dropout,
         attention_probs_dropout_prob=train.attention_dropout,
-        _attn_implementation=train.attention,
+        _attn_implementation=chosen.attention(train.attention),
     )
     model = TaggerModel(encoder, model_spec(card, train.dropout))
-    if train.freeze_embeddings:
-        encoder.get_input_embeddings().weight.requires_grad_(False)
+    freeze(model, train)
     with tempfile.TemporaryDirectory() as scratch:
         settings = arguments(train, setting.params.seed, scratch)
         trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)
-        number_format = chosen_format(train.precision)
+        number_format = chosen.number_format(train.precision)
         _run(trainer, turns, facts(model, number_format), setting.scorer(model, aligner, card))
 
 
