@@ -177,6 +177,30 @@ def test_crf_partition_equals_brute_force(case: Case) -> None:
         assert found[window].item() == pytest.approx(torch.logsumexp(scores, 0).item(), abs=1e-9)
 
 
+def test_crf_partition_has_the_derivatives_of_brute_force(case: Case) -> None:
+    emissions = case.emissions.clone().requires_grad_()
+    weights = torch.linspace(0.5, 2.0, len(case.lengths), dtype=torch.float64)
+    inputs = [emissions, *case.head.transition_parameters()]
+    found = torch.autograd.grad((weights * case.head.partition(emissions, case.mask)).sum(), inputs)
+    everything = [
+        torch.logsumexp(
+            torch.stack(
+                [
+                    case.head.score(emissions[w : w + 1, :length], case.mask[w : w + 1, :length], torch.tensor([path]))[
+                        0
+                    ]
+                    for path, _ in case.sequences(w)
+                ]
+            ),
+            0,
+        )
+        for w, length in enumerate(case.lengths)
+    ]
+    expected = torch.autograd.grad((weights * torch.stack(everything)).sum(), inputs)
+    for gradient, wanted in zip(found, expected, strict=True):
+        assert torch.allclose(gradient, wanted, atol=1e-9)
+
+
 def test_crf_loss_is_the_negative_log_likelihood(case: Case) -> None:
     paths = [list(case.sequences(window))[-1] for window in range(len(case.lengths))]
     labels = torch.tensor([_padded(path) for path, _ in paths])

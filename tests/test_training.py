@@ -26,6 +26,7 @@ from clue_ner.tagging.encode import Report, encode
 from clue_ner.training import device
 from clue_ner.training.batches import LengthBatches
 from clue_ner.training.curves import write_curves
+from clue_ner.training.dropout import ByteDropout
 from clue_ner.training.trainer import History, NerTrainer, arguments, fine_tune, parameter_groups
 
 HEADS = plugins.names("clue_ner.heads")
@@ -405,6 +406,52 @@ def test_training_overfits_twenty_sentences(
     readings = Tagger(model, made.aligner, made.card).read([sentence.text for sentence in SENTENCES])
     scores = micro(SENTENCES, [reading.strict for reading in readings])
     assert scores["f1"] == 1.0
+
+
+# --- dropout
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_dropout_of_bytes_drops_its_share_and_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    share = round(p * 256) / 256
+    ones = torch.ones(999, 1001, requires_grad=True)
+    dropped = ByteDropout(p)(ones)
+    assert (dropped == 0).double().mean().item() == pytest.approx(share, abs=2e-3)
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / (1 - share)])
+    for byte in range(8):  # every byte of a draw is as random as the others
+        assert (dropped.flatten()[byte::8] == 0).double().mean().item() == pytest.approx(share, abs=5e-3)
+    dropped.sum().backward()
+    assert ones.grad is not None and torch.equal(ones.grad, dropped)
+
+
+def test_dropout_of_bytes_is_a_function_of_the_seed_and_of_nothing_else() -> None:
+    threads, masks = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            torch.manual_seed(3)
+            masks.append(ByteDropout(0.1)(torch.ones(7, 12345)))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*masks)
+
+
+@pytest.mark.parametrize(("p", "value"), [(0.0, 1.0), (0.001, 1.0), (1.0, 0.0)])
+def test_dropout_of_bytes_of_nothing_and_of_all(p: float, value: float) -> None:
+    assert torch.equal(ByteDropout(p)(torch.ones(3, 5)), torch.full((3, 5), value))
+    assert torch.equal(ByteDropout(p).eval()(torch.ones(3, 5)), torch.ones(3, 5))
+
+
+def test_training_on_a_processor_uses_bytes_and_a_narrow_stream(setting: Any) -> None:
+    made = setting("crf", "characters")
+    model = made.model()
+    device.suit(model, model.encoder)
+    assert {type(m) for m in model.modules() if isinstance(m, nn.Dropout)} == {ByteDropout}
+    ids = torch.tensor([made.rows[0]["input_ids"]])
+    for narrow, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=narrow):
+            assert model.encoder(input_ids=ids).last_hidden_state.dtype == expected
 
 
 # --- device and curves

@@ -5,6 +5,7 @@ ever read.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,21 +55,18 @@ class Head(TaggingHead):
 
     def partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """The log of the summed exponentials [B] of all sequences' scores, by the forward algorithm."""
-        start, transitions, end = self._masked(emissions)
-        alpha = start + emissions[:, 0]
-        for i in range(1, emissions.shape[1]):
-            moved = torch.logsumexp(alpha[:, :, None] + transitions, dim=1) + emissions[:, i]
-            alpha = torch.where(mask[:, i, None], moved, alpha)
-        return torch.logsumexp(alpha + end, dim=-1)
+        partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
+            emissions, mask.sum(-1), *self._masked(emissions)
+        )
+        return partition
 
     @torch.no_grad()
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
         """The best legal sequence by Viterbi, with the marginal probability of each of its tags."""
         lengths = mask.sum(-1)
-        chain = [logits, lengths, *self._masked(logits, -torch.inf)]
-        arrays = [a.cpu().double().numpy() if a.is_floating_point() else a.cpu().numpy() for a in chain]
+        arrays = _arrays(logits, lengths, *self._masked(logits, -torch.inf))
         paths = _linear_chain.viterbi(*arrays)
-        probabilities = _linear_chain.marginals(*arrays)
+        probabilities = _linear_chain.posterior(*arrays).marginals
         scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
         return [
             Decoded([self.spec.tags[i] for i in path[:length]], score[:length])
@@ -82,3 +80,25 @@ class Head(TaggingHead):
             self.transitions.masked_fill(~self.legal, forbidden).to(emissions.device),
             self.end.masked_fill(~self.legal_end, forbidden).to(emissions.device),
         )
+
+
+class _LogPartition(torch.autograd.Function):
+    """The log partition with its derivatives in closed form: PyTorch would record a dozen small steps a unit."""
+
+    @staticmethod
+    def forward(context: Any, emissions: Tensor, lengths: Tensor, *tables: Tensor) -> Tensor:
+        posterior = _linear_chain.posterior(*_arrays(emissions, lengths, *tables))
+        last = posterior.marginals[np.arange(len(lengths)), lengths.cpu().numpy() - 1]
+        derivatives = (posterior.marginals, posterior.marginals[:, 0], posterior.moves, last)
+        context.save_for_backward(*(torch.from_numpy(d).to(emissions) for d in derivatives))
+        return torch.from_numpy(posterior.log_partition).to(emissions)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        marginals, first, moves, last = context.saved_tensors
+        summed = (torch.tensordot(gradient, derivative, 1) for derivative in (first, moves, last))
+        return gradient[:, None, None] * marginals, None, *summed
+
+
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [t.detach().cpu().double().numpy() if t.is_floating_point() else t.cpu().numpy() for t in tensors]

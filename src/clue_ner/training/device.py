@@ -1,9 +1,13 @@
 """What is computed how, where params.yaml says ``auto``: the device decides, and the log and MLflow say what it was."""
 
+from typing import Any
+
 import torch
+from torch import Tensor, nn
 
 from clue_ner.errors import ParamsError
 from clue_ner.params import TrainParams
+from clue_ner.training.dropout import use_bytes
 
 
 def number_format(wanted: str) -> str:
@@ -37,6 +41,22 @@ def attention(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "sdpa" if torch.cuda.is_available() else "eager"
+
+
+def suit(model: nn.Module, encoder: Any) -> None:
+    """Make training of ``model`` cheap on a processor; on a GPU, leave it as it is.
+
+    Dropout draws bytes. Under bf16 autocast the states between the encoder's layers are bf16 as well; layer norms still
+    add up in float32, as weights, gradients of weights and the loss are float32.
+    """
+    if torch.cuda.is_available():
+        return
+    use_bytes(model)
+    encoder.embeddings.register_forward_hook(_as_autocast)
+
+
+def _as_autocast(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    return output.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else output
 
 
 def describe(params: TrainParams) -> str:

@@ -15,9 +15,8 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from clue_ner.errors import ParamsError
 from clue_ner.model import INPUTS, TaggerModel, collate
 from clue_ner.params import TrainParams
-from clue_ner.training import distributed
+from clue_ner.training import device, distributed
 from clue_ner.training.batches import EpochLoader, LengthBatches
-from clue_ner.training.device import number_format
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ class History:
 
 def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
     """Trainer's arguments for ours; ``folder`` is where it may put files of its own."""
-    on_gpu, form = torch.cuda.is_available(), number_format(params.precision)
+    on_gpu, form = torch.cuda.is_available(), device.number_format(params.precision)
     return TrainingArguments(
         output_dir=folder,
         learning_rate=params.lr,
@@ -224,6 +223,7 @@ def fine_tune(
 ) -> History:
     """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain."""
     freeze(model, params)
+    device.suit(model, model.encoder)
     trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id)
     epochs = Epochs(params, validate, tell)
     trainer.remove_callback(PrinterCallback)
