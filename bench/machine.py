@@ -61,6 +61,14 @@ def peaks(tokens: int, hidden: int, intermediate: int, seconds: float = 1.0) -> 
     return measured
 
 
+def higher(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Of two measurements of the same peaks, number by number, the higher: a busy moment only ever lowers one."""
+    return {
+        key: higher(value, other[key]) if isinstance(value, dict) else max(value, other[key])
+        for key, value in one.items()
+    }
+
+
 def matmul_rate(m: int, k: int, n: int, dtype: torch.dtype, device: str, seconds: float) -> float:
     """FLOP/s of [m, k] × [k, n], the best of what fits into ``seconds`` and at least three tries."""
     left, right = (torch.randn(shape, device=device).to(dtype) for shape in ((m, k), (k, n)))

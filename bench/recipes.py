@@ -95,7 +95,8 @@ def ours(setting: Setting, turns: Turns) -> None:
             turns.count(**amounts(inputs, per_unit))
             return super().training_step(model, inputs, *others, **named)
 
-    train, align = setting.params.train, setting.params.tagging.align
+    train = setting.params.train.model_copy(update={"processes": 1})
+    align = setting.params.tagging.align
     aligner, card = setting.aligner(align), setting.card(train.head, align)
     rows = Dataset.from_list(setting.rows(aligner))
     per_unit = setting.characters() / sum(map(len, rows["labels"])) if align == "pieces" else 1.0
@@ -108,6 +109,7 @@ def ours(setting: Setting, turns: Turns) -> None:
     )
     model = TaggerModel(encoder, model_spec(card, train.dropout))
     freeze(model, train)
+    chosen.suit(model, model.encoder)
     with tempfile.TemporaryDirectory() as scratch:
         settings = arguments(train, setting.params.seed, scratch)
         trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)

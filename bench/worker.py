@@ -103,8 +103,11 @@ def main(recipe: str, place: str) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
+    from transformers.utils.logging import disable_progress_bar
+
     from bench.recipes import RECIPES, Setting
 
+    disable_progress_bar()
     try:
         RECIPES[recipe].run(Setting(Path(place)), Turns(iter(sys.stdin), answer))
     except Stopped:

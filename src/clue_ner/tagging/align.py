@@ -5,13 +5,14 @@ character (``characters_over_pieces``). Each unit knows its characters [start, e
 whose state it takes. Texts longer than the window become overlapping windows; nothing is truncated.
 """
 
+import functools
 import math
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clue_ner.artifacts import read_json
 from clue_ner.entities import Entity
@@ -24,6 +25,9 @@ MAX_PLACE = 7
 
 UNITS_PER_TOKEN = 6
 """A window has at most so many times more units than the encoder's window has tokens: a token can hold a whole line."""
+
+TEXTS = 1000
+"""So many texts at most are tokenised together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,7 @@ class Window:
         return self.unit_ends[unit] > self.unit_starts[unit]
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     start: int
     end: int
     token: int
@@ -96,9 +99,10 @@ class Aligner:
 
         Lone surrogates, which no tokenizer takes, are read as unknown characters; offsets stay those of the text.
         """
-        readable = [_without_surrogates(text) for text in texts]
-        if not readable:
-            return
+        for at in range(0, len(texts), TEXTS):
+            yield from self._windows([_without_surrogates(text) for text in texts[at : at + TEXTS]])
+
+    def _windows(self, readable: list[str]) -> Iterator[list[Window]]:
         pieces = self.tokenizer(readable, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         characters = self._characters and self._characters(
             readable, add_special_tokens=False, return_offsets_mapping=True, verbose=False
@@ -207,6 +211,7 @@ def _token_units(text: str, tokens: list[tuple[int, str, tuple[int, int]]], ever
     return units
 
 
+@functools.cache
 def _is_blank(char: str) -> bool:
     """Whether ``char`` is whitespace, or a control or format character, which no tokenizer shows."""
     return char.isspace() or unicodedata.category(char) in ("Cc", "Cf")

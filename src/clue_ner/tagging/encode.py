@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,10 @@ def write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
     """Write rows as an Arrow stream that ``datasets`` maps into memory; the same rows give the same bytes."""
     import pyarrow as pa
 
-    table = pa.Table.from_pylist(list(rows), schema=_arrow_schema())
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=1000)
+    schema = _arrow_schema()
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        while some := list(islice(rows, 1000)):
+            writer.write_batch(pa.RecordBatch.from_pylist(some, schema=schema))
 
 
 def read_rows(path: Path) -> Any:
