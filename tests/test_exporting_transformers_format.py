@@ -89,6 +89,12 @@ def test_transformers_format_writes_labels_and_settings(tmp_path: Path) -> None:
     assert (tokenizer.model_max_length, tokenizer.split_special_tokens) == (32, True)
 
 
+def test_transformers_format_keeps_the_labels_that_stock_aggregation_reads() -> None:
+    for name, labels in {"BIO": "O B-x I-x", "IOB1": "O B-x I-x", "BIOS": "O B-x I-x B-x"}.items():
+        scheme = SCHEMES[name]
+        assert transformers_format.stock_labels(scheme.tags(["x"]), scheme) == labels.split()
+
+
 def test_transformers_format_reads_long_texts_with_a_stride(tmp_path: Path) -> None:
     tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", "softmax", "characters", lexicon=TAGS))
     transformers_format.write(tagger, tmp_path / "stock")
@@ -99,11 +105,17 @@ def test_transformers_format_reads_long_texts_with_a_stride(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("head", "align", "reason"),
-    [("crf", "characters", "head is crf"), ("softmax", "characters_over_pieces", "characters over pieces")],
+    ("head", "align", "scheme", "reason"),
+    [
+        ("crf", "characters", "BIO", "head is crf"),
+        ("softmax", "characters_over_pieces", "BIO", "characters over pieces"),
+        ("softmax", "characters", "IOE1", "scheme IOE1 says where entities end"),
+    ],
 )
-def test_transformers_format_says_why_it_is_not_possible(tmp_path: Path, head: str, align: str, reason: str) -> None:
-    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", head, align))
+def test_transformers_format_says_why_it_is_not_possible(
+    tmp_path: Path, head: str, align: str, scheme: str, reason: str
+) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", head, align, scheme))
     assert reason in (transformers_format.write(tagger, tmp_path / "stock") or "")
     assert not (tmp_path / "stock").exists()
 

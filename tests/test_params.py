@@ -162,6 +162,12 @@ def test_params_takes_values_at_the_edge(values: dict[str, Any], change: Callabl
     assert isinstance(parse_params(values, "params.yaml"), Params)
 
 
+@pytest.mark.parametrize(("alias", "name"), [("IOB2", "BIO"), ("IOBES", "BIOES"), ("BMES", "BMES")])
+def test_params_know_other_names_of_schemes(values: dict[str, Any], alias: str, name: str) -> None:
+    values["tagging"]["scheme"] = alias
+    assert parse_params(values, "params.yaml").tagging.scheme == name
+
+
 @pytest.mark.parametrize("damage", [b"seed: [", b"\xff\xfe", b"a: 1\nb: -\n  c: 2: 3", b"seed: 1\n\tx: 2"])
 def test_params_says_where_the_file_is_not_yaml(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "params.yaml").write_bytes(damage)

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from seqeval import scheme as seqeval_schemes
 from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import BILOU as SEQEVAL_BILOU
-from seqeval.scheme import IOB2, IOBES, Tokens
+from seqeval.scheme import Tokens
 from strategies import spans
 
-from clue_ner.schemes import SCHEMES, Scheme, Span
+from clue_ner.schemes import ALIASES, SCHEMES, Scheme, Span
 
 GOLDEN = Path(__file__).parent / "golden"
 SPANS = sorted(GOLDEN.glob("schemes/*.json"))
 SEQUENCES = sorted(GOLDEN.glob("sequences/*.json"))
-SEQEVAL = {"BIO": IOB2, "BIOES": IOBES, "BILOU": SEQEVAL_BILOU}
+SEQEVAL = {scheme.name: getattr(seqeval_schemes, scheme.seqeval) for scheme in SCHEMES.values() if scheme.seqeval}
 TYPES = ["LOC", "PER"]
 
 
@@ -34,7 +34,7 @@ def _tuples(values: list[list[Any]]) -> list[Span]:
 
 def test_schemes_golden_cases_are_all_there() -> None:
     assert len(SPANS) == 5
-    assert len(SEQUENCES) == 4
+    assert len(SEQUENCES) == 8
     assert set(SCHEMES) == {name for path in SPANS for name in _read(path)["tags"]}
 
 
@@ -61,6 +61,10 @@ def test_schemes_golden_sequences(path: Path) -> None:
     ("name", "tags"),
     [
         ("BIO", "O B-LOC I-LOC B-PER I-PER"),
+        ("IOB1", "O B-LOC I-LOC B-PER I-PER"),
+        ("IOE1", "O I-LOC E-LOC I-PER E-PER"),
+        ("IOE2", "O I-LOC E-LOC I-PER E-PER"),
+        ("BIOS", "O B-LOC I-LOC S-LOC B-PER I-PER S-PER"),
         ("BIOES", "O B-LOC I-LOC E-LOC S-LOC B-PER I-PER E-PER S-PER"),
         ("BMES", "O B-LOC M-LOC E-LOC S-LOC B-PER M-PER E-PER S-PER"),
         ("BILOU", "O B-LOC I-LOC L-LOC U-LOC B-PER I-PER L-PER U-PER"),
@@ -85,6 +89,35 @@ O      +   +   .   +   .   +
 B-X    +   +   +   +   .   +
 I-X    +   +   +   +   .   +
 """
+IOB1_TABLE = """
+       O  B-X I-X B-Y I-Y  $
+^      +   .   +   .   +   +
+O      +   .   +   .   +   +
+B-X    +   +   +   .   +   +
+I-X    +   +   +   .   +   +
+"""
+IOE1_TABLE = """
+       O  I-X E-X I-Y E-Y  $
+^      +   +   +   +   +   +
+O      +   +   +   +   +   +
+I-X    +   +   +   +   +   +
+E-X    .   +   +   .   .   .
+"""
+IOE2_TABLE = """
+       O  I-X E-X I-Y E-Y  $
+^      +   +   +   +   +   +
+O      +   +   +   +   +   +
+I-X    .   +   +   .   .   .
+E-X    +   +   +   +   +   +
+"""
+BIOS_TABLE = """
+       O  B-X I-X S-X B-Y I-Y S-Y  $
+^      +   +   .   +   +   .   +   +
+O      +   +   .   +   +   .   +   +
+B-X    .   .   +   .   .   .   .   .
+I-X    +   +   +   +   +   .   +   +
+S-X    +   +   .   +   +   .   +   +
+"""
 LONG_TABLE = """
        O  B-X I-X E-X S-X B-Y I-Y E-Y S-Y  $
 ^      +   +   .   .   +   +   .   .   +   +
@@ -97,6 +130,10 @@ S-X    +   +   .   .   +   +   .   .   +   +
 LONG = {"BIOES": "BIES", "BMES": "BMES", "BILOU": "BILU"}
 TABLES = {
     "BIO": BIO_TABLE,
+    "IOB1": IOB1_TABLE,
+    "IOE1": IOE1_TABLE,
+    "IOE2": IOE2_TABLE,
+    "BIOS": BIOS_TABLE,
     **{name: LONG_TABLE.translate(str.maketrans("BIES", prefixes)) for name, prefixes in LONG.items()},
 }
 
@@ -166,18 +203,65 @@ def _random_sequences(scheme: Scheme, number: int) -> list[list[str]]:
     return [generator.choices(tags, k=generator.randint(1, 9)) for _ in range(number)]
 
 
+def _seqeval_knows(name: str, tags: list[str]) -> bool:
+    """Whether seqeval's patterns are complete for a sequence.
+
+    In IOB1 no pattern ends an entity between B- and a B- of another type; in IOE1 none begins one with E-, but after
+    an E- of its type.
+    """
+    for left, right in itertools.pairwise(["O", *tags]):
+        same = left[2:] == right[2:]
+        if (name == "IOB1" and left[0] == right[0] == "B" and not same) or (
+            name == "IOE1" and right[0] == "E" and not same
+        ):
+            return False
+    return True
+
+
 @pytest.mark.parametrize("name", SEQEVAL)
 def test_schemes_decode_agrees_with_seqeval_strict(name: str) -> None:
-    for tags in _random_sequences(SCHEMES[name], 5000):
+    sequences = [tags for tags in _random_sequences(SCHEMES[name], 20_000) if _seqeval_knows(name, tags)]
+    assert len(sequences) > 3000
+    for tags in sequences:
         expected = [entity.to_tuple()[1:] for entity in Tokens(tags, SEQEVAL[name]).entities]
         assert [(type_, start, end) for start, end, type_ in SCHEMES[name].decode(tags)] == expected, tags
 
 
-@pytest.mark.parametrize("name", ["BIO", "BIOES"])
+def test_schemes_decode_reads_what_seqeval_s_ioe1_loses() -> None:
+    found = [(1, 2, "PER"), (2, 4, "PER")]
+    tags = SCHEMES["IOE1"].encode(found, 5)
+    assert tags == ["O", "E-PER", "I-PER", "I-PER", "O"]
+    assert SCHEMES["IOE1"].decode(tags) == found
+    assert len(Tokens(tags, seqeval_schemes.IOE1).entities) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMES if name not in ("BMES", "BILOU")])
 def test_schemes_decode_lenient_agrees_with_seqeval_default(name: str) -> None:
     for tags in _random_sequences(SCHEMES[name], 5000):
         expected = [(start, last + 1, type_) for type_, start, last in get_entities(tags)]
         assert SCHEMES[name].decode_lenient(tags) == expected, tags
+
+
+@pytest.mark.parametrize("name", ["BMES", "BILOU"])
+def test_schemes_decode_lenient_is_that_of_bioes_in_other_letters(name: str) -> None:
+    letters = {"M": "I", "L": "E", "U": "S"}  # seqeval's default mode does not know these
+    for tags in _random_sequences(SCHEMES[name], 5000):
+        known = [letters.get(tag[0], tag[0]) + tag[1:] for tag in tags]
+        expected = [(start, last + 1, type_) for type_, start, last in get_entities(known)]
+        assert SCHEMES[name].decode_lenient(tags) == expected, tags
+
+
+def test_schemes_that_make_touching_entities_one_are_refused() -> None:
+    io = Scheme("IO", single="I", first="I", middle="I", last="I")
+    assert io.encode([(0, 2, "PER"), (2, 3, "LOC"), (4, 5, "LOC")], 5) == ["I-PER", "I-PER", "I-LOC", "O", "I-LOC"]
+    with pytest.raises(ValueError, match=r"span \[2, 4\) PER touches another: IO tags make them one"):
+        io.encode([(0, 2, "PER"), (2, 4, "PER")], 5)
+
+
+def test_schemes_aliases_are_of_schemes() -> None:
+    assert ALIASES == {"IOB2": "BIO", "IOBES": "BIOES"}
+    assert not set(ALIASES) & set(SCHEMES)
+    assert set(ALIASES.values()) <= set(SCHEMES)
 
 
 @pytest.mark.parametrize("name", SCHEMES)

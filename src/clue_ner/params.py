@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from clue_ner import plugins
 from clue_ner.errors import ParamsError
-from clue_ner.schemes import SCHEMES
+from clue_ner.schemes import ALIASES, SCHEMES
 
 
 def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
@@ -25,7 +25,7 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
 
 CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
 HeadName = Annotated[str, _one_of("head", partial(plugins.names, "clue_ner.heads"))]
-SchemeName = Annotated[str, _one_of("scheme", lambda: SCHEMES)]
+SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 

@@ -1,8 +1,12 @@
 """Tag schemes as tables over one engine: spans to tags, tags to spans, legal transitions.
 
-A scheme names a prefix for each place a token can have in an entity: the only one (``single``), the first, one in the
-middle, the last. The engine derives the rest. Spans are in units (characters or tokens), start inclusive, end
-exclusive.
+A scheme names a prefix for each place a unit can have in an entity: the only one (``single``), the first, one in the
+middle, the last. Two dialects of Tjong Kim Sang and Veenstra 1999 mark an edge only where two entities of one type
+touch there: IOB1 the first unit of the second (``touching_first``), IOE1 the last of the first (``touching_last``).
+The engine derives the rest. Spans are in units (characters or tokens), start inclusive, end exclusive.
+
+Every scheme here says touching entities apart, and in every one a sequence is legal if each pair of neighbours is, the
+edges of the text being ``O``: a matrix of pairs is all there is to know. Round trip and matrix are tested exhaustively.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +20,7 @@ Span = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """The prefixes of one tag dialect.
+    """The prefixes of one tag dialect, and what seqeval calls it, if it does.
 
     >>> SCHEMES["BIO"].encode([(0, 2, "LOC"), (2, 4, "LOC")], 5)
     ['B-LOC', 'I-LOC', 'B-LOC', 'I-LOC', 'O']
@@ -27,11 +31,15 @@ class Scheme:
     first: str
     middle: str
     last: str
+    touching_first: str | None = None
+    touching_last: str | None = None
+    seqeval: str | None = None
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes in use, each once, first to last place of an entity."""
-        return tuple(dict.fromkeys((self.first, self.middle, self.last, self.single)))
+        places = (self.touching_first, self.first, self.middle, self.last, self.touching_last, self.single)
+        return tuple(dict.fromkeys(prefix for prefix in places if prefix is not None))
 
     def tags(self, types: Iterable[str]) -> list[str]:
         """The label list, ``O`` first, then type by type in sorted order; the index is the id.
@@ -42,15 +50,27 @@ class Scheme:
         return [OUTSIDE, *(f"{prefix}-{type_}" for type_ in sorted(set(types)) for prefix in self.prefixes)]
 
     def encode(self, spans: Iterable[Span], length: int) -> list[str]:
-        """Tags of ``length`` units; raises ValueError for spans that overlap or lie outside."""
+        """Tags of ``length`` units.
+
+        Raises ValueError for spans that overlap, lie outside, or touch where the scheme would make them one.
+        """
         tags = [OUTSIDE] * length
-        for start, end, type_ in sorted(spans):
+        ordered = sorted(spans)
+        starts = {(start, type_) for start, _, type_ in ordered}
+        ends = {(end, type_) for _, end, type_ in ordered}
+        for start, end, type_ in ordered:
             if not 0 <= start < end <= length:
                 raise ValueError(f"span [{start}, {end}) is not inside [0, {length})")
             if any(tag != OUTSIDE for tag in tags[start:end]):
                 raise ValueError(f"span [{start}, {end}) {type_} overlaps another: {self.name} tags are flat")
             for position in range(start, end):
                 tags[position] = f"{self._prefix(position == start, position == end - 1)}-{type_}"
+            if self.touching_first and (start, type_) in ends:
+                tags[start] = f"{self.touching_first}-{type_}"
+            if self.touching_last and (end, type_) in starts:
+                tags[end - 1] = f"{self.touching_last}-{type_}"
+            if start and self.continues(tags[start - 1], tags[start]):
+                raise ValueError(f"span [{start}, {end}) {type_} touches another: {self.name} tags make them one")
         return tags
 
     def decode(self, tags: Sequence[str]) -> list[Span]:
@@ -62,12 +82,13 @@ class Scheme:
         spans: list[Span] = []
         start: int | None = None
         for position, tag in enumerate(tags):
-            following = tags[position + 1] if position + 1 < len(tags) else OUTSIDE
-            if start is not None and not self.continues(tags[position - 1], tag):
+            left = tags[position - 1] if position else OUTSIDE
+            right = tags[position + 1] if position + 1 < len(tags) else OUTSIDE
+            if start is not None and not self.continues(left, tag):
                 start = None
-            if self.starts(tag):
+            if start is None and self.opens(left, tag):
                 start = position
-            if start is not None and self._ends(tag, following):
+            if start is not None and not self.continues(tag, right) and self.closes(tag, right):
                 spans.append((start, position + 1, tag.partition("-")[2]))
                 start = None
         return spans
@@ -83,35 +104,53 @@ class Scheme:
         spans: list[Span] = []
         split = True
         for position, tag in enumerate(tags):
-            prefix, _, type_ = tag.partition("-")
+            type_ = tag.partition("-")[2]
             if tag == OUTSIDE:
                 split = True
                 continue
-            if split or prefix in (self.first, self.single) or spans[-1][2] != type_:
+            if split or self.only_begins(tag) or spans[-1][2] != type_:
                 spans.append((position, position + 1, type_))
             else:
                 spans[-1] = (spans[-1][0], position + 1, type_)
-            split = prefix in (self.last, self.single) and prefix not in (self.first, self.middle)
+            split = self.only_ends(tag)
         return spans
 
-    def starts(self, tag: str) -> bool:
-        """Whether an entity may begin with ``tag``."""
-        return tag.partition("-")[0] in (self.first, self.single)
+    def only_begins(self, tag: str) -> bool:
+        """Whether ``tag`` never stands inside an entity or at the end of a longer one."""
+        prefix = tag.partition("-")[0]
+        return prefix in (self.first, self.single, self.touching_first) and prefix not in (self.middle, self.last)
+
+    def only_ends(self, tag: str) -> bool:
+        """Whether ``tag`` never stands inside an entity or at the beginning of a longer one."""
+        prefix = tag.partition("-")[0]
+        return prefix in (self.last, self.single, self.touching_last) and prefix not in (self.first, self.middle)
 
     def continues(self, left: str, right: str) -> bool:
-        """Whether ``right`` may go on with the entity that ``left`` is in."""
+        """Whether ``right`` goes on with the entity that ``left`` is in."""
         (prefix, _, type_), (next_prefix, _, next_type) = left.partition("-"), right.partition("-")
-        inside = prefix in (self.first, self.middle) and next_prefix in (self.middle, self.last)
-        return inside and type_ == next_type
+        inside = prefix in (self.first, self.middle, self.touching_first)
+        return inside and next_prefix in (self.middle, self.last, self.touching_last) and type_ == next_type
+
+    def opens(self, left: str, right: str) -> bool:
+        """Whether an entity may begin with ``right`` after ``left``."""
+        prefix, _, type_ = right.partition("-")
+        if prefix == self.touching_first:
+            return left.partition("-")[2] == type_
+        return prefix in (self.first, self.single, self.touching_last)
+
+    def closes(self, left: str, right: str) -> bool:
+        """Whether an entity may end with ``left`` before ``right``."""
+        prefix, _, type_ = left.partition("-")
+        if prefix == self.touching_last:
+            return right.partition("-")[2] == type_
+        return prefix in (self.last, self.single, self.touching_first)
 
     def allowed(self, left: str | None, right: str | None) -> bool:
         """Whether ``right`` may follow ``left``; None is the edge of the text."""
         left, right = left or OUTSIDE, right or OUTSIDE
         if self.continues(left, right):
             return True
-        closed = left == OUTSIDE or left.partition("-")[0] in (self.last, self.single)
-        opens = right == OUTSIDE or self.starts(right)
-        return closed and opens
+        return (left == OUTSIDE or self.closes(left, right)) and (right == OUTSIDE or self.opens(left, right))
 
     def transitions(self, tags: Sequence[str]) -> tuple[list[list[bool]], list[bool], list[bool]]:
         """What may follow what: the L x L matrix [from][to], the tags that may begin a text, those that may end it."""
@@ -123,17 +162,19 @@ class Scheme:
             return self.single if is_last else self.first
         return self.last if is_last else self.middle
 
-    def _ends(self, tag: str, following: str) -> bool:
-        """Whether the entity that ``tag`` is in ends here."""
-        return tag.partition("-")[0] in (self.last, self.single) and not self.continues(tag, following)
-
 
 SCHEMES = {
     scheme.name: scheme
     for scheme in (
-        Scheme("BIO", single="B", first="B", middle="I", last="I"),
-        Scheme("BIOES", single="S", first="B", middle="I", last="E"),
+        Scheme("BIO", single="B", first="B", middle="I", last="I", seqeval="IOB2"),
+        Scheme("IOB1", single="I", first="I", middle="I", last="I", touching_first="B", seqeval="IOB1"),
+        Scheme("IOE1", single="I", first="I", middle="I", last="I", touching_last="E", seqeval="IOE1"),
+        Scheme("IOE2", single="E", first="I", middle="I", last="E", seqeval="IOE2"),
+        Scheme("BIOES", single="S", first="B", middle="I", last="E", seqeval="IOBES"),
         Scheme("BMES", single="S", first="B", middle="M", last="E"),
-        Scheme("BILOU", single="U", first="B", middle="I", last="L"),
+        Scheme("BILOU", single="U", first="B", middle="I", last="L", seqeval="BILOU"),
+        Scheme("BIOS", single="S", first="B", middle="I", last="I"),
     )
 }
+ALIASES = {"IOB2": "BIO", "IOBES": "BIOES"}
+"""Other names of the same schemes, which params.yaml may use."""

@@ -27,6 +27,8 @@ def write(tagger: Tagger, folder: Path) -> str | None:
         return f"its head is {tagger.card['head']}, which stock transformers does not have"
     if tagger.card["align"] == "characters_over_pieces":
         return "it tags characters over pieces, and stock transformers tags pieces alone"
+    if not any(tagger.scheme.only_begins(tag) for tag in tagger.card["tags"]):
+        return f"its scheme {tagger.scheme.name} says where entities end, and stock transformers asks where they begin"
     model = _stock_model(tagger)
     if model is None:
         kind = tagger.model.encoder.config.model_type
@@ -53,7 +55,9 @@ def stock_labels(tags: Sequence[str], scheme: Scheme) -> list[str]:
     >>> stock_labels(["O", "B-x", "M-x", "E-x", "S-x"], SCHEMES["BMES"])
     ['O', 'B-x', 'I-x', 'I-x', 'B-x']
     """
-    return [tag if tag == OUTSIDE else f"{'B' if scheme.starts(tag) else 'I'}-{tag.partition('-')[2]}" for tag in tags]
+    return [
+        tag if tag == OUTSIDE else f"{'B' if scheme.only_begins(tag) else 'I'}-{tag.partition('-')[2]}" for tag in tags
+    ]
 
 
 def _stock_model(tagger: Tagger) -> Any:
