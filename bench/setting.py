@@ -42,7 +42,8 @@ class Setting:
         """The shape of a tagger, as tagger.json says it."""
         tagging, context_size = self.params.tagging, self.params.train.context_size
         window = {"window": tagging.window, "overlap": tagging.overlap, "context_size": context_size}
-        return {"head": head, "align": align, **self.tags, **window}
+        options = self.params.train.head_options if head == self.params.train.head else {}
+        return {"head": head, "align": align, **self.tags, **window, "head_options": options}
 
     def rows(self, aligner: Aligner) -> list[dict[str, Any]]:
         """The training sentences, a row a window."""

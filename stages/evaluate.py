@@ -21,7 +21,7 @@ def main(root: Path) -> None:
     gold = read_sentences(root / "data/corpus" / f"{split}.jsonl")
     readings = list(tagger.read(sentence.text for sentence in gold))
     strict = [reading.strict for reading in readings]
-    tags = predictions.character_tags(gold, [reading.entities for reading in readings])
+    tags = predictions.character_tags(gold, [reading.entities for reading in readings]) if tagger.flat else None
 
     scores = report(gold, strict, tags, params.evaluate.bootstrap, params.seed)
     errors = analyse(gold, strict, params.evaluate.examples)

@@ -1,4 +1,4 @@
-"""Every head keeps the contract; the CRF is what brute force says it is."""
+"""Heads that read tags; the CRF is what brute force says it is."""
 
 import itertools
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from clue_ner import plugins
-from clue_ner.errors import UnknownNameError
-from clue_ner.heads import HeadSpec, TaggingHead, build
+from clue_ner.heads import HeadSpec, TaggingHead, build, reads_tags
 from clue_ner.schemes import SCHEMES
 
-HEADS = plugins.names("clue_ner.heads")
+HEADS = [name for name in plugins.names("clue_ner.heads") if reads_tags(name)]
 TYPES = ["LOC", "PER"]
 every_head = pytest.mark.parametrize("name", HEADS)
 every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 
 
-def head_of(name: str, scheme: str = "BIO", types: list[str] = TYPES, size: int = 8) -> TaggingHead:
-    """A head with random weights, transitions as well, in float64."""
+def head_of(name: str, scheme: str = "BIO", types: list[str] = TYPES, **options: Any) -> TaggingHead:
+    """A head for states of size 8 with random weights, transitions as well, in float64."""
     torch.manual_seed(0)
-    head = build(name, HeadSpec(size, SCHEMES[scheme], tuple(SCHEMES[scheme].tags(types)), dropout=0.0)).double()
+    head = build(name, HeadSpec(8, SCHEMES[scheme], tuple(SCHEMES[scheme].tags(types)), 0.0, **options)).double()
+    assert isinstance(head, TaggingHead)
     for parameter in head.transition_parameters():
         torch.nn.init.normal_(parameter)
     return head.eval()
@@ -43,15 +43,9 @@ def legal_labels(head: TaggingHead, lengths: list[int]) -> Tensor:
     return rows
 
 
-def test_heads_are_softmax_and_crf() -> None:
-    assert {"crf", "softmax"} <= set(HEADS)
-    with pytest.raises(UnknownNameError, match=r"unknown head 'crff': there are .*crf.*softmax"):
-        head_of("crff")
-
-
 @every_head
 @every_scheme
-def test_heads_give_logits_a_loss_and_a_tag_for_each_unit(name: str, scheme: str) -> None:
+def test_heads_read_a_tag_for_each_unit_in_every_scheme(name: str, scheme: str) -> None:
     head, lengths = head_of(name, scheme), [5, 1, 3]
     logits = head(torch.randn(3, 5, 8, dtype=torch.float64))
     assert logits.shape == (3, 5, len(head.spec.tags))
@@ -60,64 +54,46 @@ def test_heads_give_logits_a_loss_and_a_tag_for_each_unit(name: str, scheme: str
     assert loss.shape == ()
     assert torch.isfinite(loss)
     assert loss > 0
-    decoded = head.decode(logits, mask)
+    decoded = head.read(logits, mask)
     assert [len(window.tags) for window in decoded] == [len(window.scores) for window in decoded] == lengths
     assert all(tag in head.spec.tags for window in decoded for tag in window.tags)
     assert all(0 <= score <= 1 for window in decoded for score in window.scores)
-
-
-@every_head
-def test_heads_decode_is_not_changed_by_padding_or_a_neighbour(name: str) -> None:
-    head = head_of(name)
-    logits = torch.randn(3, 6, len(head.spec.tags), dtype=torch.float64)
-    decoded = head.decode(logits, mask_of(6, 2, 4))
-    for row, length, expected in zip(logits, [6, 2, 4], decoded):
-        (alone,) = head.decode(row[None, :length], mask_of(length))
-        assert alone.tags == expected.tags
-        assert alone.scores == pytest.approx(expected.scores)
-    wild = logits.masked_fill(~mask_of(6, 2, 4)[..., None], 1e6)
-    assert [window.tags for window in head.decode(wild, mask_of(6, 2, 4))] == [window.tags for window in decoded]
-
-
-@every_head
-def test_heads_loss_is_not_changed_by_padding(name: str) -> None:
-    head, lengths = head_of(name), [6, 2, 4]
-    logits = torch.randn(3, 6, len(head.spec.tags), dtype=torch.float64)
-    labels, mask = legal_labels(head, lengths), mask_of(*lengths)
-    loss = head.loss(logits, {"unit_mask": mask, "labels": labels})
-    wider = torch.nn.functional.pad(logits, (0, 0, 0, 3), value=1e3)
-    batch = {"unit_mask": torch.nn.functional.pad(mask, (0, 3)), "labels": torch.nn.functional.pad(labels, (0, 3))}
-    assert head.loss(wider, batch).item() == pytest.approx(loss.item())
-
-
-@every_head
-def test_heads_gradients_are_finite_and_stop_at_padding(name: str) -> None:
-    head, lengths = head_of(name), [6, 1, 4]
-    states = torch.randn(3, 6, 8, dtype=torch.float64, requires_grad=True)
-    head.loss(head(states), {"unit_mask": mask_of(*lengths), "labels": legal_labels(head, lengths)}).backward()
-    assert states.grad is not None
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in head.parameters())
-    assert torch.isfinite(states.grad).all()
-    assert (states.grad[~mask_of(*lengths)] == 0).all()
-    assert (states.grad[mask_of(*lengths)] != 0).any(-1).all()
-
-
-@every_head
-def test_heads_compute_in_float32_whatever_the_encoder_s_format(name: str) -> None:
-    head, lengths = head_of(name).float(), [6, 2]
-    logits = torch.randn(2, 6, len(head.spec.tags)).bfloat16()
-    batch = {"unit_mask": mask_of(*lengths), "labels": legal_labels(head, lengths)}
-    assert head.loss(logits, batch).dtype == torch.float32
-    assert head.loss(logits, batch).item() == head.loss(logits.float(), batch).item()
 
 
 def test_softmax_takes_the_most_probable_tag() -> None:
     head = head_of("softmax")
     logits = torch.zeros(1, 2, 5)
     logits[0, 0, 3], logits[0, 1, 2] = 2.0, 3.0
-    (decoded,) = head.decode(logits, mask_of(2))
+    (decoded,) = head.read(logits, mask_of(2))
     assert decoded.tags == ["B-PER", "I-LOC"]
     assert decoded.scores == pytest.approx([torch.e**2 / (torch.e**2 + 4), torch.e**3 / (torch.e**3 + 4)], abs=1e-6)
+
+
+@every_scheme
+def test_softmax_constrained_reads_the_best_legal_sequence(scheme: str) -> None:
+    head = head_of("softmax", scheme, ["LOC"], constrained=True)
+    torch.manual_seed(1)
+    logits, lengths = torch.randn(8, 4, len(head.spec.tags)), [4, 1, 3, 4, 2, 4, 4, 4]
+    probabilities = logits.softmax(-1)
+    changed = 0
+    for row, found, free in zip(
+        range(8),
+        head.read(logits, mask_of(*lengths)),
+        head_of("softmax", scheme, ["LOC"]).read(logits, mask_of(*lengths)),
+    ):
+        legal = {
+            path: torch.stack([probabilities[row, unit, tag] for unit, tag in enumerate(path)])
+            for path in itertools.product(range(len(head.spec.tags)), repeat=lengths[row])
+            if all(
+                head.spec.scheme.allowed(*pair)
+                for pair in itertools.pairwise([None, *(head.spec.tags[tag] for tag in path), None])
+            )
+        }
+        best = max(legal, key=lambda path: legal[path].prod().item())
+        assert found.tags == [head.spec.tags[tag] for tag in best]
+        assert found.scores == pytest.approx(legal[best].tolist())
+        changed += found.tags != free.tags
+    assert changed
 
 
 def test_softmax_loss_is_a_mean_over_units() -> None:
@@ -215,13 +191,13 @@ def test_crf_loss_is_the_negative_log_likelihood(case: Case) -> None:
 
 
 def test_crf_decode_equals_brute_force(case: Case) -> None:
-    for window, decoded in enumerate(case.head.decode(case.emissions, case.mask)):
+    for window, decoded in enumerate(case.head.read(case.emissions, case.mask)):
         best = max(case.sequences(window), key=lambda scored: scored[1])[0]
         assert decoded.tags == [case.head.spec.tags[tag] for tag in best]
 
 
 def test_crf_scores_are_marginal_probabilities(case: Case) -> None:
-    for window, decoded in enumerate(case.head.decode(case.emissions, case.mask)):
+    for window, decoded in enumerate(case.head.read(case.emissions, case.mask)):
         paths, scores = zip(*case.sequences(window))
         weights = torch.tensor(scores, dtype=torch.float64).softmax(0).tolist()
         for unit, (tag, score) in enumerate(zip(decoded.tags, decoded.scores, strict=True)):
@@ -236,7 +212,7 @@ def test_crf_decodes_legal_sequences_alone(scheme: str, scale: float) -> None:
     head = head_of("crf", scheme)
     torch.manual_seed(2)
     lengths = torch.randint(1, 12, (200,)).tolist()
-    for window in head.decode(scale * torch.randn(200, max(lengths), len(head.spec.tags)), mask_of(*lengths)):
+    for window in head.read(scale * torch.randn(200, max(lengths), len(head.spec.tags)), mask_of(*lengths)):
         edges = itertools.pairwise([None, *window.tags, None])
         assert all(head.spec.scheme.allowed(left, right) for left, right in edges)
         assert head.spec.scheme.decode(window.tags) == head.spec.scheme.decode_lenient(window.tags)
@@ -254,4 +230,4 @@ def test_crf_takes_a_window_of_a_thousand_units() -> None:
     logits, mask = 20 * torch.randn(2, 1000, 5), mask_of(1000, 999)
     labels = legal_labels(head, [1000, 999])
     assert torch.isfinite(head.loss(logits, {"unit_mask": mask, "labels": labels}))
-    assert [len(window.tags) for window in head.decode(logits, mask)] == [1000, 999]
+    assert [len(window.tags) for window in head.read(logits, mask)] == [1000, 999]

@@ -135,6 +135,9 @@ def _set(section: str, **change: Any) -> Callable[[dict[str, Any]], None]:
         (_set("corpus", name="sample", path="mine"), "corpus.path", "null for any other corpus, found 'mine'"),
         (_set("tagging", window=64, overlap=33), "tagging.overlap", "more than half of window 64, found 33"),
         (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "goes with a hub id"),
+        (_set("train", head="crf", constrained=True), "train.constrained", "goes with head softmax, not crf"),
+        (_set("train", head="span", efficient=True), "train.efficient", "goes with head global_pointer, not span"),
+        (_set("train", head="global_pointer", head_size=5), "train.head_size", "wanted an even number"),
     ],
 )
 def test_params_refuses_values_that_do_not_go_together(
@@ -147,10 +150,26 @@ def test_params_refuses_values_that_do_not_go_together(
     assert message in found[key]
 
 
+@pytest.mark.parametrize("head", ["span", "global_pointer", "biaffine"])
+def test_params_refuses_a_scheme_for_heads_that_read_no_tags(values: dict[str, Any], head: str) -> None:
+    values["train"] |= {"head": head, "lr": -1.0}
+    values["tagging"] |= {"scheme": "BMES", "window": 8}
+    found = errors(values)
+    assert set(found) == {"train.lr", "tagging.window", "tagging.scheme"}
+    assert found["tagging.scheme"] == (
+        f"goes with heads that read tags, and {head} does not; set it to BIO, found 'BMES'"
+    )
+    values["train"]["lr"], values["tagging"] = 1.0, values["tagging"] | {"window": 256, "scheme": "IOB2"}
+    assert parse_params(values, "params.yaml").train.head == head
+
+
 @pytest.mark.parametrize(
     "change",
     [
         _set("corpus", name="jsonl", path="mine"),
+        _set("train", head="softmax", constrained=True),
+        _set("train", head="global_pointer", efficient=True, head_size=2),
+        _set("train", head="biaffine", head_size=5),
         _set("tagging", window=16, overlap=8),
         _set("tagging", window=512, overlap=0),
         _set("backbone", name="google-bert/bert-base-chinese", revision="refs/pr/3"),

@@ -16,10 +16,11 @@ from clue_ner import plugins
 from clue_ner.artifacts import write_checksums
 from clue_ner.entities import Entity
 from clue_ner.errors import ArtifactError
+from clue_ner.heads import reads_tags
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagger import CHUNK, Tagger
 
-HEADS = plugins.names("clue_ner.heads")
+HEADS = [name for name in plugins.names("clue_ner.heads") if reads_tags(name)]
 ALIGNMENTS = ["characters", "pieces", "characters_over_pieces"]
 TEXT = "昨天李雷在上海的招商银行，上海李雷😀去了一人。"
 FOUND = [

@@ -85,12 +85,22 @@ def test_encode_says_that_no_window_holds_an_entity(make_aligner: MakeAligner) -
     assert [(e["reason"], e["type"]) for e in report.lost] == [("no window holds all of it", "ORG")]
 
 
-def test_encode_keeps_the_longer_of_two_that_overlap(make_aligner: MakeAligner) -> None:
+def test_encode_labels_the_longer_of_two_that_overlap_and_keeps_both(make_aligner: MakeAligner) -> None:
     nested = Sentence("1", "北京公司的王德发", (Entity(0, 2, "LOC"), Entity(0, 4, "PER"), Entity(5, 8, "PER")))
     ((row,), report, _) = rows_of([nested], make_aligner("unigram", "characters"))
-    assert [(e["start"], e["end"]) for e in row["entities"]] == [(0, 4), (5, 8)]
+    assert [(e["start"], e["end"]) for e in row["entities"]] == [(0, 2), (0, 4), (5, 8)]
+    labels = [TAGS[label] for label in row["labels"]]
+    assert SCHEMES["BIO"].decode(labels) == [(0, 4, "PER"), (5, 8, "PER")]
     assert (report.entities, report.overlapping, report.inexpressible) == (3, 1, 0)
     assert [(e["reason"], e["entity"]) for e in report.lost] == [("overlaps a longer entity", "北京")]
+
+
+def test_encode_counts_an_overlapping_entity_that_no_unit_says_once(make_aligner: MakeAligner) -> None:
+    nested = Sentence("1", "2000年", (Entity(0, 2, "LOC"), Entity(0, 5, "PER")))
+    ((row,), report, _) = rows_of([nested], make_aligner("wordpiece", "pieces"))
+    assert [(e["start"], e["end"]) for e in row["entities"]] == [(0, 2)]
+    assert (report.entities, report.overlapping, report.inexpressible) == (2, 0, 1)
+    assert [entry["reason"] for entry in report.lost] == ["begins or ends inside a unit"]
 
 
 def test_encode_lists_the_first_examples_and_counts_all(make_aligner: MakeAligner) -> None:

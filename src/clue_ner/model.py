@@ -4,7 +4,7 @@ Letters: B batch, T tokens, U units, H hidden size, L labels.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class ModelSpec:
     tags: tuple[str, ...]
     context_size: int
     dropout: float = 0.0
+    head_options: Mapping[str, Any] = field(default_factory=dict)
+    """the fields of a HeadSpec that are parameters of the head"""
 
 
 class TaggerModel(nn.Module):
@@ -41,9 +43,8 @@ class TaggerModel(nn.Module):
         self.encoder = encoder
         embedded = encoder.get_input_embeddings().embedding_dim
         self.characters = CharacterContext(size, embedded, spec) if spec.align == "characters_over_pieces" else None
-        self.head = heads.build(
-            spec.head, heads.HeadSpec(size, SCHEMES[spec.scheme], tuple(spec.tags), dropout=spec.dropout)
-        )
+        scheme, tags = SCHEMES[spec.scheme], tuple(spec.tags)
+        self.head = heads.build(spec.head, heads.HeadSpec(size, scheme, tags, spec.dropout, **spec.head_options))
 
     def forward(
         self,
@@ -55,7 +56,7 @@ class TaggerModel(nn.Module):
         unit_lengths: Tensor,
         unit_mask: Tensor,
     ) -> Tensor:
-        """Logits [B, U, L] from tokens [B, T] and, for each unit [B, U], its token's index and its character."""
+        """The head's logits from tokens [B, T] and, for each unit [B, U], its token's index and its character."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         units = states.gather(1, unit_tokens[..., None].expand(-1, -1, states.shape[-1]))
         if self.characters is not None:
@@ -137,14 +138,20 @@ def new_encoder(folder: Path) -> Any:
     return AutoModel.from_config(config, **kinds)
 
 
-def collate(rows: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, Tensor]:
-    """Rows as one padded batch: token columns [B, T], unit columns [B, U], masks true where there is something."""
+def collate(rows: Sequence[Mapping[str, Any]], pad_id: int, types: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Rows as one padded batch: token columns [B, T], unit columns [B, U], masks true where there is something.
+
+    With ``types``, also entities [B, E, 3]: start, end and the type's index, which is -1 where a row has fewer.
+    """
     batch = {"input_ids": _padded([row["input_ids"] for row in rows], pad_id)}
     batch["attention_mask"] = _padded([[1] * len(row["input_ids"]) for row in rows], 0)
     for column in ("unit_tokens", "unit_characters", "unit_places", "unit_lengths", "labels"):
         if column in rows[0]:
             batch[column] = _padded([row[column] for row in rows], 0)
     batch["unit_mask"] = _padded([[1] * len(row["unit_tokens"]) for row in rows], 0).bool()
+    if types:
+        found = [[(e["start"], e["end"], types.index(e["type"])) for e in row["entities"]] for row in rows]
+        batch["entities"] = pad_sequence([torch.tensor(e, dtype=torch.long).view(-1, 3) for e in found], True, -1)
     return batch
 
 

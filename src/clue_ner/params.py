@@ -24,7 +24,8 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
 
 
 CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
-HeadName = Annotated[str, _one_of("head", partial(plugins.names, "clue_ner.heads"))]
+HEADS = "clue_ner.heads"
+HeadName = Annotated[str, _one_of("head", partial(plugins.names, HEADS))]
 SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -97,12 +98,35 @@ class TrainParams(_Section):
     dropout: Fraction
     attention_dropout: Fraction
     context_size: Annotated[int, Field(ge=0)]
+    constrained: bool
+    efficient: bool
+    head_size: Annotated[int, Field(ge=2)]
     freeze_embeddings: bool
     freeze_layers: Annotated[int, Field(ge=0)]
     attention: Literal["auto", "eager", "sdpa"]
     precision: Literal["auto", "float32", "bf16", "fp16"]
     compile: bool
     processes: Annotated[int, Field(ge=1)]
+
+    @field_validator("constrained", "efficient")
+    @classmethod
+    def _goes_with_head(cls, on: bool, info: ValidationInfo) -> bool:
+        of = {"constrained": "softmax", "efficient": "global_pointer"}[str(info.field_name)]
+        if on and info.data.get("head", of) != of:
+            raise ValueError(f"goes with head {of}, not {info.data['head']}; set it to false")
+        return on
+
+    @field_validator("head_size")
+    @classmethod
+    def _is_turned_in_pairs(cls, size: int, info: ValidationInfo) -> int:
+        if size % 2 and info.data.get("head") == "global_pointer":
+            raise ValueError("wanted an even number: rotary positions turn pairs of dimensions")
+        return size
+
+    @property
+    def head_options(self) -> dict[str, Any]:
+        """What a head is made from besides its size and its tags."""
+        return self.model_dump(include={"constrained", "efficient", "head_size"})
 
     @field_validator("processes")
     @classmethod
@@ -175,11 +199,28 @@ def load_params(path: Path) -> Params:
 
 def parse_params(raw: Any, where: str) -> Params:
     """Check values that were already read; ``where`` is what the message calls them."""
+    problems = _clashes(raw)
     try:
-        return Params.model_validate(raw)
+        params = Params.model_validate(raw)
     except ValidationError as error:
-        problems = [_problem(detail) for detail in error.errors()]
+        problems = [_problem(detail) for detail in error.errors()] + problems
+    if not problems:
+        return params
     raise ParamsError(f"{where}: {len(problems)} wrong\n" + "\n".join(f"  {line}" for line in problems))
+
+
+def _clashes(raw: Any) -> list[str]:
+    """What cannot go together across sections, whatever else is wrong in them."""
+
+    def value(section: str, key: str) -> str:
+        values = raw.get(section) if isinstance(raw, dict) else None
+        return str(values.get(key)) if isinstance(values, dict) else ""
+
+    scheme, head = value("tagging", "scheme"), value("train", "head")
+    name = ALIASES.get(scheme, scheme)
+    if name == "BIO" or name not in SCHEMES or plugins.literal(HEADS, head, "READS_TAGS", default=True):
+        return []
+    return [f"tagging.scheme: goes with heads that read tags, and {head} does not; set it to BIO, found {scheme!r}"]
 
 
 def _problem(detail: Any) -> str:

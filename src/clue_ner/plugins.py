@@ -1,9 +1,12 @@
 """Packages whose modules are found by looking: a new head, corpus or backbone is one new file."""
 
+import ast
 import importlib
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from clue_ner.errors import UnknownNameError
 
@@ -25,3 +28,18 @@ def load(package: str, name: str, kind: str) -> ModuleType:
     if module not in names(package):
         raise UnknownNameError(kind, name, names(package))
     return importlib.import_module(f"{package}.{module}")
+
+
+def literal(package: str, name: str, constant: str, default: Any) -> Any:
+    """What the module ``name`` of ``package`` says ``constant`` is, without importing it.
+
+    >>> literal("clue_ner.heads", "global_pointer", "READS_TAGS", default=True)
+    False
+    """
+    spec = importlib.util.find_spec(f"{package}.{name}") if name in names(package) else None
+    if spec is None or spec.origin is None:
+        return default
+    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
+            return ast.literal_eval(statement.value)
+    return default

@@ -1,7 +1,7 @@
 """Text in, entities out: windows, model, decoding, character offsets. The one path for users and for scores."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from torch import Tensor
 from clue_ner.artifacts import read_json, verify_checksums
 from clue_ner.entities import Entity
 from clue_ner.errors import ArtifactError
-from clue_ner.heads._contract import Decoded
+from clue_ner.heads import Decoded, reads_tags
+from clue_ner.heads._contract import Scored
 from clue_ner.model import INPUTS, ModelSpec, TaggerModel, collate, new_encoder
-from clue_ner.schemes import SCHEMES, Span
+from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.align import Aligner, Window, load_tokenizer, merge
 
 FORMAT = 1
@@ -22,9 +23,11 @@ CHUNK = 1024
 """Texts that are tokenised and sorted by length together, at most."""
 CHUNK_CHARACTERS = 2**20
 """With so many characters, a chunk is full before it has ``CHUNK`` texts."""
+CELLS = 2**22
+"""With so many scores a type, a batch is full: heads that score every span need memory by the square of the units."""
 
 Scorer = Callable[[dict[str, Tensor]], Tensor]
-"""Logits [B, U, L] of a batch as ``collate`` makes it."""
+"""The head's logits of a batch as ``collate`` makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Tagger:
     ) -> None:
         self.model, self.aligner, self.card = model.eval(), aligner, card
         self.scheme = SCHEMES[card["scheme"]]
+        self.flat = reads_tags(card["head"])
+        """Whether entities never overlap."""
         self._score = scorer or self._torch_scores
 
     @classmethod
@@ -98,15 +103,27 @@ class Tagger:
         places = [(text, number) for text, of_text in enumerate(windows) for number in range(len(of_text))]
         places.sort(key=lambda place: len(windows[place[0]][place[1]].input_ids))
         decoded: dict[tuple[int, int], Decoded] = {}
-        for at in range(0, len(places), batch_size):
-            batch = places[at : at + batch_size]
-            decoded.update(zip(batch, self._decode([windows[text][number] for text, number in batch])))
+        in_order = [windows[text][number] for text, number in places]
+        for start, end in self._batches(in_order, batch_size):
+            decoded.update(zip(places[start:end], self._decode(in_order[start:end])))
         for text, of_text in enumerate(windows):
             read = [(window, decoded[text, number]) for number, window in enumerate(of_text)]
             yield Reading(
-                merge((window, self._entities(window, d, self.scheme.decode_lenient(d.tags))) for window, d in read),
-                merge((window, self._entities(window, d, self.scheme.decode(d.tags))) for window, d in read),
+                merge(((window, _entities(window, found.entities)) for window, found in read), self.flat),
+                merge(((window, _entities(window, found.strict)) for window, found in read), self.flat),
             )
+
+    def _batches(self, windows: list[Window], batch_size: int) -> Iterator[tuple[int, int]]:
+        """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long."""
+        start, longest = 0, 0
+        for end, window in enumerate(windows):
+            longest = max(longest, len(window.unit_starts))
+            cells = (end - start + 1) * longest ** len(self.model.head.unit_axes)
+            if end > start and (end - start == batch_size or cells > CELLS):
+                yield start, end
+                start, longest = end, len(window.unit_starts)
+        if windows:
+            yield start, len(windows)
 
     def _decode(self, windows: list[Window]) -> list[Decoded]:
         rows = [
@@ -128,13 +145,12 @@ class Tagger:
         logits: Tensor = self.model(**{name: batch[name].to(device) for name in INPUTS})
         return logits.cpu()
 
-    @staticmethod
-    def _entities(window: Window, decoded: Decoded, spans: Iterable[Span]) -> Iterator[Entity]:
-        """Spans of units as entities; an entity's score is the mean of its units'."""
-        for start, end, type_ in spans:
-            entity = window.entity(start, end, type_)
-            if entity is not None:
-                yield replace(entity, score=sum(decoded.scores[start:end]) / (end - start))
+
+def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:
+    """Entities on units as entities of the text."""
+    for start, end, type_, score in found:
+        if (entity := window.entity(start, end, type_, score)) is not None:
+            yield entity
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -153,4 +169,5 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
 
 def model_spec(card: dict[str, Any], dropout: float = 0.0) -> ModelSpec:
     """The network's shape as a model card of this project (``tagger.json``) says it."""
-    return ModelSpec(card["head"], card["align"], card["scheme"], tuple(card["tags"]), card["context_size"], dropout)
+    tags, options = tuple(card["tags"]), card.get("head_options", {})
+    return ModelSpec(card["head"], card["align"], card["scheme"], tags, card["context_size"], dropout, options)

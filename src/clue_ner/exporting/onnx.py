@@ -1,7 +1,7 @@
 """The network as an ONNX graph, in float32 and in int8, and ONNX Runtime in torch's place. Only this file knows ONNX.
 
 The graph takes the columns of ``clue_ner.model.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
-rows, tokens and units) and gives ``logits`` [B, U, L]. Decoding stays in Python: it is the head's.
+rows, tokens and units) and gives the head's ``logits``. Decoding stays in Python: it is the head's.
 """
 
 import warnings
@@ -87,7 +87,10 @@ def _trace(model: TaggerModel, path: Path) -> None:
             opset_version=OPSET,
             input_names=list(INPUTS),
             output_names=["logits"],
-            dynamic_axes={name: {0: "batch", 1: _axis(name)} for name in (*INPUTS, "logits")},
+            dynamic_axes={
+                **{name: {0: "batch", 1: _axis(name)} for name in INPUTS},
+                "logits": {0: "batch", **{axis: f"units_{axis}" for axis in model.head.unit_axes}},
+            },
         )
 
 

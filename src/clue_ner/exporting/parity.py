@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,9 @@ def report(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, 
     threads = torch.get_num_threads()
     paths = {name: folder / file for name, file in FILES.items() if (folder / file).is_file()}
     formats: dict[str, dict[str, Any]] = {}
-    reference = _Recorder(_torch_scorer(tagger))
+    reference = _Recorder(_torch_scorer(tagger), tagger.model.head.counted)
     for name, path in paths.items():
-        recorder = reference if name == "torch" else _Recorder(onnx.scorer(path, threads))
+        recorder = reference if name == "torch" else _Recorder(onnx.scorer(path, threads), reference.counted)
         formats[name] = {"bytes": path.stat().st_size, **_measure(tagger, gold, recorder)}
         if name != "torch":
             formats[name] |= _compare(name, formats["torch"], formats[name], reference, recorder)
@@ -62,14 +62,14 @@ def report(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, 
 
 
 class _Recorder:
-    """A scorer that remembers the logits of all units."""
+    """A scorer that remembers the logits that count."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self.scorer, self.logits, self.tokens = scorer, list[Tensor](), 0
+    def __init__(self, scorer: Scorer, counted: Callable[[Tensor], Tensor]) -> None:
+        self.scorer, self.counted, self.logits, self.tokens = scorer, counted, list[Tensor](), 0
 
     def __call__(self, batch: dict[str, Tensor]) -> Tensor:
         logits = self.scorer(batch)
-        self.logits.append(logits[batch["unit_mask"]])
+        self.logits.append(logits[self.counted(batch["unit_mask"]).expand_as(logits)])
         self.tokens += int(batch["attention_mask"].sum())
         return logits
 
@@ -118,8 +118,8 @@ def _stock(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, 
     same = sum(ours == theirs for ours, theirs in pairs)
     if same < len(pairs):
         logger.warning(
-            "%s: stock transformers finds other entities in %d of %d sentences: spaces, texts longer than a window, or "
-            "tags that break the scheme",
+            "%s: stock transformers finds other entities in %d of %d sentences: spaces, texts longer than a window, "
+            "tags that break the scheme, or train.constrained, which it does not know",
             STOCK,
             len(pairs) - same,
             len(pairs),

@@ -77,7 +77,7 @@ def _stock_model(tagger: Tagger) -> Any:
     missing, _ = model.base_model.load_state_dict(tagger.model.encoder.state_dict(), strict=False)
     if missing:
         return None
-    model.classifier.load_state_dict(tagger.model.head.linear.state_dict())
+    model.classifier.load_state_dict(tagger.model.get_submodule("head.linear").state_dict())
     return model
 
 

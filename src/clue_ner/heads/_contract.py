@@ -1,4 +1,8 @@
-"""What every head promises. Letters: B batch, U units (characters or tokens), H hidden size, L labels."""
+"""What every head promises. Letters: B batch, U units (characters or tokens), H hidden size, L labels, T types.
+
+All heads give logits outside which nothing is learned: loss and decoding are functions of them, so that they may come
+from elsewhere, such as an ONNX graph. What is decoded is entities on units, start inclusive, end exclusive.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -6,34 +10,90 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from clue_ner.schemes import Scheme
+from clue_ner.schemes import OUTSIDE, Scheme, Span
+
+Scored = tuple[int, int, str, float]
+"""start (inclusive), end (exclusive), type, score from 0 to 1"""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadSpec:
-    """All that a head is made from: the states' size H, the scheme, its label list, and dropout before the head."""
+    """All that a head is made from: the states' size H, the scheme, its label list, dropout before the head.
+
+    The rest are the parameters of the same names, each for the heads that params.yaml says.
+    """
 
     size: int
     scheme: Scheme
     tags: tuple[str, ...]
     dropout: float
+    constrained: bool = False
+    efficient: bool = False
+    head_size: int = 64
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The entity types, sorted; the index is the type's id in ``batch["entities"]``."""
+        return tuple(dict.fromkeys(tag.partition("-")[2] for tag in self.tags if tag != OUTSIDE))
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a head reads from one window: its tag a unit, and how sure it is of each, 0 to 1."""
+    """What a head reads from one window: the entities as a user gets them, and those that keep to the scheme."""
+
+    entities: list[Scored]
+    strict: list[Scored]
+
+
+@dataclass(frozen=True, slots=True)
+class TagSequence:
+    """The tag of each unit of one window, and how sure the head is of it, 0 to 1."""
 
     tags: list[str]
     scores: list[float]
 
 
-class TaggingHead(nn.Module, ABC):
-    """States of units in, tags out."""
+class EntityHead(nn.Module, ABC):
+    """States of units in, entities out. A head's module says ``READS_TAGS = False`` if it is no ``TaggingHead``."""
+
+    unit_axes: tuple[int, ...] = (1,)
+    """The axes of the logits that are units; axis 0 is the batch."""
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         self.spec = spec
         self.dropout = nn.Dropout(spec.dropout)
+
+    @abstractmethod
+    def forward(self, states: Tensor) -> Tensor:
+        """Logits of states [B, U, H]."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """The mean loss, a scalar, float32.
+
+        ``batch`` has unit_mask [B, U] (bool), labels [B, U] (the tags' ids) and entities [B, E, 3]: start, end and
+        the type's id, which is -1 where a row has fewer than E.
+        """
+
+    @abstractmethod
+    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
+        """The entities of each window; ``mask`` [B, U] is true for units, which come first."""
+
+    def counted(self, mask: Tensor) -> Tensor:
+        """Which logits mean something for windows with ``mask`` [B, U]: a mask that broadcasts to them."""
+        return mask[..., None]
+
+    def transition_parameters(self) -> list[nn.Parameter]:
+        """Parameters that learn at ``train.transition_lr_factor``."""
+        return []
+
+
+class TaggingHead(EntityHead):
+    """A linear layer to the logits of each unit's tags, and the scheme to read entities from tags."""
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
         self.linear = nn.Linear(spec.size, len(spec.tags))
 
     def forward(self, states: Tensor) -> Tensor:
@@ -42,13 +102,17 @@ class TaggingHead(nn.Module, ABC):
         return logits
 
     @abstractmethod
-    def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """The mean loss, a scalar; ``batch`` has unit_mask [B, U] (bool) and labels [B, U]."""
-
-    @abstractmethod
-    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
+    def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
         """The tags of each window from logits [B, U, L]; ``mask`` [B, U] is true for units, which come first."""
 
-    def transition_parameters(self) -> list[nn.Parameter]:
-        """Parameters that learn at ``train.transition_lr_factor``."""
-        return []
+    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
+        """The entities in the tags, leniently and strictly; an entity's score is the mean of its units'."""
+        scheme = self.spec.scheme
+        return [
+            Decoded(_scored(scheme.decode_lenient(found.tags), found), _scored(scheme.decode(found.tags), found))
+            for found in self.read(logits, mask)
+        ]
+
+
+def _scored(spans: list[Span], found: TagSequence) -> list[Scored]:
+    return [(start, end, type_, sum(found.scores[start:end]) / (end - start)) for start, end, type_ in spans]

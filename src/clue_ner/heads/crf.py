@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from clue_ner.heads import _linear_chain
-from clue_ner.heads._contract import Decoded, HeadSpec, TaggingHead
+from clue_ner.heads._contract import HeadSpec, TaggingHead, TagSequence
 
 FORBIDDEN = -1e4
 
@@ -61,7 +61,7 @@ class Head(TaggingHead):
         return partition
 
     @torch.no_grad()
-    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
+    def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
         """The best legal sequence by Viterbi, with the marginal probability of each of its tags."""
         lengths = mask.sum(-1)
         arrays = _arrays(logits, lengths, *self._masked(logits, -torch.inf))
@@ -69,7 +69,7 @@ class Head(TaggingHead):
         probabilities = _linear_chain.posterior(*arrays).marginals
         scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
         return [
-            Decoded([self.spec.tags[i] for i in path[:length]], score[:length])
+            TagSequence([self.spec.tags[i] for i in path[:length]], score[:length])
             for path, score, length in zip(paths.tolist(), scores.tolist(), lengths.tolist())
         ]
 

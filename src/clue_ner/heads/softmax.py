@@ -1,26 +1,43 @@
-"""A linear layer and cross entropy: every unit's tag is chosen on its own."""
+"""A linear layer and cross entropy: every unit's tag is learned on its own.
+
+With ``train.constrained``, the tags of a window are decoded together: of the sequences that the scheme allows, the one
+with the highest product of probabilities.
+"""
 
 from collections.abc import Mapping
 
+import numpy as np
+import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from clue_ner.heads._contract import Decoded, TaggingHead
+from clue_ner.heads import _linear_chain
+from clue_ner.heads._contract import HeadSpec, TaggingHead, TagSequence
 
 
 class Head(TaggingHead):
     """Token classification as in Devlin et al. 2019."""
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        matrix, starts, ends = (np.where(table, 0.0, -np.inf) for table in spec.scheme.transitions(spec.tags))
+        self._chain = (starts, matrix, ends) if spec.constrained else None
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross entropy, a mean over the units of the batch."""
         mask = batch["unit_mask"]
         return cross_entropy(logits[mask].float(), batch["labels"][mask])
 
-    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
-        """The most probable tag of each unit, as a stock token-classification pipeline takes it."""
-        scores, ids = logits.float().softmax(-1).max(-1)
-        lengths = mask.sum(-1).tolist()
+    def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
+        """The most probable tag of each unit, as a stock token-classification pipeline takes it, or of each window."""
+        lengths = mask.sum(-1)
+        probabilities = logits.float().softmax(-1)
+        scores, ids = probabilities.max(-1)
+        if self._chain is not None:
+            logarithms = logits.float().log_softmax(-1).double().cpu().numpy()
+            ids = torch.from_numpy(_linear_chain.viterbi(logarithms, lengths.cpu().numpy(), *self._chain)).to(ids)
+            scores = probabilities.gather(-1, ids[..., None]).squeeze(-1)
         return [
-            Decoded([self.spec.tags[i] for i in row[:length]], score[:length])
-            for row, score, length in zip(ids.tolist(), scores.tolist(), lengths)
+            TagSequence([self.spec.tags[i] for i in row[:length]], score[:length])
+            for row, score, length in zip(ids.tolist(), scores.tolist(), lengths.tolist())
         ]

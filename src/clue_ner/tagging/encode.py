@@ -25,9 +25,11 @@ class Report:
     unknown_tokens: int = 0
     entities: int = 0
     inexpressible: int = 0
+    """entities that no units hold: no head will learn them"""
     overlapping: int = 0
+    """entities that a longer one overlaps: heads that read tags will not learn them, others may"""
     lost: list[dict[str, Any]] = field(default_factory=list)
-    """each entity that training will not see, and why; holds text"""
+    """each of both kinds, and why; holds text"""
 
     def metrics(self, examples: int = 10) -> dict[str, Any]:
         """The counts, and the first lost entities by place alone: what may be committed."""
@@ -35,7 +37,7 @@ class Report:
         return {**{name: value for name, value in vars(self).items() if name != "lost"}, "examples": places}
 
     def lose(self, reason: str, sentence: Sentence, entity: Entity, tokens: list[str]) -> None:
-        """Note an entity that training will not see."""
+        """Note an entity that some heads or all will not learn."""
         place = {"id": sentence.id, "type": entity.type, "start": entity.start, "end": entity.end}
         surface = entity.surface(sentence.text)
         self.lost.append({"reason": reason, **place, "entity": surface, "text": sentence.text, "tokens": tokens})
@@ -44,32 +46,40 @@ class Report:
 def encode(
     sentences: Sequence[Sentence], aligner: Aligner, scheme: Scheme, tags: Sequence[str], report: Report
 ) -> Iterator[dict[str, Any]]:
-    """A row a window: its tokens and units, the entities on them, the tag id of each unit; counts go to ``report``."""
+    """A row a window: its tokens and units, the entities on them, the tag id of each unit; counts go to ``report``.
+
+    Entities may overlap; tags are those of the longer ones.
+    """
     ids = {tag: i for i, tag in enumerate(tags)}
     unknown = aligner.tokenizer.unk_token_id
     for number, (sentence, windows) in enumerate(zip(sentences, aligner.windows([s.text for s in sentences]))):
-        flat = _flat(sentence, report)
+        hidden = _hidden(sentence)
         report.sentences += 1
         report.characters += len(sentence.text)
         report.entities += len(sentence.entities)
         found: set[Entity] = set()
         for window in windows:
-            spans = []
-            for entity in flat:
+            spans, flat = [], []
+            for entity in sentence.entities:
                 if (units := window.units_of(entity)) is not None:
                     spans.append((*units, entity.type))
                     found.add(entity)
-            labels = [ids[tag] for tag in scheme.encode(spans, len(window.unit_starts))]
+                    if entity not in hidden:
+                        flat.append(spans[-1])
+            labels = [ids[tag] for tag in scheme.encode(flat, len(window.unit_starts))]
             report.windows += 1
             report.tokens += len(window.input_ids)
             report.units += len(window.unit_starts)
             report.unknown_tokens += window.input_ids.count(unknown)
             yield _row(number, window, spans, labels)
-        for entity in flat:
+        for entity in sentence.entities:
             if entity not in found:
                 report.inexpressible += 1
                 tokens = aligner.tokenizer.convert_ids_to_tokens([i for w in windows for i in w.input_ids])
                 report.lose(_reason(windows, entity), sentence, entity, tokens)
+            elif entity in hidden:
+                report.overlapping += 1
+                report.lose("overlaps a longer entity", sentence, entity, [])
 
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
@@ -130,13 +140,10 @@ def _reason(windows: Sequence[Window], entity: Entity) -> str:
     return "no window holds all of it" if begins and ends else "begins or ends inside a unit"
 
 
-def _flat(sentence: Sentence, report: Report) -> list[Entity]:
-    """The entities without those that a longer one overlaps: flat tags say one type for each unit."""
-    dropped: set[Entity] = set()
+def _hidden(sentence: Sentence) -> set[Entity]:
+    """The entities that a longer one overlaps: tags say one type for each unit."""
+    hidden: set[Entity] = set()
     for first, second in overlapping_pairs(sentence.entities):
-        if first not in dropped and second not in dropped:
-            dropped.add(min(first, second, key=lambda e: (e.end - e.start, -e.start)))
-    for entity in sorted(dropped):
-        report.overlapping += 1
-        report.lose("overlaps a longer entity", sentence, entity, [])
-    return [entity for entity in sentence.entities if entity not in dropped]
+        if first not in hidden and second not in hidden:
+            hidden.add(min(first, second, key=lambda e: (e.end - e.start, -e.start)))
+    return hidden

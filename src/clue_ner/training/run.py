@@ -61,6 +61,7 @@ def describe(root: Path, params: Params) -> dict[str, Any]:
         "window": params.tagging.window,
         "overlap": params.tagging.overlap,
         "context_size": params.train.context_size,
+        "head_options": params.train.head_options,
         "trained": {"fingerprint": hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(), **trained},
     }
 

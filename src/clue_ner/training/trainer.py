@@ -73,7 +73,10 @@ class NerTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, model: TaggerModel, args: TrainingArguments, params: TrainParams, rows: Any, pad_id: int
     ) -> None:
-        super().__init__(model=model, args=args, train_dataset=rows, data_collator=lambda batch: collate(batch, pad_id))
+        types = model.head.spec.types
+        super().__init__(
+            model=model, args=args, train_dataset=rows, data_collator=lambda batch: collate(batch, pad_id, types)
+        )
         self.params = params
         self.model_accepts_loss_kwargs = False
 
@@ -87,7 +90,7 @@ class NerTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> EpochLoader:
         """Batches of like length; their order is a function of seed and epoch."""
-        columns = ("input_ids", "unit_tokens", "unit_characters", "unit_places", "unit_lengths", "labels")
+        columns = ("input_ids", "unit_tokens", "unit_characters", "unit_places", "unit_lengths", "labels", "entities")
         rows = self.train_dataset.select_columns(list(columns)).to_list()
         sampler = LengthBatches(
             [len(row["input_ids"]) for row in rows],

@@ -1,0 +1,86 @@
+"""GlobalPointer (Su et al. 2022, arXiv 2208.03054): every span of units gets a score for each type.
+
+A type's score of a span is the dot product of its start's query and its end's key, both turned by their positions
+(RoPE, Su et al. 2021), so that it depends on the distance between them. With ``train.efficient`` all types share one
+query and key and differ by what they add for the start and for the end: fewer parameters. Entities may overlap and
+nest in any way.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from clue_ner.heads import _span_matrix
+from clue_ner.heads._contract import Decoded, EntityHead, HeadSpec
+
+READS_TAGS = False
+NOWHERE = -1e12
+"""The score of what does not count; finite, for the gradient of logsumexp over nothing else is not."""
+
+
+class Head(EntityHead):
+    """Queries and keys of size ``head_size`` (D), for each type or, if efficient, for all of them."""
+
+    unit_axes = (2, 3)
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        kinds, size = len(spec.types), spec.head_size
+        self.project = nn.Linear(spec.size, 2 * size * (1 if spec.efficient else kinds))
+        self.bias = nn.Linear(2 * size, 2 * kinds) if spec.efficient else None
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Logits [B, T, U, U], starts by last units, of states [B, U, H]."""
+        size = self.spec.head_size
+        projected = self.project(self.dropout(states)).unflatten(-1, (-1, 2 * size))
+        # an ONNX trace takes the number of units for a constant if it is that of projected
+        angles = _angles(states.shape[1], size, states.device)
+        queries, keys = (_turned(part, angles) for part in projected.split(size, dim=-1))
+        logits: Tensor = _span_matrix.class_products(queries, keys) / size**0.5
+        if self.bias is not None:
+            starts, lasts = (self.bias(projected.squeeze(2)) / 2).transpose(1, 2).chunk(2, dim=1)
+            logits = logits + starts[..., None] + lasts[..., None, :]
+        return logits
+
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Su's loss for few positives among many: every entity scores above 0, every other span below.
+
+        log(1 + sum exp(other)) + log(1 + sum exp(-entity)), a mean over windows and types.
+        """
+        scores = logits.float()
+        gold = torch.zeros_like(scores, dtype=torch.bool)
+        gold[_span_matrix.entity_cells(batch["entities"])] = True
+        other = self.counted(batch["unit_mask"]) & ~gold
+        below = scores.masked_fill(~other, NOWHERE).flatten(2).logsumexp(-1)
+        above = (-scores).masked_fill(~gold, NOWHERE).flatten(2).logsumexp(-1)
+        return (softplus(below) + softplus(above)).mean()
+
+    @torch.no_grad()
+    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
+        """Every span with a score above 0, in order of start and end; the sigmoid is the entity's score."""
+        found: list[list[tuple[int, int, str, float]]] = [[] for _ in mask]
+        above = ((logits > 0) & self.counted(mask)).permute(0, 2, 3, 1)
+        rows, starts, lasts, types = above.nonzero(as_tuple=True)
+        scores = logits[rows, types, starts, lasts].float().sigmoid()
+        for row, start, last, type_, score in zip(*(x.tolist() for x in (rows, starts, lasts, types, scores))):
+            found[row].append((start, last + 1, self.spec.types[type_], score))
+        return [Decoded(entities, entities) for entities in found]
+
+    def counted(self, mask: Tensor) -> Tensor:
+        """The cells [B, 1, U, U] that are spans of windows with ``mask`` [B, U]."""
+        return _span_matrix.counted(mask)
+
+
+def _angles(units: int, size: int, device: torch.device) -> Tensor:
+    """The angles [U, 1, D / 2] that RoPE turns pairs of dimensions by, in float32."""
+    speeds = 10000.0 ** (-torch.arange(0, size, 2, device=device) / size)
+    return (torch.arange(units, device=device)[:, None] * speeds)[:, None]
+
+
+def _turned(vectors: Tensor, angles: Tensor) -> Tensor:
+    """Vectors [B, U, T, D], dimension i turned together with i + D / 2."""
+    first, second = vectors.chunk(2, dim=-1)
+    cosines, sines = angles.cos(), angles.sin()
+    return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1).to(vectors.dtype)
