@@ -28,6 +28,7 @@ class Head(TaggingHead):
         mask = batch["unit_mask"]
         return cross_entropy(logits[mask].float(), batch["labels"][mask])
 
+    @torch.no_grad()
     def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
         """The most probable tag of each unit, as a stock token-classification pipeline takes it, or of each window."""
         lengths = mask.sum(-1)
