@@ -106,6 +106,15 @@ def test_card_names_one_licence_only_if_data_and_weights_have_the_same(licence: 
     assert f"Licence: {licence}." in text
 
 
+def test_card_says_whether_entities_may_overlap() -> None:
+    flat, nested = (
+        card.render(TAGGER | {"head": head}, CORPUS, TRAIN, SCORES, PARITY, None) for head in ("crf", "span")
+    )
+    assert "do not overlap or nest" in flat
+    assert "may overlap" in nested
+    assert "do not overlap" not in nested
+
+
 def test_card_says_that_scores_on_valid_are_not_test_scores() -> None:
     scores, train = {**SCORES, "split": "valid"}, {**TRAIN, "valid_micro_f1": None}
     text = card.render(TAGGER, CORPUS, train, scores, PARITY, None)

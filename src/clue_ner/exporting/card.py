@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from clue_ner.exporting import onnx
+from clue_ner.heads import reads_tags
 
 TITLE = "Chinese named entity recognition"
 
@@ -185,7 +186,9 @@ def _limits(tagger: dict[str, Any]) -> str:
             "some of the mistakes.",
             f"- The encoder reads windows of {tagger['window']} tokens that share {tagger['overlap']}; longer texts "
             "are tagged window by window, and nothing outside a window decides what is in it.",
-            "- Entities do not overlap or nest: of two that do, training saw the longer one.",
+            "- Entities do not overlap or nest: of two that do, training saw the longer one."
+            if reads_tags(tagger["head"])
+            else "- Entities may overlap: who wants them flat must choose among them.",
             "- Not meant for decisions about people, nor as the only means to remove personal data from texts: it "
             "misses entities, as the recall says.",
         )
