@@ -51,8 +51,8 @@ def head_of(variant: str, types: tuple[str, ...] = TYPES) -> EntityHead:
     name, options = VARIANTS[variant]
     spec = HeadSpec(8, SCHEMES["BIO"], tuple(SCHEMES["BIO"].tags(types)), 0.0, head_size=6, **options)
     head = build(name, spec).double()
-    for parameter in head.transition_parameters():
-        torch.nn.init.normal_(parameter)
+    for parameter in [p for p in head.parameters() if p.ndim == 1] + head.transition_parameters():
+        torch.nn.init.normal_(parameter)  # a head that has learned nothing finds nothing
     return head.eval()
 
 
