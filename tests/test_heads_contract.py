@@ -173,6 +173,16 @@ def test_heads_learn_from_a_batch_without_entities(variant: str) -> None:
     assert all(torch.isfinite(p.grad).all() for p in head.parameters() if p.grad is not None)
 
 
+@pytest.mark.parametrize("variant", ["span", *MATRICES])
+@pytest.mark.parametrize("size", [16, 64])
+def test_heads_that_read_no_tags_begin_with_finding_nothing(variant: str, size: int) -> None:
+    name, options = VARIANTS[variant]
+    torch.manual_seed(0)
+    spec = HeadSpec(32, SCHEMES["BIO"], tuple(SCHEMES["BIO"].tags(TYPES)), 0.0, head_size=size, **options)
+    head, mask = build(name, spec), mask_of(30, 12)
+    assert [window.entities for window in head.decode(head(torch.randn(2, 30, 32)), mask)] == [[], []]
+
+
 @every_variant
 def test_heads_compute_the_loss_in_float32_whatever_the_encoder_s_format(variant: str) -> None:
     head = head_of(variant).float()
@@ -473,7 +483,7 @@ def test_heads_read_a_long_text_by_windows_as_in_one(learn: Callable[..., Tagger
     encoder = BertModel(config, add_pooling_layer=False)  # of no layers and no positions: what it says is local
     encoder.embeddings.position_embeddings.weight.data.zero_()
     encoder.embeddings.position_embeddings.weight.requires_grad_(False)
-    tagger, texts = learn(variant, encoder, _lines(20, generator), 60), _lines(5, generator)
+    tagger, texts = learn(variant, encoder, _lines(40, generator), 60), _lines(5, generator)
     one = tagger.tag([sentence.text for sentence in texts])
     tagger.aligner.window, tagger.aligner.overlap = 20, 8
     try:
