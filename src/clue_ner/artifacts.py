@@ -14,6 +14,13 @@ from clue_ner.entities import Entity, Sentence
 from clue_ner.errors import ArtifactError
 
 CHECKSUMS = "checksums.json"
+MEND = "run `chmod -R u+w .dvc/cache && dvc repro`, with which DVC looks at its cache again and makes what is damaged"
+"""DVC takes a read-only file of its cache for whole, and would bring back the same one."""
+
+
+def home_of(root: Path) -> Path:
+    """The repository that everything lasting belongs to: also from DVC's temporary folders, which name it."""
+    return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
 
 
 @contextlib.contextmanager

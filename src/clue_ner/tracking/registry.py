@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 import clue_ner
-from clue_ner.artifacts import atomic_folder, read_json, write_json
+from clue_ner.artifacts import atomic_folder, home_of, read_json, write_json
 from clue_ner.errors import TrackingError, redact
 from clue_ner.params import TrackingParams
 from clue_ner.tracking import provenance
@@ -20,10 +20,9 @@ from clue_ner.tracking.store import (
     PATIENT,
     QUICK,
     Store,
-    already_there,
+    answered,
     connect,
     experiment_id,
-    home_of,
     translated,
     uri_of,
     waiting,
@@ -69,7 +68,7 @@ def register_in(store: Store, root: Path, export: Path, tracking: TrackingParams
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "register.lock", timeout=PATIENT.seconds)
     with waiting(PATIENT), translated(f"MLflow at {store.uri}: model {tracking.model!r}"), lock:
-        with already_there():
+        with answered("RESOURCE_ALREADY_EXISTS"):
             store.client.create_registered_model(tracking.model)
         version = _version_of(store, tracking.model, trained["fingerprint"])
         return _name(store, version or _create(store, root, export, trained, tracking))
@@ -114,31 +113,44 @@ def resolve_model(root: Path, uri: str) -> Path:
     """
     if not uri.startswith("models:"):
         return Path(uri)
+    with waiting(PATIENT):
+        store, version = _found(root, uri)
+        with translated(f"{redact(store.uri)}: {uri}"):
+            return _fetch(store, version)
+
+
+def version_tags(root: Path, uri: str) -> dict[str, str]:
+    """What the registry says of a version, such as ``corpus_fingerprint``; errors as of ``resolve_model``."""
+    with waiting(PATIENT):
+        return dict(_found(root, uri)[1].tags)
+
+
+def _found(root: Path, uri: str) -> tuple[Store, Any]:
+    """The store and the version that ``uri`` names."""
     parts = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
     if parts is None:
         raise TrackingError(f"{uri}: wanted models:/NAME@ALIAS or models:/NAME/VERSION")
     name, alias, number = parts.groups()
-    if not _has_store(root):
+    if not has_store(root):
         raise TrackingError(f"{uri}: there is no MLflow store yet; run `make demo` or `dvc repro`")
-    with waiting(PATIENT):
-        store = connect(root)
-        with translated(f"{redact(store.uri)}: {uri}"):
-            known = _aliases(store, name)
-            if known is None:
-                names = ", ".join(model.name for model in store.client.search_registered_models()) or "none"
-                raise TrackingError(f"{uri}: no registered model {name!r}; there are: {names}")
-            numbers = {str(v.version) for v in store.client.search_model_versions(f"name = '{name}'")}
-            version = known.get(alias) if alias else number
-            if version not in numbers:
-                aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
-                versions = ", ".join(sorted(numbers, key=int)) or "none"
-                raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
-            return _fetch(store, store.client.get_model_version(name, version))
+    store = connect(root)
+    with translated(f"{redact(store.uri)}: {uri}"):
+        known = _aliases(store, name)
+        if known is None:
+            names = ", ".join(model.name for model in store.client.search_registered_models()) or "none"
+            raise TrackingError(f"{uri}: no registered model {name!r}; there are: {names}")
+        numbers = {str(v.version) for v in store.client.search_model_versions(f"name = '{name}'")}
+        version = known.get(alias) if alias else number
+        if version not in numbers:
+            aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
+            versions = ", ".join(sorted(numbers, key=int)) or "none"
+            raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
+        return store, store.client.get_model_version(name, version)
 
 
 def champion_path(root: Path, name: str) -> Path | None:
     """The tagger's folder of the champion of ``name``, or None if there is none."""
-    if not _has_store(root):
+    if not has_store(root):
         return None
     with waiting(QUICK):
         store = connect(root)
@@ -148,7 +160,7 @@ def champion_path(root: Path, name: str) -> Path | None:
 
 
 def _create(store: Store, root: Path, export: Path, trained: dict[str, Any], tracking: TrackingParams) -> Any:
-    """A new version, or that of another clone which made one of the same training at the same moment."""
+    """A new version, or that of another clone which made one of the same training before."""
     model_id, run_id = _upload(store, root, export, trained, tracking)
     card = export / "README.md"
     made = store.client.create_model_version(
@@ -159,10 +171,7 @@ def _create(store: Store, root: Path, export: Path, trained: dict[str, Any], tra
         description=card.read_text(encoding="utf-8")[:DESCRIPTION_LENGTH] if card.exists() else None,
         model_id=model_id,
     )
-    first = _version_of(store, tracking.model, trained["fingerprint"])
-    if first.version != made.version:
-        store.client.delete_model_version(made.name, made.version)
-    return first
+    return _version_of(store, tracking.model, trained["fingerprint"]) or made
 
 
 def _name(store: Store, version: Any) -> Version:
@@ -233,9 +242,16 @@ def _version_tags(trained: dict[str, Any]) -> dict[str, str]:
 
 
 def _version_of(store: Store, name: str, fingerprint: str) -> Any:
-    """The first version of a training, or None."""
+    """The first version of a training, or None; later ones are deleted.
+
+    Those come from another clone at the same moment, or from a request that a slow server took up late.
+    """
     found = store.client.search_model_versions(f"name = '{name}' and tag.`clue_ner.fingerprint` = '{fingerprint}'")
-    return min(found, key=lambda version: int(version.version), default=None)
+    found = sorted(found, key=lambda version: int(version.version))
+    for version in found[1:]:
+        with answered("RESOURCE_DOES_NOT_EXIST"):
+            store.client.delete_model_version(name, version.version)
+    return found[0] if found else None
 
 
 def _aliases(store: Store, name: str) -> dict[str, str] | None:
@@ -259,7 +275,7 @@ def _fetch(store: Store, version: Any) -> Path:
     return target
 
 
-def _has_store(root: Path) -> bool:
+def has_store(root: Path) -> bool:
     """Whether there is one to ask, so that looking for a model does not make an empty one."""
     home = home_of(root)
     uri = uri_of(home)

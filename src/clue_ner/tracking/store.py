@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
+from clue_ner.artifacts import home_of
 from clue_ner.errors import ClueNerError, TrackingError, redact
 
 LOCK_SECONDS = 60
@@ -51,11 +52,6 @@ class Store:
         return not re.match(r"(sqlite|postgresql|mysql|mssql)", self.uri)
 
 
-def home_of(root: Path) -> Path:
-    """The repository that everything lasting belongs to: also from DVC's temporary folders, which name it."""
-    return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
-
-
 def uri_of(home: Path) -> str:
     """``MLFLOW_TRACKING_URI``, or a SQLite file in ``home``."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
@@ -82,7 +78,7 @@ def experiment_id(store: Store, name: str) -> str:
         experiment = store.client.get_experiment_by_name(name)
         if experiment is None:
             location = None if store.is_server else (store.home / "mlartifacts").as_uri()
-            with already_there():
+            with answered("RESOURCE_ALREADY_EXISTS"):
                 return str(store.client.create_experiment(name, location))
             experiment = store.client.get_experiment_by_name(name)
         if experiment.lifecycle_stage == "deleted":
@@ -128,14 +124,14 @@ def translated(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def already_there() -> Iterator[None]:
-    """Pass over MLflow's answer that somebody else has just made the same thing."""
+def answered(code: str) -> Iterator[None]:
+    """Pass over MLflow's answer that somebody else has just done the same thing: ``RESOURCE_ALREADY_EXISTS``, …"""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if error.error_code != code:
             raise
 
 
