@@ -8,7 +8,7 @@ from clue_ner.stage import run
 from clue_ner.tracking.recorder import TrainingRecorder
 from clue_ner.training import device, distributed
 from clue_ner.training.curves import write_curves
-from clue_ner.training.run import describe, summary, train
+from clue_ner.training.run import checkpoints_of, describe, summary, train
 
 
 def main(root: Path) -> None:
@@ -19,17 +19,24 @@ def main(root: Path) -> None:
     elif distributed.leads():
         lead(root, params)
     else:
-        train(root, params, describe(root, params), tell=lambda history: None)
+        card = describe(root, params)
+        train(root, params, card, lambda history: None, checkpoints_of(root, params, card))
 
 
 def lead(root: Path, params: Params) -> None:
-    """Fine-tune, telling MLflow of every epoch; then write what happened as numbers and curves."""
+    """Fine-tune, telling MLflow of every epoch; then write what happened as numbers and curves.
+
+    What a kill left of the same training is gone on from.
+    """
     card = describe(root, params)
-    recorder = TrainingRecorder(root, params, card, device.describe(params.train))
-    history = train(root, params, card, tell=recorder.epoch)
-    write_json(root / "metrics/train.json", summary(history))
-    write_curves(root / "plots/training.csv", history.epochs)
-    recorder.finish(summary(history), [root / "plots/training.csv"])
+    checkpoints = checkpoints_of(root, params, card)
+    with checkpoints.held():
+        recorder = TrainingRecorder(root, params, card, device.describe(params.train))
+        history = train(root, params, card, recorder.epoch, checkpoints)
+        write_json(root / "metrics/train.json", summary(history))
+        write_curves(root / "plots/training.csv", history.epochs)
+        recorder.finish(summary(history), [root / "plots/training.csv"])
+        checkpoints.remove()
 
 
 if __name__ == "__main__":

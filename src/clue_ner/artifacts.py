@@ -16,6 +16,11 @@ from clue_ner.errors import ArtifactError
 CHECKSUMS = "checksums.json"
 
 
+def home_of(root: Path) -> Path:
+    """The repository that everything lasting belongs to: also from DVC's temporary folders, which name it."""
+    return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
+
+
 @contextlib.contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """A fresh folder beside ``target`` that takes its place only if the block ends well."""

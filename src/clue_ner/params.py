@@ -107,6 +107,7 @@ class TrainParams(_Section):
     precision: Literal["auto", "float32", "bf16", "fp16"]
     compile: bool
     processes: Annotated[int, Field(ge=1)]
+    checkpoint_seconds: Annotated[float, Field(ge=0)]
 
     @field_validator("constrained", "efficient")
     @classmethod

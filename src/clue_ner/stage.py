@@ -30,13 +30,13 @@ def run(main: Callable[[Path], None]) -> None:
     except ClueNerError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        if not _is_disk_full(error):
+        if not is_disk_full(error):
             raise
         where = getattr(error, "filename", None) or "while writing"
         sys.exit(f"error: the disk is full ({where}); free some space and run `dvc repro`")
 
 
-def _is_disk_full(error: Exception) -> bool:
+def is_disk_full(error: Exception) -> bool:
     """Whether the system said so, or a library that writes files itself and has errors of its own."""
     told = str(error).lower()
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in told for text in FULL)

@@ -15,9 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from clue_ner.artifacts import write_text
+from clue_ner.artifacts import home_of, write_text
 from clue_ner.tracking import provenance
-from clue_ner.tracking.store import home_of
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 import clue_ner
-from clue_ner.artifacts import atomic_folder, read_json, write_json
+from clue_ner.artifacts import atomic_folder, home_of, read_json, write_json
 from clue_ner.errors import TrackingError, redact
 from clue_ner.params import TrackingParams
 from clue_ner.tracking import provenance
@@ -23,7 +23,6 @@ from clue_ner.tracking.store import (
     already_there,
     connect,
     experiment_id,
-    home_of,
     translated,
     uri_of,
     waiting,

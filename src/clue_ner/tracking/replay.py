@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from clue_ner.artifacts import read_json, sha256
+from clue_ner.artifacts import home_of, read_json, sha256
 from clue_ner.errors import ClueNerError, TrackingError
 from clue_ner.params import load_params
 from clue_ner.tracking import provenance
@@ -23,7 +23,6 @@ from clue_ner.tracking.store import (
     Store,
     connect,
     experiment_id,
-    home_of,
     import_mlflow,
     translated,
     uri_of,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
+from clue_ner.artifacts import home_of
 from clue_ner.errors import ClueNerError, TrackingError, redact
 
 LOCK_SECONDS = 60
@@ -49,11 +50,6 @@ class Store:
     def is_server(self) -> bool:
         """Whether something else than this process decides where artifacts go."""
         return not re.match(r"(sqlite|postgresql|mysql|mssql)", self.uri)
-
-
-def home_of(root: Path) -> Path:
-    """The repository that everything lasting belongs to: also from DVC's temporary folders, which name it."""
-    return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
 
 
 def uri_of(home: Path) -> str:

@@ -7,6 +7,7 @@ leading one alone tells and writes.
 import os
 import subprocess
 import sys
+from typing import Any
 
 import torch
 
@@ -38,3 +39,21 @@ def launch(script: str, processes: int) -> None:
     status = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": threads}, check=False).returncode
     if status:
         sys.exit(status)
+
+
+def gathered(value: Any) -> list[Any]:
+    """The ``value`` of every process, in the order of their numbers."""
+    if not is_launched():
+        return [value]
+    values = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def from_leader(value: Any) -> Any:
+    """The leading process's ``value``, in all of them."""
+    if not is_launched():
+        return value
+    values = [value]
+    torch.distributed.broadcast_object_list(values)
+    return values[0]

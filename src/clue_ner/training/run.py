@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import clue_ner
 from clue_ner.artifacts import (
     atomic_folder,
     folder_fingerprint,
+    home_of,
     read_json,
     read_sentences,
     sha256,
@@ -28,6 +30,7 @@ from clue_ner.tagger import CARD, FORMAT, Tagger, model_spec
 from clue_ner.tagging.align import Aligner, load_tokenizer
 from clue_ner.tagging.encode import read_rows
 from clue_ner.training import device, distributed
+from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.trainer import History, Validate, fine_tune
 
 logger = logging.getLogger(__name__)
@@ -66,10 +69,23 @@ def describe(root: Path, params: Params) -> dict[str, Any]:
     }
 
 
-def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[History], None]) -> History:
+def checkpoints_of(root: Path, params: Params, card: dict[str, Any]) -> Checkpoints:
+    """Where the training that ``card`` describes, on this device and with these libraries, keeps its checkpoints."""
+    about = {
+        "training": card["trained"]["fingerprint"],
+        "code": _code_fingerprint(),
+        "device": device.describe(params.train),
+        "libraries": {name: version(name) for name in ("accelerate", "torch", "transformers")},
+    }
+    return Checkpoints(home_of(root), about)
+
+
+def train(
+    root: Path, params: Params, card: dict[str, Any], tell: Callable[[History], None], checkpoints: Checkpoints
+) -> History:
     """Fine-tune on data/encoded and write models/tagger; ``tell`` hears of every epoch as it ends.
 
-    Of several processes, the leading one writes and tells.
+    Goes on from the newest of ``checkpoints``. Of several processes, the leading one writes and tells.
     Raises CorpusError if there is nothing to train on, ArtifactError if the backbone is damaged.
     """
     from transformers import set_seed
@@ -104,6 +120,7 @@ def train(root: Path, params: Params, card: dict[str, Any], tell: Callable[[Hist
             scratch,
             _validation(root / "data/corpus/valid.jsonl", aligner, card),
             tell,
+            checkpoints,
         )
     card["trained"]["valid_micro_f1"] = summary(history)["valid_micro_f1"]
     if distributed.leads():

@@ -4,19 +4,21 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psutil
 import torch
 from torch import Tensor, nn
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
 from clue_ner.errors import ParamsError
 from clue_ner.model import INPUTS, TaggerModel, collate
 from clue_ner.params import TrainParams
 from clue_ner.training import device, distributed
 from clue_ner.training.batches import EpochLoader, LengthBatches
+from clue_ner.training.checkpoints import Checkpoints
+from clue_ner.training.resuming import ResumingTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
     )
 
 
-class NerTrainer(Trainer):  # type: ignore[misc]
+class NerTrainer(ResumingTrainer):
     """Fine-tunes a TaggerModel on encoded rows."""
 
     optimizer: Any
@@ -158,12 +160,27 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
     def __init__(self, params: TrainParams, validate: Validate | None, tell: Callable[[History], None]) -> None:
         self.params, self.validate, self.tell = params, validate, tell
         self.history = History()
-        self._started = 0.0
-        self._kept: dict[str, Tensor] = {}
+        self.kept: dict[str, Tensor] = {}
+        """the weights of the best epoch"""
+        self._started = time.perf_counter()
+        self._before = 0.0
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock."""
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - self._before
+        self._before = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """The history and the seconds that this epoch has taken so far."""
+        return {"history": asdict(self.history), "seconds": time.perf_counter() - self._started}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the values that ``state`` gave."""
+        self.history, self._before = History(**state["history"]), state["seconds"]
+
+    def is_done(self) -> bool:
+        """Whether ``patience`` is at its end."""
+        return bool(self.params.patience) and self._waited() >= self.params.patience
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
         """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
@@ -179,14 +196,15 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
         history = self.history
         history.epochs.append(row)
         history.seconds.append(time.perf_counter() - self._started)
+        self._started = time.perf_counter()
         history.peak_memory_gb = max(history.peak_memory_gb, psutil.Process().memory_info().rss / 1e9)
         if self._is_best(row):
             history.best = epoch
-            self._kept = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+            self.kept = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
         told = "".join(f"  {name} {value:.4f}" for name, value in row.items() if name != "epoch")
         logger.info("epoch %d/%d%s  %.0f s", epoch, self.params.epochs, told, history.seconds[-1])
         self.tell(history)
-        if self.params.patience and self._waited() >= self.params.patience:
+        if self.is_done():
             control.should_training_stop = True
 
     def _is_best(self, row: dict[str, Any]) -> bool:
@@ -197,14 +215,14 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
     def _waited(self) -> int:
         """Epochs since the best valid F1, whichever is kept; 0 without a valid split."""
         scores = [row.get("valid_micro_f1", 0.0) for row in self.history.epochs]
-        return 0 if self.validate is None else len(scores) - 1 - scores.index(max(scores))
+        return 0 if self.validate is None or not scores else len(scores) - 1 - scores.index(max(scores))
 
     def restore(self, model: TaggerModel) -> None:
         """Give ``model`` the weights of the epoch that is kept."""
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if name in self._kept:
-                    parameter.copy_(self._kept[name])
+                if name in self.kept:
+                    parameter.copy_(self.kept[name])
 
 
 class ProgressBar(ProgressCallback):  # type: ignore[misc]
@@ -223,8 +241,12 @@ def fine_tune(
     folder: str,
     validate: Validate | None,
     tell: Callable[[History], None],
+    checkpoints: Checkpoints | None = None,
 ) -> History:
-    """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain."""
+    """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain.
+
+    With ``checkpoints``, it goes on from the newest of them.
+    """
     freeze(model, params)
     device.suit(model, model.encoder)
     trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id)
@@ -234,6 +256,9 @@ def fine_tune(
     if sys.stderr.isatty():
         trainer.add_callback(ProgressBar())
     trainer.add_callback(epochs)
-    trainer.train()
+    if checkpoints is not None:
+        trainer.use(checkpoints, params.checkpoint_seconds, epochs)
+    if not epochs.is_done():
+        trainer.train(resume_from_checkpoint=trainer.newest and str(trainer.newest))
     epochs.restore(model)
     return epochs.history

@@ -1,0 +1,123 @@
+"""Checkpoints of trainings on disk: whole or not there, compared with their checksums before use, two kept.
+
+They lie in ``.checkpoints/KEY/step-NUMBER/`` of the repository. The key is made of all that decides the weights, so no
+training goes on from one that differs in params, data, code, libraries or device.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from clue_ner.artifacts import atomic_folder, read_json, verify_checksums, write_checksums, write_json
+from clue_ner.errors import ArtifactError
+from clue_ner.stage import is_disk_full
+
+logger = logging.getLogger(__name__)
+
+KEPT = 2
+LIMIT = 10 * 2**30
+"""Bytes that the checkpoints of other trainings, killed and not yet repeated, can take in all."""
+ABOUT = "about.json"
+
+
+class Checkpoints:
+    """Those of one training; ``about`` is all that decides its weights, with the code under ``code``."""
+
+    def __init__(self, home: Path, about: Mapping[str, Any]) -> None:
+        self.about = dict(about)
+        key = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:32]
+        self.folder = home / ".checkpoints" / key
+        self.seconds = 0.0
+        """what the last one took to write"""
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others off this training, and clear away what can be of no use; the lock dies with its process."""
+        lock = _lock_of(self.folder)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            logger.info("another process is on the same training; waiting for it")
+            lock.acquire()
+        try:
+            self._clean()
+            yield
+        finally:
+            lock.release()
+
+    def newest(self) -> Path | None:
+        """The last one that is whole; a damaged one is named and removed, and the one before is taken."""
+        for path in reversed(self._steps()):
+            try:
+                verify_checksums(path, "the checkpoint before it is used, or the training begins anew")
+            except ArtifactError as error:
+                logger.warning("%s", error)
+                shutil.rmtree(path)
+            else:
+                return path
+        return None
+
+    @contextlib.contextmanager
+    def writing(self, step: int) -> Iterator[Path]:
+        """A folder for the state after ``step`` steps; it counts only when the block has ended and all is on disk.
+
+        A full disk is said, and the training goes on without this checkpoint.
+        """
+        try:
+            if not (self.folder / ABOUT).exists():
+                write_json(self.folder / ABOUT, self.about)
+            with atomic_folder(self.folder / f"step-{step:08d}") as folder:
+                yield folder
+                write_checksums(folder)
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            logger.warning("no checkpoint at step %d: the disk is full; free some space", step)
+        for old in self._steps()[:-KEPT]:
+            shutil.rmtree(old)
+
+    def remove(self) -> None:
+        """Drop them: the training is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _steps(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self.folder.glob("step-*"))
+
+    def _clean(self) -> None:
+        """Remove half-written ones, those of other code, and of the rest the oldest above ``LIMIT``."""
+        for half in self.folder.glob(".step-*"):
+            shutil.rmtree(half)
+        others = [path for path in self.folder.parent.glob("*/") if path != self.folder]
+        total = 0
+        for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+            size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+            total += size
+            if (reason := self._useless(path)) is None and total > LIMIT:
+                reason = f"the checkpoints of unfinished trainings take more than {LIMIT >> 30} GiB"
+            if reason is None:
+                continue
+            with contextlib.suppress(Timeout), _lock_of(path).acquire(timeout=0):
+                shutil.rmtree(path)
+                total -= size
+                logger.info("removed the checkpoints in %s: %s", path, reason)
+
+    def _useless(self, other: Path) -> str | None:
+        """Why no training can go on from ``other``, or None if one can."""
+        try:
+            code = read_json(other / ABOUT).get("code")
+        except (ArtifactError, AttributeError):
+            return f"{ABOUT} is missing or damaged"
+        return None if code == self.about.get("code") else "they were made by other code"
+
+
+def _lock_of(folder: Path) -> FileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_suffix(".lock"))
