@@ -8,9 +8,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
 READY := .venv/.ready
 
-.PHONY: help setup demo repro test check bench ui
+.PHONY: help setup demo repro test test-faults check bench ui
 help:  ## list these
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make .venv and install exactly what requirements.lock says
 $(READY): requirements.lock pyproject.toml
@@ -28,6 +28,9 @@ repro: setup  ## the pipeline as params.yaml says (dvc repro)
 
 test: setup  ## the tests
 	python -m pytest
+
+test-faults: setup  ## kills, outages, damage, full disks, for real; KILLS=30 SEED=1 change how many and when
+	python -m pytest -m faults tests/faults
 
 check: setup  ## lint, format, types, import contracts
 	ruff check .

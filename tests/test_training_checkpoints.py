@@ -48,7 +48,9 @@ def tune(
     aligner = make_aligner("unigram", "characters_over_pieces")
     rows = Dataset.from_list(list(encode(SENTENCES, aligner, SCHEMES["BIO"], TAGS, Report())))
 
-    def run(params: TrainParams, kept: Checkpoints | None, die_after: int | None = None) -> tuple[bytes, History]:
+    def run(
+        params: TrainParams, kept: Checkpoints | None, die_after: int | None = None, die_scoring: bool = False
+    ) -> tuple[bytes, History]:
         set_seed(0)
         encoder = load_encoder(backbones["unigram"], hidden_dropout_prob=0.1)
         model = TaggerModel(encoder, model_spec(CARD, 0.1))
@@ -66,6 +68,8 @@ def tune(
 
         def validate(model: TaggerModel) -> dict[str, float]:
             model.eval()
+            if die_scoring:
+                raise Killed
             return {"micro_f1": next(scores), "precision": 0.5, "recall": 0.5}
 
         try:
@@ -98,6 +102,14 @@ def test_checkpoints_lead_to_the_same_weights_and_history(
     assert resumed[1].epochs == history.epochs
     assert (resumed[1].best, len(resumed[1].seconds)) == (history.best, 3)
     assert resumed[0] == weights
+
+
+def test_checkpoints_before_the_scores_of_an_epoch_do_not_skip_them(
+    tmp_path: Path, tune: Any, params: TrainParams
+) -> None:
+    with pytest.raises(Killed):
+        tune(params, of(tmp_path), die_scoring=True)
+    assert tune(params, of(tmp_path))[1].epochs == tune(params, None)[1].epochs
 
 
 def test_checkpoints_of_a_finished_training_need_no_step(tmp_path: Path, tune: Any, params: TrainParams) -> None:

@@ -1,0 +1,87 @@
+"""SIGKILL at seeded random moments of every stage, then the same command again.
+
+``KILLS`` (30) in the environment is how many, ``SEED`` (1) the seed of the moments.
+"""
+
+import os
+import random
+import time
+from typing import Any
+
+import pytest
+from clones import STAGES, Clone, make_clone
+from killing import assert_nothing_half, kill_all, kill_stage, results, stage_process
+
+KILLS = int(os.environ.get("KILLS", "30"))
+SEED = int(os.environ.get("SEED", "1"))
+TRAIN = {"epochs": 3, "batch_size": 2, "checkpoint_seconds": 0.0, "precision": "float32"}
+STAGE_OF = [("fine_tune" if number % 2 == 0 else STAGES[number // 2 % len(STAGES)]) for number in range(KILLS)]
+"""Every second kill is fine_tune's; the others take turns."""
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone in which all stages ran once, and how long each took."""
+    return make_clone(tmp_path_factory.mktemp("kills"), train=TRAIN)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clone: Clone) -> tuple[dict[str, str], dict[str, float]]:
+    """Checksums of all results, and the seconds that each stage's process lives."""
+    seconds = {}
+    process = clone.start("dvc", "repro")
+    for stage in STAGES:
+        found = stage_process(process, stage)
+        started = time.monotonic()
+        assert found is not None, clone.said()
+        while found.is_running() and found.status() != "zombie" and process.poll() is None:
+            time.sleep(0.02)
+        seconds[stage] = time.monotonic() - started
+    assert process.wait(60) == 0, clone.said()
+    return results(clone.path), seconds
+
+
+def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random) -> str:
+    """Kill a stage, look at what it left, run it again, compare; what the second run said."""
+    before, seconds = undisturbed
+    command = ("dvc", "repro", "--force", "--single-item", stage)
+    process = clone.start(*command)
+    found = stage_process(process, stage)
+    moment = chance.uniform(0, seconds[stage] + 0.5)
+    time.sleep(moment)
+    if chance.random() < 0.5 and found is not None:
+        kill_stage(process, found)
+    else:
+        kill_all(process)
+    assert_nothing_half(clone, before)
+    had_checkpoint = any(clone.path.glob(".checkpoints/*/step-*"))
+    said = clone.run(*command)
+    assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {seconds[stage]:.2f} s"
+    assert ("going on from" in said) == had_checkpoint
+    assert not any(clone.path.glob(".checkpoints/*/"))
+    return said
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", range(KILLS))
+def test_kill_of_a_stage_and_again_gives_the_same_bytes(
+    clone: Clone, undisturbed: Any, number: int, fault: Any
+) -> None:
+    fault(f"SIGKILL of {STAGE_OF[number]}")
+    kill_once(clone, undisturbed, STAGE_OF[number], random.Random(f"{SEED} {number}"))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_kill_after_kill_logs_one_run_and_one_version(clone: Clone, undisturbed: Any, fault: Any) -> None:
+    fault("SIGKILLs, and MLflow in the end")
+    clone.run("clue-ner", "sync")
+    (run,) = clone.runs()
+    assert run.info.status == "FINISHED"
+    client = clone.client()
+    for metric in ("train/loss", "valid/micro_f1"):
+        history = client.get_metric_history(run.info.run_id, metric)
+        assert [point.step for point in history] == [1, 2, 3]
+    assert len(client.get_metric_history(run.info.run_id, "test/micro_f1")) == 1
+    assert len(client.search_model_versions("name='clue-ner'")) == 1
