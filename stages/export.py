@@ -25,7 +25,7 @@ def main(root: Path) -> None:
             onnx.write(tagger.model, folder / "onnx")
         measured = parity.report(tagger, gold, folder)
         write_text(folder / "README.md", card.render(tagger.card, corpus, train, scores, measured, obstacle))
-    write_json(root / "metrics/export.json", measured)
+    write_json(root / "metrics/export.json", parity.without_speeds(measured))
     register(root, root / "models/export", params.tracking)
 
 

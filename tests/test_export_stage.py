@@ -55,6 +55,7 @@ def test_export_writes_every_format_and_registers(root: Path, caplog: pytest.Log
     assert Tagger.load(folder).tag(texts) == wanted
     assert transformers_format.read(folder / "transformers", texts) == wanted
     metrics = read_json(root / "metrics/export.json")
+    assert not any("tokens_per_second" in line for line in metrics["formats"].values())
     assert metrics["stock_transformers"] is True
     assert {name: line["micro_f1"] for name, line in metrics["formats"].items() if name != "transformers"} == {
         "torch": 1.0,

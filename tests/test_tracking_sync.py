@@ -1,15 +1,8 @@
-import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mlflow_servers import server
 from tracking_repository import (
     EVALUATION,
     begin,
@@ -85,38 +78,6 @@ def test_sync_goes_on_after_a_problem(tmp_path: Path) -> None:
     assert f"{damaged.path}: damaged lines, passed over: [4]" in problems
     assert f"run crf-{whole.fingerprint[:8]}: FileNotFoundError" in problems
     assert [v.version for v in summary.versions] == [1]
-
-
-@contextlib.contextmanager
-def server(folder: Path, port: int) -> Iterator[None]:
-    """An MLflow server on the files in ``folder``, killed in the end."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = [
-        "--backend-store-uri",
-        f"sqlite:///{folder / 'mlflow.db'}",
-        "--artifacts-destination",
-        str(folder / "files"),
-    ]
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            [*command, *stores],
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        for _ in range(1200):
-            assert process.poll() is None, (folder / "log").read_text()
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("the server did not come up within two minutes")
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def test_sync_server_killed_in_the_middle_misses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

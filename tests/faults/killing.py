@@ -16,9 +16,9 @@ FOLDERS = ("data", "models", "metrics", "plots")
 
 
 def results(root: Path) -> dict[str, str]:
-    """Path to SHA-256 of everything that stages write."""
+    """Path to SHA-256 of everything that stages write, but for the model card, which has speeds in it."""
     files = (path for folder in FOLDERS for path in (root / folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): sha256(path) for path in files if path.name != ".gitignore"}
+    return {str(path.relative_to(root)): sha256(path) for path in files if path.name not in (".gitignore", "README.md")}
 
 
 def stage_process(process: "subprocess.Popen[str]", stage: str) -> psutil.Process | None:

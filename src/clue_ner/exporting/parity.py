@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def report(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
-    """``metrics/export.json``: the formats in ``folder`` (models/export, with a copy of ``tagger``), one by one.
+    """The formats in ``folder`` (models/export, with a copy of ``tagger``), one by one.
 
     ``formats`` has ``torch``, and ``onnx``, ``int8`` and ``transformers`` if they are there. All but the last have
     ``bytes``, ``micro_f1``, ``tokens_per_second`` (of tagging as a whole, special tokens included, on ``threads``
@@ -59,6 +59,15 @@ def report(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, 
         "bytes": _size(folder),
         "formats": formats,
     }
+
+
+def without_speeds(report: dict[str, Any]) -> dict[str, Any]:
+    """``metrics/export.json``: the same from the same weights, at whatever speed."""
+    formats = {
+        name: {key: value for key, value in line.items() if key != "tokens_per_second"}
+        for name, line in report["formats"].items()
+    }
+    return {**report, "formats": formats}
 
 
 class _Recorder:

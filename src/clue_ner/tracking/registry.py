@@ -20,7 +20,7 @@ from clue_ner.tracking.store import (
     PATIENT,
     QUICK,
     Store,
-    already_there,
+    answered,
     connect,
     experiment_id,
     translated,
@@ -68,7 +68,7 @@ def register_in(store: Store, root: Path, export: Path, tracking: TrackingParams
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "register.lock", timeout=PATIENT.seconds)
     with waiting(PATIENT), translated(f"MLflow at {store.uri}: model {tracking.model!r}"), lock:
-        with already_there():
+        with answered("RESOURCE_ALREADY_EXISTS"):
             store.client.create_registered_model(tracking.model)
         version = _version_of(store, tracking.model, trained["fingerprint"])
         return _name(store, version or _create(store, root, export, trained, tracking))
@@ -147,7 +147,7 @@ def champion_path(root: Path, name: str) -> Path | None:
 
 
 def _create(store: Store, root: Path, export: Path, trained: dict[str, Any], tracking: TrackingParams) -> Any:
-    """A new version, or that of another clone which made one of the same training at the same moment."""
+    """A new version, or that of another clone which made one of the same training before."""
     model_id, run_id = _upload(store, root, export, trained, tracking)
     card = export / "README.md"
     made = store.client.create_model_version(
@@ -158,10 +158,7 @@ def _create(store: Store, root: Path, export: Path, trained: dict[str, Any], tra
         description=card.read_text(encoding="utf-8")[:DESCRIPTION_LENGTH] if card.exists() else None,
         model_id=model_id,
     )
-    first = _version_of(store, tracking.model, trained["fingerprint"])
-    if first.version != made.version:
-        store.client.delete_model_version(made.name, made.version)
-    return first
+    return _version_of(store, tracking.model, trained["fingerprint"]) or made
 
 
 def _name(store: Store, version: Any) -> Version:
@@ -232,9 +229,16 @@ def _version_tags(trained: dict[str, Any]) -> dict[str, str]:
 
 
 def _version_of(store: Store, name: str, fingerprint: str) -> Any:
-    """The first version of a training, or None."""
+    """The first version of a training, or None; later ones are deleted.
+
+    Those come from another clone at the same moment, or from a request that a slow server took up late.
+    """
     found = store.client.search_model_versions(f"name = '{name}' and tag.`clue_ner.fingerprint` = '{fingerprint}'")
-    return min(found, key=lambda version: int(version.version), default=None)
+    found = sorted(found, key=lambda version: int(version.version))
+    for version in found[1:]:
+        with answered("RESOURCE_DOES_NOT_EXIST"):
+            store.client.delete_model_version(name, version.version)
+    return found[0] if found else None
 
 
 def _aliases(store: Store, name: str) -> dict[str, str] | None:

@@ -172,14 +172,28 @@ def _find(store: Store, experiment: str, fingerprint: str, record: Record) -> An
     import_mlflow()
     from mlflow.entities import ViewType
 
-    def search(tag: str, value: str, view: int) -> Any:
-        found = store.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", view, 1, ["attributes.start_time"])
-        return found[0] if found else None
+    def search(tag: str, value: str, view: int) -> list[Any]:
+        return list(store.client.search_runs([experiment], f"tags.`{tag}` = '{value}'", view))
 
-    run = search("clue_ner.journal", record.begin["id"], ViewType.ALL)
-    if run is None and "clue_ner.restored" in record.begin["tags"]:
-        run = search("clue_ner.fingerprint", fingerprint, ViewType.ACTIVE_ONLY)
-    return run
+    own = search("clue_ner.journal", record.begin["id"], ViewType.ALL)
+    if own:
+        return _only(store, own)
+    if "clue_ner.restored" in record.begin["tags"]:
+        others = search("clue_ner.fingerprint", fingerprint, ViewType.ACTIVE_ONLY)
+        return min(others, key=lambda run: int(run.info.start_time), default=None)
+    return None
+
+
+def _only(store: Store, runs: list[Any]) -> Any:
+    """The fullest of the runs of one journal; the others are deleted.
+
+    Several there are if a server took up a request to make the run after its client had stopped waiting for it.
+    """
+    active = [run for run in runs if run.info.lifecycle_stage == "active"]
+    first, *others = sorted(active, key=lambda run: (-len(run.data.metrics), run.info.run_id)) or runs[:1]
+    for run in others:
+        store.client.delete_run(run.info.run_id)
+    return first
 
 
 def _add_params(store: Store, run: Any, record: Record) -> None:

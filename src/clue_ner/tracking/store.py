@@ -78,7 +78,7 @@ def experiment_id(store: Store, name: str) -> str:
         experiment = store.client.get_experiment_by_name(name)
         if experiment is None:
             location = None if store.is_server else (store.home / "mlartifacts").as_uri()
-            with already_there():
+            with answered("RESOURCE_ALREADY_EXISTS"):
                 return str(store.client.create_experiment(name, location))
             experiment = store.client.get_experiment_by_name(name)
         if experiment.lifecycle_stage == "deleted":
@@ -124,14 +124,14 @@ def translated(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def already_there() -> Iterator[None]:
-    """Pass over MLflow's answer that somebody else has just made the same thing."""
+def answered(code: str) -> Iterator[None]:
+    """Pass over MLflow's answer that somebody else has just done the same thing: ``RESOURCE_ALREADY_EXISTS``, …"""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+        if error.error_code != code:
             raise
 
 
