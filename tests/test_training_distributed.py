@@ -14,7 +14,8 @@ from changed_params import write_params
 from safetensors.torch import load_file
 
 from clue_ner.artifacts import read_json, write_checksums, write_json, write_sentences
-from clue_ner.entities import Entity, Sentence
+from clue_ner.corpora._summary import fingerprint_of_all
+from clue_ner.entities import Entity, Sentence, fingerprint
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.encode import Report, encode, write_rows
 
@@ -40,7 +41,10 @@ def fine_tuned(
         write_json(root / "data/backbone/source.json", {"kind": "folder", "name": "toy"})
         write_checksums(root / "data/backbone")
         write_params(root, train={**TRAIN, "processes": processes})
-        write_json(root / "data/corpus/corpus.json", {"name": "toy", "fingerprint": "f", "licence": "none"})
+        splits = {name: {"fingerprint": fingerprint(sentences)} for name, sentences in SPLITS.items()}
+        found = fingerprint_of_all({name: split["fingerprint"] for name, split in splits.items()})
+        corpus = {"name": "toy", "fingerprint": found, "licence": "none", "splits": splits}
+        write_json(root / "data/corpus/corpus.json", corpus)
         write_json(root / "data/tags.json", {"scheme": "BIO", "types": ["name"], "tags": tags})
         aligner.tokenizer.save_pretrained(root / "data/encoded/tokenizer")
         for split, sentences in SPLITS.items():

@@ -179,6 +179,23 @@ def sync() -> None:
         raise ClueNerError("\n  ".join([f"{len(summary.problems)} left", *summary.problems]))
 
 
+@main.command()
+@click.argument("model", metavar="[FOLDER|models:/NAME@ALIAS]", default="models/tagger")
+@click.pass_context
+def verify(ctx: click.Context, model: str) -> None:
+    """Trace a model to corpus, params, commit and backbone, comparing every checksum on the way.
+
+    By default models/tagger. The exit status is 1 if anything is wrong or cannot be traced, which the lines say.
+    """
+    from clue_ner.verifying import OK, verify
+
+    bad = 0
+    for finding in verify(_root(), model):
+        bad += finding.state != OK
+        click.echo(f"{finding.state:<10}  {finding.what:<8}  {finding.told}")
+    ctx.exit(1 if bad else 0)
+
+
 def _root() -> Path:
     """The repository: what ``DVC_ROOT`` names, or the nearest folder upwards that has a dvc.yaml, or this one."""
     if named := os.environ.get("DVC_ROOT"):

@@ -6,6 +6,8 @@
 import os
 import random
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from killing import assert_nothing_half, kill_all, kill_stage, results, stage_pr
 KILLS = int(os.environ.get("KILLS", "30"))
 SEED = int(os.environ.get("SEED", "1"))
 TRAIN = {"epochs": 3, "batch_size": 2, "checkpoint_seconds": 0.0, "precision": "float32"}
+FINE_TUNE = ("dvc", "repro", "--force", "--single-item", "fine_tune")
 STAGE_OF = [("fine_tune" if number % 2 == 0 else STAGES[number // 2 % len(STAGES)]) for number in range(KILLS)]
 """Every second kill is fine_tune's; the others take turns."""
 
@@ -88,3 +91,65 @@ def test_kill_after_kill_logs_one_run_and_one_version(clone: Clone, undisturbed:
         assert [point.step for point in history] == [1, 2, 3]
     assert len(client.get_metric_history(run.info.run_id, "test/micro_f1")) == 1
     assert len(client.search_model_versions("name='clue-ner'")) == 1
+
+
+def kill_in_training(clone: Clone, steps: int = 8) -> Path:
+    """Kill fine_tune when it has done so many steps; its newest checkpoint."""
+    process = clone.start(*FINE_TUNE)
+    while process.poll() is None:
+        found = sorted(clone.path.glob(".checkpoints/*/step-*"))
+        if found and int(found[-1].name.removeprefix("step-")) >= steps:
+            kill_all(process)
+            return sorted(clone.path.glob(".checkpoints/*/step-*"))[-1]
+        time.sleep(0.01)
+    raise AssertionError(clone.said())
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 16
+    path.write_bytes(content)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("damage", "name"), [(truncated, "optimizer.pt"), (flipped, "model.safetensors")])
+def test_kill_and_a_damaged_checkpoint(
+    clone: Clone, undisturbed: Any, damage: Callable[[Path], None], name: str, fault: Any
+) -> None:
+    fault(f"checkpoint {damage.__name__}")
+    newest = kill_in_training(clone)
+    damage(newest / name)
+    said = clone.run(*FINE_TUNE)
+    assert said.count(f"{newest.name}/{name}: damaged") == 1
+    before = int(newest.name.removeprefix("step-")) - 1
+    assert f"going on from {newest.parent}/step-{before:08d}" in said
+    assert results(clone.path) == undisturbed[0]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_kill_and_other_params_and_code(clone: Clone, undisturbed: Any, fault: Any) -> None:
+    fault("params, then code changed after a kill")
+    newest = kill_in_training(clone)
+    params, code = clone.path / "params.yaml", clone.path / "src/clue_ner/training/curves.py"
+    written = params.read_text(), code.read_text()
+    try:
+        params.write_text(written[0].replace("epochs: 3", "epochs: 1"))
+        assert "going on from" not in clone.run(*FINE_TUNE)
+        assert newest.exists(), "the first training can still be gone on with"
+        params.write_text(written[0])
+        code.write_text(written[1] + "# changed\n")
+        said = clone.run(*FINE_TUNE)
+        assert "going on from" not in said
+        assert f"removed the checkpoints in {newest.parent}: they were made by other code" in said
+        assert not newest.exists()
+    finally:
+        params.write_text(written[0])
+        code.write_text(written[1])
+    clone.run(*FINE_TUNE)
+    assert results(clone.path) == undisturbed[0]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from clue_ner.corpora._corpus import Corpus
@@ -9,11 +10,7 @@ from clue_ner.entities import Sentence, fingerprint, overlapping_pairs, types_of
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
-    """Name, licence, types, and the size and fingerprint of each split.
-
-    The fingerprint of all is SHA-256 over those of the labelled splits: an unlabelled split, which not every source
-    of the same corpus has, does not change it.
-    """
+    """Name, licence, types, and the size and fingerprint of each split."""
     splits = {
         name: {
             "sentences": len(sentences),
@@ -22,15 +19,23 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         }
         for name, sentences in corpus.splits.items()
     }
-    labelled = "".join(f"{name} {split['fingerprint']}\n" for name, split in splits.items() if name != "unlabelled")
     return {
         "name": corpus.name,
         "licence": corpus.licence,
         "description": corpus.description,
         "types": types_of(sentence for sentences in corpus.splits.values() for sentence in sentences),
         "splits": splits,
-        "fingerprint": hashlib.sha256(labelled.encode()).hexdigest(),
+        "fingerprint": fingerprint_of_all({name: str(split["fingerprint"]) for name, split in splits.items()}),
     }
+
+
+def fingerprint_of_all(splits: Mapping[str, str]) -> str:
+    """SHA-256 over the fingerprints of the labelled splits, in their order.
+
+    An unlabelled split, which not every source of the same corpus has, does not change it.
+    """
+    labelled = "".join(f"{name} {found}\n" for name, found in splits.items() if name != "unlabelled")
+    return hashlib.sha256(labelled.encode()).hexdigest()
 
 
 def measure(corpus: Corpus) -> dict[str, Any]:

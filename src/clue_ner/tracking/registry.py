@@ -113,31 +113,44 @@ def resolve_model(root: Path, uri: str) -> Path:
     """
     if not uri.startswith("models:"):
         return Path(uri)
+    with waiting(PATIENT):
+        store, version = _found(root, uri)
+        with translated(f"{redact(store.uri)}: {uri}"):
+            return _fetch(store, version)
+
+
+def version_tags(root: Path, uri: str) -> dict[str, str]:
+    """What the registry says of a version, such as ``corpus_fingerprint``; errors as of ``resolve_model``."""
+    with waiting(PATIENT):
+        return dict(_found(root, uri)[1].tags)
+
+
+def _found(root: Path, uri: str) -> tuple[Store, Any]:
+    """The store and the version that ``uri`` names."""
     parts = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
     if parts is None:
         raise TrackingError(f"{uri}: wanted models:/NAME@ALIAS or models:/NAME/VERSION")
     name, alias, number = parts.groups()
-    if not _has_store(root):
+    if not has_store(root):
         raise TrackingError(f"{uri}: there is no MLflow store yet; run `make demo` or `dvc repro`")
-    with waiting(PATIENT):
-        store = connect(root)
-        with translated(f"{redact(store.uri)}: {uri}"):
-            known = _aliases(store, name)
-            if known is None:
-                names = ", ".join(model.name for model in store.client.search_registered_models()) or "none"
-                raise TrackingError(f"{uri}: no registered model {name!r}; there are: {names}")
-            numbers = {str(v.version) for v in store.client.search_model_versions(f"name = '{name}'")}
-            version = known.get(alias) if alias else number
-            if version not in numbers:
-                aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
-                versions = ", ".join(sorted(numbers, key=int)) or "none"
-                raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
-            return _fetch(store, store.client.get_model_version(name, version))
+    store = connect(root)
+    with translated(f"{redact(store.uri)}: {uri}"):
+        known = _aliases(store, name)
+        if known is None:
+            names = ", ".join(model.name for model in store.client.search_registered_models()) or "none"
+            raise TrackingError(f"{uri}: no registered model {name!r}; there are: {names}")
+        numbers = {str(v.version) for v in store.client.search_model_versions(f"name = '{name}'")}
+        version = known.get(alias) if alias else number
+        if version not in numbers:
+            aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
+            versions = ", ".join(sorted(numbers, key=int)) or "none"
+            raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
+        return store, store.client.get_model_version(name, version)
 
 
 def champion_path(root: Path, name: str) -> Path | None:
     """The tagger's folder of the champion of ``name``, or None if there is none."""
-    if not _has_store(root):
+    if not has_store(root):
         return None
     with waiting(QUICK):
         store = connect(root)
@@ -262,7 +275,7 @@ def _fetch(store: Store, version: Any) -> Path:
     return target
 
 
-def _has_store(root: Path) -> bool:
+def has_store(root: Path) -> bool:
     """Whether there is one to ask, so that looking for a model does not make an empty one."""
     home = home_of(root)
     uri = uri_of(home)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clue_ner.errors import ClueNerError
+from clue_ner.errors import ClueNerError, TrackingError
 from clue_ner.params import load_params
 from clue_ner.tracking import registry
 from clue_ner.tracking.journal import Journal, journals
 from clue_ner.tracking.replay import replay, restore, restore_evaluation, trained_by
-from clue_ner.tracking.store import PATIENT, connect, waiting
+from clue_ner.tracking.store import PATIENT, connect, translated, waiting
 
 
 @dataclass
@@ -56,6 +56,24 @@ def sync(root: Path) -> Summary:
                 summary.versions.append(registry.register_in(store, root, export, tracking))
     summary.versions = sorted(set(summary.versions))
     return summary
+
+
+def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
+    """What was recorded of a training, such as its commit: in its journal here, or else in the store's run.
+
+    Raises TrackingError if neither knows it.
+    """
+    if (record := Journal(root, fingerprint).read()) is not None:
+        return dict(record.begin["tags"])
+    if registry.has_store(root):
+        with waiting(PATIENT):
+            store = connect(root)
+            with translated(f"MLflow at {store.uri}"):
+                experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
+                found = store.client.search_runs(experiments, f"tags.`clue_ner.fingerprint` = '{fingerprint}'")
+        if found:
+            return dict(found[-1].data.tags)
+    raise TrackingError(f"training {fingerprint[:12]} has neither a journal in .tracking/ nor a run in MLflow")
 
 
 def _restore(root: Path) -> list[str]:
