@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import write_json
+from clue_ner.artifacts import home_of, write_json
 from clue_ner.params import Params, load_params
 from clue_ner.stage import run
 from clue_ner.tracking.recorder import TrainingRecorder
@@ -26,11 +26,11 @@ def main(root: Path) -> None:
 def lead(root: Path, params: Params) -> None:
     """Fine-tune, telling MLflow of every epoch; then write what happened as numbers and curves.
 
-    What a kill left of the same training is gone on from.
+    Trainings on one device take turns; what a kill left of the same training is gone on from.
     """
     card = describe(root, params)
     checkpoints = checkpoints_of(root, params, card)
-    with checkpoints.held():
+    with device.turn(home_of(root)), checkpoints.held():
         recorder = TrainingRecorder(root, params, card, device.describe(params.train))
         history = train(root, params, card, recorder.epoch, checkpoints)
         write_json(root / "metrics/train.json", summary(history))

@@ -1,13 +1,22 @@
 """What is computed how, where params.yaml says ``auto``: the device decides, and the log and MLflow say what it was."""
 
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from clue_ner.errors import ParamsError
 from clue_ner.params import TrainParams
 from clue_ner.training.dropout import use_bytes
+
+logger = logging.getLogger(__name__)
 
 
 def number_format(wanted: str) -> str:
@@ -67,3 +76,30 @@ def describe(params: TrainParams) -> str:
     if params.processes > 1:
         chosen.append(f"{params.processes} processes")
     return ", ".join(chosen)
+
+
+@contextlib.contextmanager
+def turn(home: Path) -> Iterator[None]:
+    """Keep other trainings of the repository ``home`` off the devices that this process sees.
+
+    These are its GPUs, or else the processor's cores that it may use: trainings pinned to other cores run beside it.
+    The locks die with their holder.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in _devices():
+            (home / ".checkpoints").mkdir(parents=True, exist_ok=True)
+            lock = FileLock(home / ".checkpoints" / f"{name}.lock")
+            try:
+                stack.enter_context(lock.acquire(timeout=0))
+            except Timeout:
+                logger.info("another training is on this device (%s); waiting for its end", name)
+                stack.enter_context(lock.acquire())
+        yield
+
+
+def _devices() -> list[str]:
+    """In one order for all, so that no two wait for each other."""
+    if torch.cuda.is_available():
+        return sorted(f"cuda-{torch.cuda.get_device_properties(i).uuid}" for i in range(torch.cuda.device_count()))
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return [f"cpu-{hashlib.sha256(str(cores).encode()).hexdigest()[:8]}"]
