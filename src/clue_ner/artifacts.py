@@ -14,6 +14,8 @@ from clue_ner.entities import Entity, Sentence
 from clue_ner.errors import ArtifactError
 
 CHECKSUMS = "checksums.json"
+MEND = "run `chmod -R u+w .dvc/cache && dvc repro`, with which DVC looks at its cache again and makes what is damaged"
+"""DVC takes a read-only file of its cache for whole, and would bring back the same one."""
 
 
 def home_of(root: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clue_ner.artifacts import read_json, verify_checksums
+from clue_ner.artifacts import MEND, read_json, verify_checksums
 from clue_ner.entities import Entity
 from clue_ner.errors import ArtifactError
 from clue_ner.heads import Decoded, reads_tags
@@ -69,7 +69,7 @@ class Tagger:
         card = read_json(folder / CARD)
         if (found := card.get("format") if isinstance(card, dict) else None) != FORMAT:
             raise ArtifactError(f"{folder / CARD}: format {found!r}, wanted {FORMAT}; train it again")
-        verify_checksums(folder, "fetch it again with `dvc checkout` or train it again with `dvc repro`")
+        verify_checksums(folder, f"in a repository {MEND}; elsewhere fetch it again")
         model = TaggerModel(new_encoder(folder), model_spec(card))
         try:
             model.load_state_dict(load_file(folder / "model.safetensors"))

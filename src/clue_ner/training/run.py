@@ -12,6 +12,7 @@ from typing import Any
 
 import clue_ner
 from clue_ner.artifacts import (
+    MEND,
     atomic_folder,
     folder_fingerprint,
     home_of,
@@ -98,7 +99,7 @@ def train(
     if len(rows) < params.train.processes:
         raise CorpusError(f"data/encoded/train.arrow: {len(rows)} rows for train.processes {params.train.processes}")
     backbone = root / "data/backbone"
-    verify_checksums(backbone, f"delete {backbone} and run `dvc repro backbone`")
+    verify_checksums(backbone, MEND)
     logger.info("training on %s", device.describe(params.train))
     set_seed(params.seed)
     encoder = load_encoder(
