@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,13 +35,18 @@ class Clone:
 
     def run(self, *command: str, ok: bool | None = True) -> str:
         """What it says; ``ok`` is whether it must end well, None if either will do."""
-        done = subprocess.run(command, cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=280)
-        assert ok is None or (done.returncode == 0) == ok, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        process = self.start(*command)
+        try:
+            status = process.wait(280)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        assert ok is None or (status == 0) == ok, self.said()
+        return self.said()
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """In a session of its own, so that all it starts can be killed with it; it speaks to ``said``."""
-        with (self.path / "said").open("w") as said:
+        with (self.path / ".git/said").open("w") as said:
             return subprocess.Popen(
                 command,
                 cwd=self.path,
@@ -53,7 +59,7 @@ class Clone:
 
     def said(self) -> str:
         """What the command started last has said so far."""
-        return (self.path / "said").read_text()
+        return (self.path / ".git/said").read_text()
 
     def commit(self, message: str) -> None:
         self.run("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", message)
@@ -87,7 +93,7 @@ def make_clone(path: Path, **sections: dict[str, Any]) -> Clone:
             params[section].update(values)
     (path / "params.yaml").write_text(yaml.safe_dump(params))
     clone = Clone(path)
-    clone.run("git", "init", "--quiet")
+    subprocess.run(["git", "init", "--quiet"], cwd=path, check=True)
     clone.run("git", "add", "--all", "--force")
     clone.commit("all")
     return clone

@@ -27,20 +27,25 @@ SPLITS = {
 TRAIN = {"epochs": 2, "batch_size": 4, "dropout": 0.0, "lr": 1e-3, "context_size": 8, "precision": "float32"}
 
 
-@pytest.fixture
-def fine_tuned(
-    tmp_path: Path, backbones: dict[str, Path], make_aligner: Callable[..., Any]
-) -> Callable[..., tuple[Path, str]]:
-    """Run the stage in a root of its own with so many processes; its root and what it said."""
+def command(root: Path) -> dict[str, Any]:
+    """What ``subprocess`` needs to run the stage in ``root``."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
+    own = {"PYTHONPATH": str(ROOT / "src"), "CLUE_NER_HOME": str(root), "OMP_NUM_THREADS": "1"}
+    return {"args": [sys.executable, str(ROOT / "stages/fine_tune.py")], "cwd": root, "env": environment | own}
 
-    def run(processes: int) -> tuple[Path, str]:
-        root = tmp_path / str(processes)
+
+@pytest.fixture
+def inputs(tmp_path: Path, backbones: dict[str, Path], make_aligner: Callable[..., Any]) -> Callable[..., Path]:
+    """Write all that the stage reads to a root of that name, with these params of training; the root."""
+
+    def write(name: str, **train: Any) -> Path:
+        root = tmp_path / name
         aligner, tags = make_aligner("unigram", "characters_over_pieces"), SCHEMES["BIO"].tags(["name"])
         (root / "data/encoded").mkdir(parents=True)
         shutil.copytree(backbones["unigram"], root / "data/backbone")
         write_json(root / "data/backbone/source.json", {"kind": "folder", "name": "toy"})
         write_checksums(root / "data/backbone")
-        write_params(root, train={**TRAIN, "processes": processes})
+        write_params(root, train={**TRAIN, **train})
         splits = {name: {"fingerprint": fingerprint(sentences)} for name, sentences in SPLITS.items()}
         found = fingerprint_of_all({name: split["fingerprint"] for name, split in splits.items()})
         corpus = {"name": "toy", "fingerprint": found, "licence": "none", "splits": splits}
@@ -51,15 +56,18 @@ def fine_tuned(
             write_sentences(root / f"data/corpus/{split}.jsonl", sentences)
             rows = encode(sentences, aligner, SCHEMES["BIO"], tags, Report())
             write_rows(root / f"data/encoded/{split}.arrow", rows)
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "stages/fine_tune.py")],
-            cwd=root,
-            env={**environment, "PYTHONPATH": str(ROOT / "src"), "CLUE_NER_HOME": str(root), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=280,
-        )
+        return root
+
+    return write
+
+
+@pytest.fixture
+def fine_tuned(inputs: Callable[..., Path]) -> Callable[..., tuple[Path, str]]:
+    """Run the stage in a root of its own with so many processes; its root and what it said."""
+
+    def run(processes: int) -> tuple[Path, str]:
+        root = inputs(str(processes), processes=processes)
+        done = subprocess.run(**command(root), capture_output=True, text=True, timeout=280)
         assert done.returncode == 0, done.stderr
         return root, done.stderr
 

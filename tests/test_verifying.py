@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from changed_params import PARAMS
 from test_cli import elsewhere, run  # noqa: F401
-from test_training_distributed import fine_tuned  # noqa: F401
+from test_training_distributed import fine_tuned, inputs  # noqa: F401
 from tiny import tiny_tagger_folder
 from tracking_repository import own_store, tracking_params  # noqa: F401
 

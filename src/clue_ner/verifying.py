@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clue_ner.artifacts import CHECKSUMS, read_json, read_sentences, verify_checksums
+from clue_ner.artifacts import CHECKSUMS, MEND, read_json, read_sentences, verify_checksums
 from clue_ner.corpora._summary import fingerprint_of_all
 from clue_ner.entities import fingerprint
 from clue_ner.errors import ArtifactError, ClueNerError
@@ -38,7 +38,7 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
     if not (folder / CARD).is_file():
         raise ArtifactError(f"{folder.parent}: no model (wanted {CARD} there); name another folder")
     try:
-        verify_checksums(folder, "fetch it again with `dvc checkout`, or train it again")
+        verify_checksums(folder, f"in a repository {MEND}; elsewhere fetch it again")
     except ArtifactError as error:
         yield Finding(WRONG, "files", str(error))
         return
@@ -86,7 +86,7 @@ def _backbone(root: Path, backbone: dict[str, Any]) -> Finding:
     try:
         if read_json(folder / "source.json") != backbone:
             return Finding(UNKNOWN, "backbone", f"{told}; {folder} has another")
-        verify_checksums(folder, f"delete {folder} and run `dvc repro backbone`")
+        verify_checksums(folder, MEND)
     except ArtifactError as error:
         wrong = "damaged" in str(error)
         return Finding(WRONG if wrong else UNKNOWN, "backbone", f"{told}; {error}")
