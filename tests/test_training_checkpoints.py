@@ -1,9 +1,11 @@
 """Trainings that are killed and go on: the same weights and history, damaged checkpoints, what is cleared away."""
 
+import errno
 import itertools
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,14 @@ def test_checkpoints_wait_for_their_seconds_and_cost(tmp_path: Path, tune: Any, 
     assert dear.newest() is None
 
 
+FILES = ("model.safetensors", "optimizer.pt", "progress.json", "processes.pt")
+
+
+def put(folder: Path, *names: str, content: str = "1") -> None:
+    for name in names:
+        (folder / name).write_text(content)
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
@@ -167,9 +177,7 @@ def test_checkpoints_damaged_is_named_and_the_one_before_is_used(
 ) -> None:
     kept = of(tmp_path)
     for step in (1, 2):
-        with kept.writing(step) as folder:
-            for file in ("model.safetensors", "optimizer.pt", "progress.json", "processes.pt"):
-                (folder / file).write_bytes(f"{file} {step}".encode() * 40)
+        kept.write(step, lambda folder: put(folder, *FILES, content="content " * 40))
     damage(kept.folder / "step-00000002" / name)
     with caplog.at_level(logging.WARNING, logger="clue_ner"):
         assert kept.newest() == kept.folder / "step-00000001"
@@ -191,8 +199,7 @@ def test_checkpoints_all_damaged_begin_anew(tmp_path: Path, tune: Any, params: T
 
 def test_checkpoints_of_other_params_are_not_used_and_stay(tmp_path: Path) -> None:
     for name in ("a", "c"):
-        with of(tmp_path, training=name).writing(1) as folder:
-            (folder / "x").write_text("1")
+        of(tmp_path, training=name).write(1, lambda folder: put(folder, "x"))
     assert of(tmp_path, training="d").newest() is None
     with of(tmp_path).held():
         assert of(tmp_path, training="c").newest() is not None
@@ -203,8 +210,7 @@ def test_checkpoints_of_other_code_and_half_ones_are_cleared_away(
 ) -> None:
     other, kept = of(tmp_path, code="old"), of(tmp_path)
     for one in (other, kept):
-        with one.writing(1) as folder:
-            (folder / "x").write_text("1")
+        one.write(1, lambda folder: put(folder, "x"))
     shutil.copytree(kept.folder / "step-00000001", kept.folder / ".step-00000002.abc")
     with caplog.at_level(logging.INFO, logger="clue_ner"), kept.held():
         assert not other.folder.exists()
@@ -215,8 +221,7 @@ def test_checkpoints_of_other_code_and_half_ones_are_cleared_away(
 def test_checkpoints_of_a_running_training_are_left_alone(tmp_path: Path) -> None:
     running = of(tmp_path, code="old")
     with running.held():
-        with running.writing(1) as folder:
-            (folder / "x").write_text("1")
+        running.write(1, lambda folder: put(folder, "x"))
         with of(tmp_path).held():
             assert running.newest() is not None
 
@@ -224,9 +229,25 @@ def test_checkpoints_of_a_running_training_are_left_alone(tmp_path: Path) -> Non
 def test_checkpoints_have_a_limit_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIMIT", 5000)
     for number in range(4):
-        with of(tmp_path, training=number).writing(1) as folder:
-            (folder / "x").write_bytes(bytes(2000))
+        of(tmp_path, training=number).write(1, lambda folder: put(folder, "x", content="?" * 2000))
         os.utime(of(tmp_path, training=number).folder, (number, number))
     with of(tmp_path).held():
         left = [number for number in range(4) if of(tmp_path, training=number).newest()]
     assert left == [2, 3]
+
+
+@pytest.mark.parametrize("where", ["mkdtemp", "write_checksums"])
+def test_checkpoints_on_a_full_disk_are_left_out_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kept = of(tmp_path)
+    kept.write(1, lambda folder: put(folder, "x"))
+    monkeypatch.setattr(
+        *{"mkdtemp": (tempfile, "mkdtemp"), "write_checksums": (module, "write_checksums")}[where], full
+    )
+    kept.write(2, lambda folder: put(folder, "x"))
+    assert caplog.messages == ["no checkpoint at step 2: the disk is full; free some space"]
+    assert kept.newest() == kept.folder / "step-00000001"

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,8 @@ class Checkpoints:
                 return path
         return None
 
-    @contextlib.contextmanager
-    def writing(self, step: int) -> Iterator[Path]:
-        """A folder for the state after ``step`` steps; it counts only when the block has ended and all is on disk.
+    def write(self, step: int, fill: Callable[[Path], None]) -> None:
+        """Have the state after ``step`` steps written to a folder, which counts only when all is on disk.
 
         A full disk is said, and the training goes on without this checkpoint.
         """
@@ -74,7 +73,7 @@ class Checkpoints:
             if not (self.folder / ABOUT).exists():
                 write_json(self.folder / ABOUT, self.about)
             with atomic_folder(self.folder / f"step-{step:08d}") as folder:
-                yield folder
+                fill(folder)
                 write_checksums(folder)
         except Exception as error:
             if not is_disk_full(error):

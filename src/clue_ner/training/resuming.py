@@ -65,17 +65,20 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
         if not distributed.leads():
             return
         started = time.perf_counter()
-        with self.checkpoints.writing(self.state.global_step) as folder:
-            weights = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
-            save_file(_packed(weights), folder / "model.safetensors")
-            kept = self._save_kept(folder, weights)
-            self._save_optimizer_and_scheduler(str(folder))
-            self._save_scaler(str(folder))
-            torch.save(processes, folder / "processes.pt")
-            made = {"progress": self.progress.state(), "kept": kept, "logged": self._globalstep_last_logged}
-            (folder / "progress.json").write_text(json.dumps(made), encoding="utf-8")
-            self.state.save_to_json(str(folder / "trainer_state.json"))
+        self.checkpoints.write(self.state.global_step, lambda folder: self._fill(folder, processes))
         self.checkpoints.seconds = time.perf_counter() - started
+
+    def _fill(self, folder: Path, processes: list[Any]) -> None:
+        """Write all that a checkpoint has."""
+        weights = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+        save_file(_packed(weights), folder / "model.safetensors")
+        kept = self._save_kept(folder, weights)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        torch.save(processes, folder / "processes.pt")
+        made = {"progress": self.progress.state(), "kept": kept, "logged": self._globalstep_last_logged}
+        (folder / "progress.json").write_text(json.dumps(made), encoding="utf-8")
+        self.state.save_to_json(str(folder / "trainer_state.json"))
 
     def _save_kept(self, folder: Path, weights: dict[str, Tensor]) -> str | None:
         """The name of the file with the best epoch's weights, written only if they are not the newest."""
