@@ -258,7 +258,7 @@ def test_tagger_load_refuses_a_damaged_file(tmp_path: Path, name: str) -> None:
     folder = tiny_tagger_folder(tmp_path / "tagger")
     with (folder / name).open("ab") as stream:
         stream.write(b" ")
-    with pytest.raises(ArtifactError, match=rf"{name}: damaged .*dvc checkout"):
+    with pytest.raises(ArtifactError, match=rf"{name}: damaged .*dvc repro"):
         Tagger.load(folder)
 
 

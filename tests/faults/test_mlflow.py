@@ -136,6 +136,9 @@ def test_mlflow_four_experiments_at_once_on_a_fresh_store(
 ) -> None:
     fault("four experiments at once, a fresh store")
     clone = make_clone(tmp_path / "clone", train={"epochs": 1}, export={"onnx": False})
+    clone.run("dvc", "repro", "tokenize_align")
+    clone.run("git", "add", "dvc.lock", "metrics")
+    clone.commit("data")
     rates = ["0.001", "0.002", "0.003", "0.004"]
     clone.run("dvc", "exp", "run", "--queue", "-S", f"train.lr={','.join(rates)}")
     clone.run("dvc", "queue", "start", "-j", "4")
