@@ -32,6 +32,7 @@ class Clone:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         self.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self.environment["OMP_NUM_THREADS"] = "1"
+        self.environment["PYTHONPATH"] = str(path / "src")  # of clue-ner, too
 
     def run(self, *command: str, ok: bool | None = True) -> str:
         """What it says; ``ok`` is whether it must end well, None if either will do."""
