@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.console import Console
 from bench import figure, inputs, pipeline, report, scaling, tagging, training
 from bench.__main__ import main
 from bench.cells import number
+from bench.memory import peak_memory_gb
 from bench.recipes import RECIPES
 from bench.setting import IGNORED, Setting, facts, stock_model, token_labels
 from bench.worker import WARM_UP, Stopped, Turns
@@ -278,3 +281,11 @@ def test_main_refuses_a_part_that_there_is_not(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         main(["trainings"])
     assert "unknown part trainings: there are training, tagging, pipeline, scaling" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="other systems count each process on its own")
+def test_memory_is_that_of_the_process_and_not_of_its_parent() -> None:
+    held = bytearray(b"1") * 400_000_000
+    command = [sys.executable, "-c", "from bench.memory import peak_memory_gb; print(peak_memory_gb())"]
+    done = subprocess.run(command, cwd=inputs.ROOT, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 0.2 < 0.4 <= len(held) / 1e9 <= peak_memory_gb()
