@@ -9,6 +9,7 @@ from clue_ner.artifacts import CHECKSUMS, MEND, read_json, read_sentences, verif
 from clue_ner.corpora._summary import fingerprint_of_all
 from clue_ner.entities import fingerprint
 from clue_ner.errors import ArtifactError, ClueNerError
+from clue_ner.exporting.card import flat
 from clue_ner.params import load_params
 from clue_ner.tagger import CARD
 from clue_ner.tracking.registry import resolve_model, version_tags
@@ -98,11 +99,11 @@ def _params(root: Path, params: dict[str, Any]) -> Finding:
         here = load_params(root / "params.yaml").model_dump(include=set(params))
     except ClueNerError as error:
         return Finding(UNKNOWN, "params", f"in {CARD}; not compared: {error}")
-    flat, flat_here = dict(_flat(params)), dict(_flat(here))
-    changed = sorted(name for name in flat.keys() | flat_here.keys() if flat.get(name) != flat_here.get(name))
+    named, named_here = dict(flat(params)), dict(flat(here))
+    changed = sorted(name for name in named.keys() | named_here.keys() if named.get(name) != named_here.get(name))
     if changed:
         return Finding(UNKNOWN, "params", f"in {CARD}; params.yaml says otherwise of {', '.join(changed)}")
-    return Finding(OK, "params", f"{len(flat)}, as params.yaml says")
+    return Finding(OK, "params", f"{len(named)}, as params.yaml says")
 
 
 def _commit(root: Path, training: str) -> Finding:
@@ -131,11 +132,3 @@ def _training(root: Path, recorded: str) -> Finding:
         told = f"{recorded[:12]}; params, data and code here make {here[:12]}"
         return Finding(UNKNOWN, "training", f"{told}; check the commit out, `dvc checkout`, and verify again")
     return Finding(OK, "training", f"{recorded[:12]}, derived again from params, data, backbone and code")
-
-
-def _flat(params: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in params.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -214,17 +214,18 @@ def _backbone(source: dict[str, Any]) -> str:
 
 def _training(tagger: dict[str, Any], train: dict[str, Any]) -> str:
     trained = tagger["trained"]
-    rows = [[f"`{key}`", f"`{value}`"] for key, value in _flat(trained["params"])]
+    rows = [[f"`{key}`", f"`{value}`"] for key, value in flat(trained["params"])]
     return (
         f"Epoch {train['best_epoch']} of {len(train['epochs'])} is kept. Fingerprint of the training: "
         f"`{trained['fingerprint']}`.\n\n{_table(['param', 'value'], rows)}"
     )
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested values by dotted name, in their order."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
