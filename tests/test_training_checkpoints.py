@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from changed_params import PARAMS
+from damage import flip, truncate
 from datasets import Dataset
 from safetensors.torch import save
 from transformers import set_seed
@@ -151,16 +152,6 @@ FILES = ("model.safetensors", "optimizer.pt", "progress.json", "processes.pt")
 def put(folder: Path, *names: str, content: str = "1") -> None:
     for name in names:
         (folder / name).write_text(content)
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", [truncate, flip, Path.unlink])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from clones import STAGES, Clone, make_clone
+from damage import flip, truncate
 from killing import assert_nothing_half, kill_all, kill_stage, results, stage_process
 
 KILLS = int(os.environ.get("KILLS", "30"))
@@ -105,19 +106,9 @@ def kill_in_training(clone: Clone, steps: int = 8) -> Path:
     raise AssertionError(clone.said())
 
 
-def truncated(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-1000])
-
-
-def flipped(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 16
-    path.write_bytes(content)
-
-
 @pytest.mark.faults
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("damage", "name"), [(truncated, "optimizer.pt"), (flipped, "model.safetensors")])
+@pytest.mark.parametrize(("damage", "name"), [(truncate, "optimizer.pt"), (flip, "model.safetensors")])
 def test_kill_and_a_damaged_checkpoint(
     clone: Clone, undisturbed: Any, damage: Callable[[Path], None], name: str, fault: Any
 ) -> None:
