@@ -7,8 +7,9 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
 READY := .venv/.ready
+OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1)
 
-.PHONY: help setup demo repro test test-faults check bench ui
+.PHONY: help setup demo repro runs test test-faults check bench ui
 help:  ## list these
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
@@ -25,6 +26,9 @@ demo: setup  ## all stages on the sample corpus, in demo/: minutes, no hub, no G
 
 repro: setup  ## the pipeline as params.yaml says (dvc repro)
 	dvc repro
+
+runs: setup  ## DVC's experiments side by side: what was changed, and the scores
+	@dvc exp show --no-pager --sort-by valid_micro_f1 --sort-order desc --drop '$(OTHERS)'
 
 test: setup  ## the tests
 	python -m pytest
