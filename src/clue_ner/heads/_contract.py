@@ -7,6 +7,7 @@ from elsewhere, such as an ONNX graph. What is decoded is entities on units, sta
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -84,6 +85,16 @@ class EntityHead(nn.Module, ABC):
         """Which logits mean something for windows with ``mask`` [B, U]: a mask that broadcasts to them."""
         return mask[..., None]
 
+    def decoded(self, windows: int, *found: Tensor) -> list[Decoded]:
+        """What was found as entities of each of so many windows, in the order of ``found``.
+
+        That is five tensors of one length: window, first unit, last unit, the type's id and the score.
+        """
+        entities: list[list[Scored]] = [[] for _ in range(windows)]
+        for window, start, last, type_, score in zip(*(column.tolist() for column in found)):
+            entities[window].append((start, last + 1, self.spec.types[type_], score))
+        return [Decoded(some, some) for some in entities]
+
     def transition_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn at ``train.transition_lr_factor``."""
         return []
@@ -104,6 +115,13 @@ class TaggingHead(EntityHead):
     @abstractmethod
     def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
         """The tags of each window from logits [B, U, L]; ``mask`` [B, U] is true for units, which come first."""
+
+    def sequences(self, ids: Any, scores: Any, lengths: Any) -> list[TagSequence]:
+        """Windows of ``lengths`` [B] from the tags' ids and scores [B, U], as arrays or tensors."""
+        return [
+            TagSequence([self.spec.tags[i] for i in row[:length]], score[:length])
+            for row, score, length in zip(ids.tolist(), scores.tolist(), lengths.tolist())
+        ]
 
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
         """The entities in the tags, leniently and strictly; an entity's score is the mean of its units'."""

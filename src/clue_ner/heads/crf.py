@@ -68,10 +68,7 @@ class Head(TaggingHead):
         paths = _linear_chain.viterbi(*arrays)
         probabilities = _linear_chain.posterior(*arrays).marginals
         scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
-        return [
-            TagSequence([self.spec.tags[i] for i in path[:length]], score[:length])
-            for path, score, length in zip(paths.tolist(), scores.tolist(), lengths.tolist())
-        ]
+        return self.sequences(paths, scores, lengths)
 
     def _masked(self, emissions: Tensor, forbidden: float = FORBIDDEN) -> tuple[Tensor, Tensor, Tensor]:
         """Scores to begin, to move and to end, on the device of ``emissions``."""

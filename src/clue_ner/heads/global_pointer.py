@@ -67,13 +67,10 @@ class Head(EntityHead):
     @torch.no_grad()
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
         """Every span with a score above 0, in order of start and end; the sigmoid is the entity's score."""
-        found: list[list[tuple[int, int, str, float]]] = [[] for _ in mask]
         above = ((logits > 0) & self.counted(mask)).permute(0, 2, 3, 1)
         rows, starts, lasts, types = above.nonzero(as_tuple=True)
         scores = logits[rows, types, starts, lasts].float().sigmoid()
-        for row, start, last, type_, score in zip(*(x.tolist() for x in (rows, starts, lasts, types, scores))):
-            found[row].append((start, last + 1, self.spec.types[type_], score))
-        return [Decoded(entities, entities) for entities in found]
+        return self.decoded(len(mask), rows, starts, lasts, types, scores)
 
     def counted(self, mask: Tensor) -> Tensor:
         """The cells [B, 1, U, U] that are spans of windows with ``mask`` [B, U]."""

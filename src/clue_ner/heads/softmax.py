@@ -38,7 +38,4 @@ class Head(TaggingHead):
             logarithms = logits.float().log_softmax(-1).double().cpu().numpy()
             ids = torch.from_numpy(_linear_chain.viterbi(logarithms, lengths.cpu().numpy(), *self._chain)).to(ids)
             scores = probabilities.gather(-1, ids[..., None]).squeeze(-1)
-        return [
-            TagSequence([self.spec.tags[i] for i in row[:length]], score[:length])
-            for row, score, length in zip(ids.tolist(), scores.tolist(), lengths.tolist())
-        ]
+        return self.sequences(ids, scores, lengths)

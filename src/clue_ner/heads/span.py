@@ -54,10 +54,7 @@ class Head(EntityHead):
         lasts = next_end[rows, firsts, types]
         started, ended = logits.float().sigmoid().chunk(2, dim=-1)
         scores = (started[rows, firsts, types] + ended[rows, lasts, types]) / 2
-        found: list[list[tuple[int, int, str, float]]] = [[] for _ in mask]
-        for row, start, last, type_, score in zip(*(x.tolist() for x in (rows, firsts, lasts, types, scores))):
-            found[row].append((start, last + 1, self.spec.types[type_], score))
-        return [Decoded(entities, entities) for entities in found]
+        return self.decoded(len(mask), rows, firsts, lasts, types, scores)
 
 
 def _next(positions: Tensor) -> Tensor:

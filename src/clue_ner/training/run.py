@@ -1,5 +1,6 @@
 """One fine-tuning from the stages' files to a folder that ``Tagger.load`` reads."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -161,6 +162,7 @@ def _save(model: TaggerModel, card: dict[str, Any], root: Path) -> None:
         write_checksums(folder)
 
 
+@functools.cache
 def _code_fingerprint() -> str:
     package = Path(clue_ner.__file__).parent
     files = sorted(
