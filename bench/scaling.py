@@ -4,6 +4,7 @@
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any
 
 from bench.inputs import ROOT, stage
 from bench.memory import peak_memory_gb
-from clue_ner.artifacts import read_sentences, write_sentences
+from clue_ner.artifacts import read_sentences, write_checksums, write_sentences
 from clue_ner.entities import Sentence
 
 CLUENER = {"tokenize_align": 12091, "evaluate": 1343}
@@ -40,6 +41,8 @@ def once(place: Path, name: str, times: int) -> dict[str, Any]:
         for shared in ("params.yaml", "data/backbone", "data/tags.json"):
             (folder / shared).symlink_to((place / shared).resolve())
         write_sentences(folder / "data/corpus/train.jsonl", repeated(place, times * CLUENER[name]))
+        shutil.copy(place / "data/corpus/corpus.json", folder / "data/corpus")
+        write_checksums(folder / "data/corpus")
         command = [sys.executable, "-m", "bench.scaling", name, str(folder)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

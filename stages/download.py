@@ -5,7 +5,7 @@ In: params.yaml (corpus), and what the corpus module reads. Out: data/corpus/, m
 
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, write_json, write_sentences
+from clue_ner.artifacts import atomic_folder, write_checksums, write_json, write_sentences
 from clue_ner.corpora import describe, load_corpus, measure
 from clue_ner.params import load_params
 from clue_ner.stage import run
@@ -18,6 +18,7 @@ def main(root: Path) -> None:
         for split, sentences in corpus.splits.items():
             write_sentences(folder / f"{split}.jsonl", sentences)
         write_json(folder / "corpus.json", describe(corpus))
+        write_checksums(folder)
     write_json(root / "metrics" / "corpus.json", measure(corpus))
 
 

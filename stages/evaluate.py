@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import read_sentences, write_json
+from clue_ner.artifacts import checked, read_sentences, write_json
 from clue_ner.evaluation import predictions
 from clue_ner.evaluation.error_analysis import analyse
 from clue_ner.evaluation.plots import confusion_figure, per_type_figure, write_confusion, write_per_type
@@ -17,8 +17,9 @@ def main(root: Path) -> None:
     """Tag the test split as a user's text is tagged, score it, and sort the errors."""
     params = load_params(root / "params.yaml")
     tagger = Tagger.load(root / "models/tagger")
-    split = predictions.split_to_score(root / "data/corpus")
-    gold = read_sentences(root / "data/corpus" / f"{split}.jsonl")
+    corpus = checked(root / "data/corpus")
+    split = predictions.split_to_score(corpus)
+    gold = read_sentences(corpus / f"{split}.jsonl")
     readings = list(tagger.read(sentence.text for sentence in gold))
     strict = [reading.strict for reading in readings]
     tags = predictions.character_tags(gold, [reading.entities for reading in readings]) if tagger.flat else None

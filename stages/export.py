@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, read_json, read_sentences, write_json, write_text
+from clue_ner.artifacts import atomic_folder, checked, read_json, read_sentences, write_json, write_text
 from clue_ner.exporting import card, onnx, parity, transformers_format
 from clue_ner.params import load_params
 from clue_ner.stage import run
@@ -15,9 +15,10 @@ def main(root: Path) -> None:
     """Write the tagger in every format, compare them, describe the model, and register its version."""
     params = load_params(root / "params.yaml")
     tagger = Tagger.load(root / "models/tagger")
-    corpus = read_json(root / "data/corpus/corpus.json")
+    data = checked(root / "data/corpus")
+    corpus = read_json(data / "corpus.json")
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
-    gold = read_sentences(root / "data/corpus" / f"{scores['split']}.jsonl")
+    gold = read_sentences(data / f"{scores['split']}.jsonl")
     with atomic_folder(root / "models/export") as folder:
         shutil.copytree(root / "models/tagger", folder / "tagger")
         obstacle = transformers_format.write(tagger, folder / "transformers")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, read_json, read_sentences, write_json
+from clue_ner.artifacts import atomic_folder, checked, read_sentences, read_tags, write_checksums, write_json
 from clue_ner.params import load_params
 from clue_ner.schemes import SCHEMES
 from clue_ner.stage import run
@@ -13,18 +13,20 @@ from clue_ner.tagging.encode import Report, encode, write_rows
 def main(root: Path) -> None:
     """Encode every labelled split; keep the tokenizer that reads it; count what could not be expressed."""
     params = load_params(root / "params.yaml")
-    aligner = Aligner.from_backbone(root / "data/backbone", params.tagging)
-    scheme, tags = SCHEMES[params.tagging.scheme], read_json(root / "data/tags.json")["tags"]
+    corpus = checked(root / "data/corpus")
+    aligner = Aligner.from_backbone(checked(root / "data/backbone"), params.tagging)
+    scheme, tags = SCHEMES[params.tagging.scheme], read_tags(root)["tags"]
     reports = {}
     with atomic_folder(root / "data/encoded") as folder:
         aligner.tokenizer.save_pretrained(folder / "tokenizer")
         for split in ("train", "valid", "test"):
-            path = root / "data/corpus" / f"{split}.jsonl"
+            path = corpus / f"{split}.jsonl"
             if path.exists():
                 reports[split] = Report()
                 rows = encode(read_sentences(path), aligner, scheme, tags, reports[split])
                 write_rows(folder / f"{split}.arrow", rows)
         write_json(folder / "lost.json", {split: report.lost for split, report in reports.items()})
+        write_checksums(folder)
     write_json(root / "metrics/alignment.json", {split: report.metrics() for split, report in reports.items()})
 
 

@@ -72,7 +72,7 @@ def test_artifacts_read_says_which_stage_to_run_for_a_missing_file(tmp_path: Pat
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff{}"])
 def test_artifacts_read_json_refuses_what_is_not_json(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.json").write_bytes(damage)
-    with pytest.raises(ArtifactError, match=r"a\.json: not JSON .*delete it and run"):
+    with pytest.raises(ArtifactError, match=r"a\.json: damaged, not JSON .*dvc repro"):
         read_json(tmp_path / "a.json")
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tiny import TAGS, tiny_tagger_folder
 
 import clue_ner
-from clue_ner.artifacts import write_sentences
+from clue_ner.artifacts import write_checksums, write_sentences
 from clue_ner.cli import main
 from clue_ner.entities import Sentence
 from clue_ner.submission import validate
@@ -237,6 +237,7 @@ def test_cli_wrong_usage_ends_with_2(arguments, message):
 def test_cli_predict_writes_a_split_for_clue(model, tmp_path):
     sentences = [Sentence("0", "上海，上海的😀"), Sentence("1", "没有"), Sentence("test-7", "李雷")]
     write_sentences(tmp_path / "data" / "corpus" / "unlabelled.jsonl", sentences)
+    write_checksums(tmp_path / "data" / "corpus")
     result = run("predict", "--split", "unlabelled", "--model", model)
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "cluener_predict.json: 3 sentences, 4 entities\n"

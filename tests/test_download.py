@@ -43,6 +43,7 @@ def test_download_writes_the_sample_corpus(main, params, tmp_path):
     main(tmp_path)
     first = outs(tmp_path)
     assert sorted(first) == [
+        "data/corpus/checksums.json",
         "data/corpus/corpus.json",
         "data/corpus/test.jsonl",
         "data/corpus/train.jsonl",
@@ -67,6 +68,7 @@ def test_download_of_own_corpus_without_test_writes_no_test(main, params, tmp_pa
     main(tmp_path)
     assert sorted(json.loads((tmp_path / "data/corpus/corpus.json").read_bytes())["splits"]) == ["train", "valid"]
     assert sorted(path.name for path in (tmp_path / "data/corpus").iterdir()) == [
+        "checksums.json",
         "corpus.json",
         "train.jsonl",
         "valid.jsonl",

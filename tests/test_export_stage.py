@@ -40,6 +40,7 @@ def write_inputs(root: Path, head: str, align: str, onnx: bool = True) -> None:
     write_checksums(folder)
     write_json(root / "data/corpus/corpus.json", CORPUS)
     write_sentences(root / "data/corpus/test.jsonl", GOLD)
+    write_checksums(root / "data/corpus")
     write_json(root / "metrics/train.json", TRAIN)
     write_json(root / "metrics/evaluate.json", SCORES)
 

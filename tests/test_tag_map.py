@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from changed_params import write_params
 
-from clue_ner.artifacts import write_json
+from clue_ner.artifacts import write_checksums, write_json
 from clue_ner.schemes import SCHEMES
 
 main = runpy.run_path(str(Path(__file__).parents[1] / "stages/tag_map.py"))["main"]
@@ -17,6 +17,7 @@ main = runpy.run_path(str(Path(__file__).parents[1] / "stages/tag_map.py"))["mai
 def test_tag_map_lists_tags_whose_index_is_the_id(tmp_path: Path, scheme: str) -> None:
     write_params(tmp_path, tagging={"scheme": scheme})
     write_json(tmp_path / "data/corpus/corpus.json", {"types": ["address", "book"]})
+    write_checksums(tmp_path / "data/corpus")
     main(tmp_path)
     made = json.loads((tmp_path / "data/tags.json").read_text(encoding="utf-8"))
     tags = SCHEMES[scheme].tags(["address", "book"])
@@ -31,6 +32,7 @@ def test_tag_map_gives_the_same_bytes_again(tmp_path: Path) -> None:
     contents = []
     for types in (["scene", "address"], ["address", "scene"]):
         write_json(tmp_path / "data/corpus/corpus.json", {"types": sorted(types)})
+        write_checksums(tmp_path / "data/corpus")
         main(tmp_path)
         contents.append((tmp_path / "data/tags.json").read_bytes())
     assert contents[0] == contents[1]

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from changed_params import write_params
 
-from clue_ner.artifacts import read_json, write_json, write_sentences
+from clue_ner.artifacts import read_json, tag_map, write_checksums, write_json, write_sentences
 from clue_ner.entities import Entity, Sentence
 from clue_ner.errors import ArtifactError, ParamsError
-from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.align import Aligner, load_tokenizer
 from clue_ner.tagging.encode import read_rows
 
@@ -31,8 +30,11 @@ def root(tmp_path: Path, backbones: dict[str, Path]) -> Path:
     write_params(tmp_path, tagging={"align": "pieces", "window": 64, "overlap": 16})
     write_sentences(tmp_path / "data/corpus/train.jsonl", TRAIN)
     write_sentences(tmp_path / "data/corpus/test.jsonl", TEST)
-    write_json(tmp_path / "data/tags.json", {"tags": SCHEMES["BIO"].tags(["address", "company", "name"])})
+    write_json(tmp_path / "data/corpus/corpus.json", {"types": ["address", "company", "name"]})
+    write_checksums(tmp_path / "data/corpus")
+    write_json(tmp_path / "data/tags.json", tag_map("BIO", ["address", "company", "name"]))
     shutil.copytree(backbones["wordpiece"], tmp_path / "data/backbone")
+    write_checksums(tmp_path / "data/backbone")
     return tmp_path
 
 
@@ -90,6 +92,7 @@ def test_tokenize_align_keeps_the_tokenizer_that_reads_the_same(root: Path, alig
 def test_tokenize_align_refuses_windows_that_the_backbone_cannot_read(root: Path, kind: str, room: int) -> None:
     path = root / "data/backbone/config.json"
     write_json(path, read_json(path) | {"max_position_embeddings": 48, "model_type": kind, "pad_token_id": 1})
+    write_checksums(root / "data/backbone")
     with pytest.raises(ParamsError, match=rf"tagging\.window: 64, and the backbone reads {room} tokens"):
         main(root)
     write_params(root, tagging={"align": "pieces", "window": room, "overlap": 16})
@@ -108,6 +111,7 @@ def test_tokenize_align_leaves_the_old_rows_if_it_fails(root: Path) -> None:
     first = content(root / "data/encoded")
     with (root / "data/corpus/test.jsonl").open("a", encoding="utf-8") as stream:
         stream.write("{\n")
+    write_checksums(root / "data/corpus")
     with pytest.raises(ArtifactError, match=r"test\.jsonl:2: damaged record"):
         main(root)
     assert content(root / "data/encoded") == first

@@ -13,7 +13,7 @@ import pytest
 from changed_params import write_params
 from safetensors.torch import load_file
 
-from clue_ner.artifacts import read_json, write_checksums, write_json, write_sentences
+from clue_ner.artifacts import read_json, tag_map, write_checksums, write_json, write_sentences
 from clue_ner.corpora._summary import fingerprint_of_all
 from clue_ner.entities import Entity, Sentence, fingerprint
 from clue_ner.schemes import SCHEMES
@@ -48,14 +48,16 @@ def inputs(tmp_path: Path, backbones: dict[str, Path], make_aligner: Callable[..
         write_params(root, train={**TRAIN, **train})
         splits = {name: {"fingerprint": fingerprint(sentences)} for name, sentences in SPLITS.items()}
         found = fingerprint_of_all({name: split["fingerprint"] for name, split in splits.items()})
-        corpus = {"name": "toy", "fingerprint": found, "licence": "none", "splits": splits}
+        corpus = {"name": "toy", "fingerprint": found, "licence": "none", "types": ["name"], "splits": splits}
         write_json(root / "data/corpus/corpus.json", corpus)
-        write_json(root / "data/tags.json", {"scheme": "BIO", "types": ["name"], "tags": tags})
+        write_json(root / "data/tags.json", tag_map("BIO", ["name"]))
         aligner.tokenizer.save_pretrained(root / "data/encoded/tokenizer")
         for split, sentences in SPLITS.items():
             write_sentences(root / f"data/corpus/{split}.jsonl", sentences)
             rows = encode(sentences, aligner, SCHEMES["BIO"], tags, Report())
             write_rows(root / f"data/encoded/{split}.arrow", rows)
+        for folder in ("corpus", "encoded"):
+            write_checksums(root / "data" / folder)
         return root
 
     return write

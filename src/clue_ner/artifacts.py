@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from clue_ner.entities import Entity, Sentence
 from clue_ner.errors import ArtifactError
+from clue_ner.schemes import SCHEMES
 
 CHECKSUMS = "checksums.json"
 MEND = "run `chmod -R u+w .dvc/cache && dvc repro`, with which DVC looks at its cache again and makes what is damaged"
@@ -71,7 +72,32 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: not JSON ({error}); delete it and run `dvc repro` again") from None
+        raise ArtifactError(f"{path}: damaged, not JSON ({error}); {MEND}") from None
+
+
+def tag_map(scheme: str, types: list[str]) -> dict[str, Any]:
+    """What data/tags.json holds: the scheme's tags for the types, whose index is the id."""
+    tags = SCHEMES[scheme].tags(types)
+    return {
+        "scheme": scheme,
+        "types": types,
+        "tags": tags,
+        "id2label": {str(i): tag for i, tag in enumerate(tags)},
+        "label2id": {tag: i for i, tag in enumerate(tags)},
+    }
+
+
+def read_tags(root: Path) -> dict[str, Any]:
+    """data/tags.json of the pipeline at ``root``, derived again from the corpus's types.
+
+    Raises ArtifactError if it says anything else.
+    """
+    path = root / "data/tags.json"
+    found, types = read_json(path), read_json(root / "data/corpus/corpus.json")["types"]
+    scheme = found.get("scheme") if isinstance(found, dict) else None
+    if scheme not in SCHEMES or found != tag_map(scheme, types):
+        raise ArtifactError(f"{path}: damaged, these are not the tags of the corpus's types; {MEND}")
+    return dict(found)
 
 
 def write_sentences(path: Path, sentences: Iterable[Sentence]) -> None:
@@ -89,9 +115,7 @@ def read_sentences(path: Path) -> list[Sentence]:
                 try:
                     sentences.append(from_record(json.loads(line.decode("utf-8"))))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ArtifactError(
-                        f"{path}:{number}: damaged record ({error!r}); delete the file and run `dvc repro` again"
-                    ) from None
+                    raise ArtifactError(f"{path}:{number}: damaged record ({error!r}); {MEND}") from None
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
     return sentences
@@ -121,14 +145,27 @@ def write_checksums(folder: Path) -> None:
     write_json(folder / CHECKSUMS, {str(p.relative_to(folder)): sha256(p) for p in files})
 
 
-def verify_checksums(folder: Path, mend: str) -> None:
-    """Compare ``folder`` with its ``checksums.json``; ``mend`` is the advice if they differ."""
-    for name, wanted in read_json(folder / CHECKSUMS).items():
+def verify_checksums(folder: Path, mend: str, names: Collection[str] = ()) -> None:
+    """Compare ``folder``, or only ``names`` in it, with its ``checksums.json``; ``mend`` is the advice."""
+    listed = read_json(folder / CHECKSUMS)
+    if not isinstance(listed, dict) or not listed.keys() >= set(names):
+        raise ArtifactError(f"{folder / CHECKSUMS}: damaged, or not of this folder; {mend}")
+    for name in names or listed:
+        wanted = listed[name]
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{path}: missing; {mend}")
         if (found := sha256(path)) != wanted:
-            raise ArtifactError(f"{path}: damaged (sha256 {found[:12]}…, wanted {wanted[:12]}…); {mend}")
+            raise ArtifactError(f"{path}: damaged (sha256 {found[:12]}…, wanted {str(wanted)[:12]}…); {mend}")
+
+
+def checked(folder: Path, *names: str) -> Path:
+    """``folder``, which a stage wrote, after all its checksums, or those of ``names``, were compared.
+
+    Raises ArtifactError that names the file which is damaged, and the command that mends it.
+    """
+    verify_checksums(folder, MEND, names)
+    return folder
 
 
 def folder_fingerprint(folder: Path) -> str:

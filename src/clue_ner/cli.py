@@ -243,14 +243,14 @@ def _groups(files: Iterable[str], form: str) -> Iterator[list["Line"]]:
 
 def _split(name: str) -> list[Any]:
     """The sentences of a split that the download stage wrote."""
-    from clue_ner.artifacts import read_sentences
+    from clue_ner.artifacts import checked, read_sentences
 
     folder = _root() / "data" / "corpus"
     path = folder / f"{name}.jsonl"
     if folder.is_dir() and not path.exists():
         there = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))
         raise ArtifactError(f"{path}: this corpus came without it; there are {there}. Name a FILE instead of --split")
-    return read_sentences(path)
+    return read_sentences(checked(folder, path.name) / path.name)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clue_ner.artifacts import CHECKSUMS, MEND, read_json, read_sentences, verify_checksums
+from clue_ner.artifacts import CHECKSUMS, MEND, checked, read_json, read_sentences, verify_checksums
 from clue_ner.corpora._summary import fingerprint_of_all
 from clue_ner.entities import fingerprint
 from clue_ner.errors import ArtifactError, ClueNerError
@@ -70,15 +70,20 @@ def _version(root: Path, model: str, trained: dict[str, Any]) -> Finding:
 def _corpus(root: Path, corpus: dict[str, Any]) -> Finding:
     folder, told = root / "data/corpus", f"{corpus['name']} {corpus['fingerprint'][:12]}"
     try:
-        here = read_json(folder / "corpus.json")
+        here = read_json(checked(folder) / "corpus.json")
         if here["fingerprint"] != corpus["fingerprint"]:
             return Finding(UNKNOWN, "corpus", f"{told}; {folder} has another ({here['fingerprint'][:12]})")
         splits = {name: fingerprint(read_sentences(folder / f"{name}.jsonl")) for name in here["splits"]}
         if fingerprint_of_all(splits) != corpus["fingerprint"]:
             return Finding(WRONG, "corpus", f"{told}; the sentences in {folder} are others; run `dvc checkout`")
     except ArtifactError as error:
-        return Finding(UNKNOWN, "corpus", f"{told}; {error}")
+        return Finding(_state(error), "corpus", f"{told}; {error}")
     return Finding(OK, "corpus", f"{told}, derived again from {folder}")
+
+
+def _state(error: ArtifactError) -> str:
+    """What is damaged is wrong; what is not there cannot be traced."""
+    return WRONG if "damaged" in str(error) else UNKNOWN
 
 
 def _backbone(root: Path, backbone: dict[str, Any]) -> Finding:
@@ -87,10 +92,9 @@ def _backbone(root: Path, backbone: dict[str, Any]) -> Finding:
     try:
         if read_json(folder / "source.json") != backbone:
             return Finding(UNKNOWN, "backbone", f"{told}; {folder} has another")
-        verify_checksums(folder, MEND)
+        checked(folder)
     except ArtifactError as error:
-        wrong = "damaged" in str(error)
-        return Finding(WRONG if wrong else UNKNOWN, "backbone", f"{told}; {error}")
+        return Finding(_state(error), "backbone", f"{told}; {error}")
     return Finding(OK, "backbone", f"{told}, its files compared in {folder}")
 
 

@@ -91,7 +91,15 @@ def test_disk_full_of_checkpoints_does_not_end_the_training(small: Clone, fault:
 
 @pytest.mark.parametrize(
     ("file", "reader"),
-    [("models/tagger/model.safetensors", "evaluate"), ("data/backbone/model.safetensors", "fine_tune")],
+    [
+        ("data/corpus/corpus.json", "tag_map"),
+        ("data/corpus/train.jsonl", "tokenize_align"),
+        ("data/backbone/tokenizer.json", "tokenize_align"),
+        ("data/backbone/model.safetensors", "fine_tune"),
+        ("data/encoded/train.arrow", "fine_tune"),
+        ("models/tagger/model.safetensors", "evaluate"),
+        ("data/corpus/test.jsonl", "export"),
+    ],
 )
 def test_cache_damaged_is_noticed_and_mended(small: Clone, file: str, reader: str, fault: Any) -> None:
     fault("DVC cache file damaged")

@@ -13,14 +13,15 @@ from typing import Any
 
 import clue_ner
 from clue_ner.artifacts import (
-    MEND,
+    CHECKSUMS,
     atomic_folder,
+    checked,
     folder_fingerprint,
     home_of,
     read_json,
     read_sentences,
+    read_tags,
     sha256,
-    verify_checksums,
     write_checksums,
     write_json,
 )
@@ -42,18 +43,22 @@ CODE = ("heads", "tagging", "training", "model.py", "schemes.py", "tagger.py")
 
 
 def describe(root: Path, params: Params) -> dict[str, Any]:
-    """``tagger.json`` before training: the model's shape, and what it is made from."""
-    corpus, tags = read_json(root / "data/corpus/corpus.json"), read_json(root / "data/tags.json")
+    """``tagger.json`` before training: the model's shape, and what it is made from, whose checksums are compared.
+
+    Raises ArtifactError if a file in data/ is missing or damaged.
+    """
+    folders = {name: checked(root / "data" / name) for name in ("corpus", "backbone", "encoded")}
+    corpus, tags = read_json(folders["corpus"] / "corpus.json"), read_tags(root)
     used = params.model_dump(include={"seed", "corpus", "backbone", "tagging", "train"})
     trained = {
         "corpus": {"name": corpus["name"], "fingerprint": corpus["fingerprint"], "licence": corpus["licence"]},
-        "backbone": read_json(root / "data/backbone/source.json"),
+        "backbone": read_json(folders["backbone"] / "source.json"),
         "params": used,
     }
     inputs = {
         **trained,
-        "encoded": folder_fingerprint(root / "data/encoded"),
-        "weights": read_json(root / "data/backbone/checksums.json"),
+        "encoded": folder_fingerprint(folders["encoded"]),
+        "weights": read_json(folders["backbone"] / CHECKSUMS),
         "code": _code_fingerprint(),
     }
     return {
@@ -88,7 +93,7 @@ def train(
     """Fine-tune on data/encoded and write models/tagger; ``tell`` hears of every epoch as it ends.
 
     Goes on from the newest of ``checkpoints``. Of several processes, the leading one writes and tells.
-    Raises CorpusError if there is nothing to train on, ArtifactError if the backbone is damaged.
+    Raises CorpusError if there is nothing to train on.
     """
     from transformers import set_seed
     from transformers.utils.logging import disable_progress_bar
@@ -100,7 +105,6 @@ def train(
     if len(rows) < params.train.processes:
         raise CorpusError(f"data/encoded/train.arrow: {len(rows)} rows for train.processes {params.train.processes}")
     backbone = root / "data/backbone"
-    verify_checksums(backbone, MEND)
     logger.info("training on %s", device.describe(params.train))
     set_seed(params.seed)
     encoder = load_encoder(
