@@ -295,14 +295,15 @@ def test_scores_interval_narrows_with_more_sentences() -> None:
 
 
 def test_scores_paired_of_the_same_predictions_is_no_difference() -> None:
-    gold, predicted = corpus(50, 6)
-    assert scores.paired(gold, predicted, predicted, 200, 0) == {"difference": 0, "ci95": [0, 0], "p": 1}
+    counts = scores.sentence_counts(*corpus(50, 6))
+    assert scores.paired(counts, counts, 200, 0) == {"difference": 0, "ci95": [0, 0], "p": 1}
 
 
 def test_scores_paired_finds_the_better_and_turns_round() -> None:
     gold, worse = corpus(200, 7)
     best = [list(s.entities) for s in gold]
-    forward, back = scores.paired(gold, best, worse, 400, 0), scores.paired(gold, worse, best, 400, 0)
+    a, b = scores.sentence_counts(gold, best), scores.sentence_counts(gold, worse)
+    forward, back = scores.paired(a, b, 400, 0), scores.paired(b, a, 400, 0)
     assert forward["difference"] == pytest.approx(1 - scores.micro(gold, worse)["f1"])
     assert forward["ci95"][0] > 0
     assert forward["p"] == pytest.approx(2 / 401)
@@ -314,6 +315,6 @@ def test_scores_paired_finds_the_better_and_turns_round() -> None:
 def test_scores_paired_is_narrower_than_two_intervals() -> None:
     gold, a = corpus(200, 8)
     b = [row if i % 20 else [] for i, row in enumerate(a)]
-    low, high = scores.paired(gold, a, b, 400, 0)["ci95"]
+    low, high = scores.paired(*(scores.sentence_counts(gold, rows) for rows in (a, b)), 400, 0)["ci95"]
     alone = scores.report(gold, a, None, 400, 0)["micro"]["f1_ci95"]
     assert high - low < alone[1] - alone[0]

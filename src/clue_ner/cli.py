@@ -1,6 +1,5 @@
 """``clue-ner``: the command line, a thin shell over functions. Heavy imports wait until a command needs them."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from io import BufferedIOBase, TextIOWrapper
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import clue_ner
+from clue_ner.cli_experiments import results
 from clue_ner.errors import ArtifactError, ClueNerError, CorpusError
+from clue_ner.repository import repository
 
 if TYPE_CHECKING:
     from clue_ner.tagger import Tagger
@@ -63,6 +64,9 @@ _input = click.Path(exists=True, dir_okay=False, allow_dash=True)
 @click.version_option(clue_ner.__version__, prog_name="clue-ner")
 def main() -> None:
     """Named entities in Chinese text."""
+
+
+main.add_command(results)
 
 
 @main.command()
@@ -167,7 +171,7 @@ def sync() -> None:
     """Tell MLflow all that it missed: runs, scores, model versions."""
     from clue_ner import tracking
 
-    summary = tracking.sync(_root())
+    summary = tracking.sync(repository())
     for fingerprint in summary.runs:
         restored = " (from models/ and metrics/)" if fingerprint in summary.restored else ""
         click.echo(f"run of training {fingerprint[:12]}: complete{restored}")
@@ -190,18 +194,10 @@ def verify(ctx: click.Context, model: str) -> None:
     from clue_ner.verifying import OK, verify
 
     bad = 0
-    for finding in verify(_root(), model):
+    for finding in verify(repository(), model):
         bad += finding.state != OK
         click.echo(f"{finding.state:<10}  {finding.what:<8}  {finding.told}")
     ctx.exit(1 if bad else 0)
-
-
-def _root() -> Path:
-    """The repository: what ``DVC_ROOT`` names, or the nearest folder upwards that has a dvc.yaml, or this one."""
-    if named := os.environ.get("DVC_ROOT"):
-        return Path(named)
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "dvc.yaml").is_file()), here)
 
 
 def _load(model: str | None) -> "Tagger":
@@ -215,7 +211,7 @@ def _folder(model: str | None) -> Path:
     """The folder of the model that was asked for, or of the first there is, which is said on stderr."""
     from clue_ner.tracking import champion_path, resolve_model
 
-    root = _root()
+    root = repository()
     if model is not None:
         return resolve_model(root, model)
     export = root / "models" / "export"
@@ -245,7 +241,7 @@ def _split(name: str) -> list[Any]:
     """The sentences of a split that the download stage wrote."""
     from clue_ner.artifacts import checked, read_sentences
 
-    folder = _root() / "data" / "corpus"
+    folder = repository() / "data" / "corpus"
     path = folder / f"{name}.jsonl"
     if folder.is_dir() and not path.exists():
         there = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))

@@ -190,12 +190,18 @@ _Loader.add_implicit_resolver(
 def load_params(path: Path) -> Params:
     """Read and check ``params.yaml``; raises ParamsError naming every wrong value at once."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_bytes()
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ParamsError(f"{path}: not YAML that can be read: {error}") from None
-    return parse_params(raw, str(path))
+    return parse_params(read_yaml(text, str(path)), str(path))
+
+
+def read_yaml(text: bytes, where: str) -> Any:
+    """The values of YAML text, unchecked, numbers as in YAML 1.2; raises ParamsError, which calls it ``where``."""
+    try:
+        return yaml.load(text.decode("utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ParamsError(f"{where}: not YAML that can be read: {error}") from None
 
 
 def parse_params(raw: Any, where: str) -> Params:

@@ -81,19 +81,29 @@ def report(
     }
 
 
-def paired(
-    gold: Sequence[Sentence],
-    a: Sequence[Sequence[Entity]],
-    b: Sequence[Sequence[Entity]],
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
+def sentence_counts(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> NDArray[np.int64]:
+    """(S sentences, 3): correct, predicted and gold entities of each, as ``micro`` counts them."""
+    return np.asarray(_exact(gold, predicted).table.sum(axis=1))
+
+
+def micro_f1(counts: NDArray[Any]) -> float:
+    """The F1 of ``sentence_counts``, or of sums of them over several taggers."""
+    return float(_rates(counts.sum(axis=0))[2])
+
+
+def micro_f1_ci95(counts: NDArray[np.int64], resamples: int, seed: int) -> list[float]:
+    """``[low, high]`` of ``micro_f1`` over draws of sentences."""
+    return interval95(_rates(resample(counts, resamples, seed))[2])
+
+
+def paired(a: NDArray[np.int64], b: NDArray[np.int64], resamples: int, seed: int) -> dict[str, Any]:
     """``{difference, ci95: [low, high], p}`` of micro F1, ``a`` minus ``b``, on the same draws of sentences.
 
-    ``p`` is two-sided: twice the share of draws in which the difference is zero or has the rarer sign, one draw added
-    so that it is never 0, at most 1 (paired bootstrap: Koehn 2004).
+    ``a`` and ``b`` are ``sentence_counts`` (S, 3) of the same sentences in the same order, or sums of them over several
+    taggers, which pools these. ``p`` is two-sided: twice the share of draws in which the difference is zero or has the
+    rarer sign, one draw added so that it is never 0, at most 1 (paired bootstrap: Koehn 2004).
     """
-    table = np.stack([_exact(gold, predicted).table.sum(axis=1) for predicted in (a, b)], axis=1)
+    table = np.stack([a, b], axis=1)
     first, second = _rates(table.sum(axis=0))[2]
     drawn = _rates(resample(table, resamples, seed))[2]
     differences = drawn[:, 0] - drawn[:, 1]
