@@ -71,7 +71,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise ArtifactError(f"{path}: damaged, not JSON ({error}); {MEND}") from None
 
 
@@ -114,7 +114,7 @@ def read_sentences(path: Path) -> list[Sentence]:
             for number, line in enumerate(stream, 1):
                 try:
                     sentences.append(from_record(json.loads(line.decode("utf-8"))))
-                except (ValueError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise ArtifactError(f"{path}:{number}: damaged record ({error!r}); {MEND}") from None
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
@@ -155,6 +155,8 @@ def verify_checksums(folder: Path, mend: str, names: Collection[str] = ()) -> No
         path = folder / name
         if not path.is_file():
             raise ArtifactError(f"{path}: missing; {mend}")
+        if _leads_out(path, folder):
+            raise ArtifactError(f"{path}: leads out of its folder, to {path.resolve()}; copy the file itself there")
         if (found := sha256(path)) != wanted:
             raise ArtifactError(f"{path}: damaged (sha256 {found[:12]}…, wanted {str(wanted)[:12]}…); {mend}")
 
@@ -174,6 +176,12 @@ def folder_fingerprint(folder: Path) -> str:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Whether a name or a link leads elsewhere; DVC itself may link to the files of its cache."""
+    target = path.resolve()
+    return not target.is_relative_to(folder.resolve()) and target.parts[-4:-2] != ("files", "md5")
 
 
 def _rounded(value: Any) -> Any:

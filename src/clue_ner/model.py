@@ -120,7 +120,7 @@ def load_encoder(folder: Path, **overrides: Any) -> Any:
     """The pretrained encoder in ``folder``, float32; raises what transformers raises for damaged files."""
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     for name, value in overrides.items():
         setattr(config, name, value)
     kinds = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta", "xlm-roberta", "ernie") else {}
@@ -133,7 +133,7 @@ def new_encoder(folder: Path) -> Any:
     """An encoder of the shape in ``folder``'s config.json, its weights still to be loaded."""
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     kinds = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta", "xlm-roberta", "ernie") else {}
     return AutoModel.from_config(config, **kinds)
 

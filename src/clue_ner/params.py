@@ -1,6 +1,7 @@
 """params.yaml as frozen, strict models: unknown, missing, mistyped and out-of-range values, all in one message."""
 
 import re
+import reprlib
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -170,6 +171,11 @@ class Params(_Section):
     tracking: TrackingParams
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlevel = 2
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML with YAML 1.2's numbers: ``4e-05``, as DVC writes it, is a number and not a string."""
 
@@ -200,7 +206,7 @@ def read_yaml(text: bytes, where: str) -> Any:
     """The values of YAML text, unchecked, numbers as in YAML 1.2; raises ParamsError, which calls it ``where``."""
     try:
         return yaml.load(text.decode("utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(f"{where}: not YAML that can be read: {error}") from None
 
 
@@ -221,7 +227,8 @@ def _clashes(raw: Any) -> list[str]:
 
     def value(section: str, key: str) -> str:
         values = raw.get(section) if isinstance(raw, dict) else None
-        return str(values.get(key)) if isinstance(values, dict) else ""
+        found = values.get(key) if isinstance(values, dict) else None
+        return found if isinstance(found, str) else ""
 
     scheme, head = value("tagging", "scheme"), value("train", "head")
     name = ALIASES.get(scheme, scheme)
@@ -239,4 +246,12 @@ def _problem(detail: Any) -> str:
     message = (
         "wanted keys and values" if detail["type"] == "model_type" else detail["msg"].removeprefix("Value error, ")
     )
-    return f"{key}: {message}, found {detail['input']!r}"
+    return f"{key}: {message}, found {_short(detail['input'])}"
+
+
+def _short(value: Any) -> str:
+    """A value as a message shows it: aliases of aliases in YAML can stand for more than memory holds."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        return "a number of thousands of digits"

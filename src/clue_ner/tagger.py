@@ -14,6 +14,7 @@ from clue_ner.errors import ArtifactError
 from clue_ner.heads import Decoded, reads_tags
 from clue_ner.heads._contract import Scored
 from clue_ner.model import INPUTS, ModelSpec, TaggerModel, collate, new_encoder
+from clue_ner.model_folder import read_config, refuse_sizes
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.align import Aligner, Window, load_tokenizer, merge
 
@@ -70,13 +71,23 @@ class Tagger:
         if (found := card.get("format") if isinstance(card, dict) else None) != FORMAT:
             raise ArtifactError(f"{folder / CARD}: format {found!r}, wanted {FORMAT}; train it again")
         verify_checksums(folder, f"in a repository {MEND}; elsewhere fetch it again")
+        weights = folder / "model.safetensors"
+        try:
+            read_config(folder / "tokenizer_config.json")
+            refuse_sizes(
+                read_config(folder / "config.json"),
+                [weights],
+                lambda: TaggerModel(new_encoder(folder), model_spec(card)),
+            )
+        except Exception as error:  # transformers and the heads raise whatever their parts do on what is no model
+            raise ArtifactError(
+                f"{folder}: no model that can be built ({error}); fetch it again, or train one"
+            ) from None
         model = TaggerModel(new_encoder(folder), model_spec(card))
         try:
-            model.load_state_dict(load_file(folder / "model.safetensors"))
+            model.load_state_dict(load_file(weights))
         except RuntimeError as error:
-            raise ArtifactError(
-                f"{folder / 'model.safetensors'}: not the weights that {CARD} describes ({error}); train it again"
-            ) from None
+            raise ArtifactError(f"{weights}: not the weights that {CARD} describes ({error}); train it again") from None
         aligner = Aligner(load_tokenizer(folder), card["align"], card["window"], card["overlap"])
         return cls(model, aligner, card)
 

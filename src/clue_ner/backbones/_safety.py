@@ -1,7 +1,6 @@
 """What makes somebody's weights fit to use: safetensors only, no code, an encoder alone, one canonical form."""
 
 import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Collection, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clue_ner.errors import BackboneError
+from clue_ner.model_folder import read_config, refuse_sizes
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
@@ -73,7 +73,7 @@ def check(folder: Path, where: str) -> None:
         if not (folder / name).is_file():
             raise BackboneError(f"{where}: {name} was not written; its module in clue_ner/backbones/ has to")
     with torch.device("meta"):
-        model = AutoModel.from_config(AutoConfig.from_pretrained(folder))
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
     model.pooler = None
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     with _open(folder / WEIGHTS, where) as tensors:
@@ -90,11 +90,7 @@ def check(folder: Path, where: str) -> None:
 
 def _refuse_code(files: Mapping[str, Path], where: str) -> None:
     for name in {CONFIG, TOKENIZER_CONFIG} & files.keys():
-        if "auto_map" in _json(files[name], where):
-            raise BackboneError(
-                f"{where}: {name} has auto_map, so the model needs its own code to be run; only models whose "
-                "architecture transformers itself has are loaded; choose another"
-            )
+        _json(files[name], where)
 
 
 def _check_shards(files: Mapping[str, Path], where: str) -> None:
@@ -106,12 +102,9 @@ def _check_shards(files: Mapping[str, Path], where: str) -> None:
 
 def _json(path: Path, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return read_config(path)
     except ValueError as error:
-        raise BackboneError(f"{where}: {path}: not JSON ({error}); get the file again") from None
-    if not isinstance(value, dict):
-        raise BackboneError(f"{where}: {path}: found a JSON {type(value).__name__}, wanted an object")
-    return value
+        raise BackboneError(f"{where}: {error}") from None
 
 
 def _open(path: Path, where: str) -> Any:
@@ -132,7 +125,7 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if (
             config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
             or config.is_encoder_decoder
@@ -142,16 +135,18 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
                 f"{where}: a {config.model_type} model is no encoder that reads in both directions; wanted one such "
                 "as bert, roberta, electra or deberta"
             )
+        refuse_sizes(config.to_dict(), folder.glob("*.safetensors"), lambda: AutoModel.from_config(config))
         model, report = AutoModel.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
             use_safetensors=True,
+            trust_remote_code=False,
             attn_implementation="eager",
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except BackboneError:
         raise
     except Exception as error:  # transformers raises whatever its parts do on files that are not as it expects
@@ -171,6 +166,10 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
         raise BackboneError(
             f"{where}: the tokenizer has {len(tokenizer)} tokens, the model {rows}; they are not of one model"
         )
+    if (largest := max(tokenizer.get_vocab().values())) >= rows:
+        raise BackboneError(
+            f"{where}: the tokenizer has a token {largest}, the model {rows}; they are not of one model"
+        )
     model.pooler = None
     for circumstance in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(circumstance, None)
@@ -183,6 +182,6 @@ def _licence(readme: Path | None) -> str:
 
     try:
         card = metadata_load(readme) if readme else None
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         card = None
     return str((card or {}).get("license", "unknown"))

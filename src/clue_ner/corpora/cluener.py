@@ -36,6 +36,7 @@ _OFFICIAL_FILES = {"train": "train.json", "test": "dev.json", "unlabelled": "tes
 _HUB_FILE = re.compile(r"(train|dev|validation|test)(-\d+-of-\d+.*)?\.(parquet|json)")
 _HUB_SPLITS = {"train": "train", "dev": "test", "validation": "test", "test": "unlabelled"}
 _HUB_SECONDS = 60.0
+_ROWS = 100_000
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +113,12 @@ def _unzip(content: bytes) -> Files:
             for split, name in _OFFICIAL_FILES.items():
                 if name not in archive.namelist():
                     continue
-                if archive.getinfo(name).file_size > _web.LARGEST:
+                member = archive.getinfo(name)
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise SourceError(
+                        f"not a zip archive that can be read: {name} is compressed in an unusual, unbounded way"
+                    )
+                if member.file_size > _web.LARGEST:
                     raise SourceError(f"{name} in it has more than the {_web.LARGEST} bytes that a file may have")
                 files[split] = {name: archive.read(name)}
     except SourceError:
@@ -212,7 +218,10 @@ def _rows(name: str, content: bytes, problems: list[str]) -> Iterable[Row]:
     from pyarrow import parquet
 
     try:
-        values = parquet.read_table(io.BytesIO(content)).to_pylist()
+        file = parquet.ParquetFile(io.BytesIO(content))
+        if file.metadata.num_rows > _ROWS:
+            raise CorpusError(f"{name}: {file.metadata.num_rows} rows, more than the {_ROWS} that a split may have")
+        values = file.read().to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         raise CorpusError(f"{name}: not Parquet that can be read ({error})") from None
     return [(f"{name} row {number}", value) for number, value in enumerate(values)]

@@ -35,6 +35,10 @@ def load(params: CorpusParams) -> Corpus:
     splits, problems = {}, list[str]()
     for name in sorted(names):
         path = folder / name
+        if path.exists() and not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
+            raise SourceError(
+                f"{path}: found what leads out of the folder, or is no file ({path.resolve()}); copy the file there"
+            )
         try:
             content = path.read_bytes()
         except OSError as error:

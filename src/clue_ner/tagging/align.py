@@ -162,7 +162,9 @@ def load_tokenizer(folder: Path) -> Any:
 
     if not (folder / "tokenizer.json").is_file():
         raise ArtifactError(f"{folder}: no tokenizer.json; wanted a folder that `dvc repro` made")
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+    return AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, split_special_tokens=True
+    )
 
 
 def _positions(backbone: Path) -> float:

@@ -1,0 +1,56 @@
+"""What a model's configuration may say before anything is built from it: no code to run, no sizes without weights."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+CODE = {
+    "auto_map": "so the model needs its own code to be run; only models whose architecture transformers itself has",
+    "custom_pipelines": "so the model brings code to be run; only models without",
+}
+"""Keys of config.json and tokenizer_config.json that name Python files of the model's own."""
+ATTENTION = ("attn_implementation", "_attn_implementation")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A configuration file's values; raises ValueError if it is none, or names code that it wants to be run."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path}: not JSON that can be read (nested too deeply); get the file again") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); get the file again") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: found a JSON {type(values).__name__}, wanted an object")
+    for key, reason in CODE.items():
+        if key in values:
+            raise ValueError(f"{path.name} has {key}, {reason} are loaded; choose another")
+    for key in ATTENTION:
+        if "/" in str(values.get(key, "")):
+            raise ValueError(f"{path.name} has {key} {values[key]!r}, a repository with code to be run; remove the key")
+    return values
+
+
+def refuse_sizes(config: Mapping[str, Any], weights: Iterable[Path], build: Callable[[], Any]) -> None:
+    """Raise ValueError if the model that ``build`` makes is far larger than its ``weights`` (safetensors), or endless.
+
+    It is built on torch's meta device, so nothing of the size that ``config`` claims is allocated.
+    """
+    import torch
+    from safetensors import safe_open
+
+    tensors, there = 0, 0
+    for path in weights:
+        with safe_open(path, framework="pt") as stored:
+            shapes = [stored.get_slice(name).get_shape() for name in stored.keys()]  # noqa: SIM118
+        tensors += len(shapes)
+        there += sum(map(math.prod, shapes))
+    for key, value in config.items():
+        if "layers" in key and isinstance(value, int) and value > tensors:
+            raise ValueError(f"config.json: {key} is {value}, and the weights are {tensors} tensors")
+    with torch.device("meta"):
+        claimed = sum(value.numel() for value in build().parameters())
+    if claimed > 4 * there + 2**20:
+        raise ValueError(f"config.json describes {claimed} weights, and there are {there}; they are not of one model")
