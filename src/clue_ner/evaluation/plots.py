@@ -51,7 +51,7 @@ def per_type_figure(path: Path, report: dict[str, Any]) -> None:
     per_type = {score: report[score]["per_type"] for score in _SCORES}
     names = sorted(set().union(*per_type.values()), reverse=True)
     names.sort(key=lambda name: per_type["micro"].get(name, {"f1": 0})["f1"])
-    with _plain_style():
+    with plain_style():
         figure = Figure(figsize=(8, 1.8 + 0.5 * len(names)), layout="constrained")
         axes = figure.add_subplot()
         for score, (colour, offset) in _SCORES.items():
@@ -69,7 +69,7 @@ def per_type_figure(path: Path, report: dict[str, Any]) -> None:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         figure.legend(loc="outside upper center", ncols=len(_SCORES), frameon=False)
-        _save(figure, path)
+        save(figure, path)
 
 
 def confusion_figure(path: Path, gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> None:
@@ -77,7 +77,7 @@ def confusion_figure(path: Path, gold: Sequence[Sentence], predicted: Sequence[S
     labels, matrix = confusion(gold, predicted)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.5 + 0.6 * len(labels)
-    with _plain_style():
+    with plain_style():
         figure = Figure(figsize=(side, side), layout="constrained")
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -88,10 +88,10 @@ def confusion_figure(path: Path, gold: Sequence[Sentence], predicted: Sequence[S
         axes.set_yticks(range(len(labels)), labels)
         axes.set_xlabel(f"predicted type of the same span ({NONE}: missed or other extent)")
         axes.set_ylabel(f"gold type ({NONE}: spurious or other extent)", labelpad=10)
-        _save(figure, path)
+        save(figure, path)
 
 
-def _plain_style() -> AbstractContextManager[None]:
+def plain_style() -> AbstractContextManager[None]:
     """Matplotlib's defaults, with a Chinese font behind the Latin one where the machine has it."""
     installed = set(font_manager.get_font_names())
     families = ["DejaVu Sans", *(name for name in _CHINESE_FONTS if name in installed)]
@@ -99,7 +99,8 @@ def _plain_style() -> AbstractContextManager[None]:
     return context
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     path.parent.mkdir(parents=True, exist_ok=True)

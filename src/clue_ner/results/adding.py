@@ -8,9 +8,8 @@ from typing import Any
 from clue_ner.entities import fingerprint
 from clue_ner.errors import ArtifactError, TrackingError
 from clue_ner.evaluation.scores import micro_f1, sentence_counts
-from clue_ner.experiments import Experiment, flat
-from clue_ner.params import load_params
-from clue_ner.results.rows import Row, row_name, write_row
+from clue_ner.experiments import Experiment
+from clue_ner.results.rows import Row, own_params, row_name, write_row
 from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.sync import tags_of_training
 
@@ -65,11 +64,7 @@ def add(root: Path, experiment: Experiment, *, timed: bool = False, replace: boo
 
 
 def _complete(root: Path, experiment: Experiment) -> dict[str, Any]:
-    here = {
-        name: value
-        for name, value in flat(load_params(root / "params.yaml").model_dump()).items()
-        if name == "seed" or name.startswith(("corpus.", "backbone.", "tagging.", "train."))
-    }
+    here = own_params(root)
     if missing := sorted(here.keys() - experiment.params.keys()):
         told = ", ".join(f"{name} as {here[name]!r}" for name in missing)
         _log.warning("%s: its code did not have these params yet, taken %s", experiment.source.name, told)

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from clue_ner.artifacts import write_text
 from clue_ner.errors import ArtifactError
+from clue_ner.experiments import SECTIONS, flat
+from clue_ner.params import load_params
 
 FOLDER = Path("docs/results")
 
@@ -68,10 +70,9 @@ class Row(BaseModel):
             return None
         return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
 
-    @property
-    def configuration(self) -> str:
-        """The row without its seed."""
-        return self.row.rpartition("-s")[0]
+    def name_by(self, base: Mapping[str, Any]) -> str:
+        """``row_name`` with the values of ``base`` for params that came after this row was written."""
+        return row_name({**base, **self.params})
 
 
 def row_name(params: Mapping[str, Any]) -> str:
@@ -102,23 +103,32 @@ def write_row(
 ) -> None:
     """Add a row with the scores of each type and ``counts`` (S sentences, 3): correct, predicted, gold.
 
-    Raises ArtifactError if it is there already, unless it is to ``replace`` that one.
+    Raises ArtifactError if one of the same params and seed is there already, unless it is to ``replace`` that one.
     """
+    folder = root / FOLDER
     rows = read_rows(root)
-    if not replace and any(other.row == row.row for other in rows):
+    same = {other.row for other in rows if other.name_by(row.params) == row.row}
+    if same and not replace:
         raise ArtifactError(
-            f"{root / FOLDER / 'rows.csv'}: {row.row} is there already (this configuration and seed are measured); "
+            f"{folder / 'rows.csv'}: {', '.join(same)} is there already (this configuration and seed are measured); "
             "add --replace if it is to be another"
         )
-    folder = root / FOLDER
     _write_csv(folder / "counts" / f"{row.row}.csv", ("correct", "predicted", "gold"), counts.tolist())
-    lines = [line for line in read_per_type(root) if line["row"] != row.row]
+    lines = [line for line in read_per_type(root) if line["row"] not in same]
     for name, score in per_type.items():
         rates = (*(score[key] for key in ("precision", "recall", "f1")), *score["f1_ci95"], score["support"])
         lines.append(dict(zip(PER_TYPE, (row.row, name, *rates))))
     _write_csv(folder / "per_type.csv", PER_TYPE, (line.values() for line in sorted(lines, key=_by_row)))
-    rows = sorted([*(other for other in rows if other.row != row.row), row], key=lambda row: row.row)
+    rows = sorted([*(other for other in rows if other.row not in same), row], key=lambda row: row.row)
     _write_csv(folder / "rows.csv", Row.model_fields, (map(_cell, row.model_dump().values()) for row in rows))
+    for name in same - {row.row}:
+        (folder / "counts" / f"{name}.csv").unlink(missing_ok=True)
+
+
+def own_params(root: Path) -> dict[str, Any]:
+    """What params.yaml of ``root`` says of a training, by dotted name."""
+    values = flat(load_params(root / "params.yaml").model_dump())
+    return {name: value for name, value in values.items() if name.partition(".")[0] in ("seed", *SECTIONS)}
 
 
 PER_TYPE = ("row", "type", "precision", "recall", "f1", "low", "high", "entities")

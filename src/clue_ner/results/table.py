@@ -1,0 +1,169 @@
+"""The tables of docs/results.md, between two marks, made from the rows alone."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from clue_ner.artifacts import write_text
+from clue_ner.errors import ArtifactError
+from clue_ner.evaluation.scores import micro_f1_ci95
+from clue_ner.results.compare import RESAMPLES, SEED, Comparison, compare
+from clue_ner.results.configurations import DEFAULT, Configuration, configurations, mean_sd, rows_of
+from clue_ner.results.figure import draw
+from clue_ner.results.rows import FOLDER, own_params, read_per_type
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+FIGURE = FOLDER / "f1.png"
+
+
+def write_table(root: Path) -> list[Configuration]:
+    """Write the tables into docs/results.md and the figure beside the rows; the configurations, best valid F1 first.
+
+    Rows of the corpus that params.yaml names are shown. Raises ArtifactError where the marks are missing.
+    """
+    base = own_params(root)
+    rows, hidden = rows_of(root, base["corpus.name"])
+    found = configurations(rows, base)
+    path = root / "docs/results.md"
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ArtifactError(f"{path}: wanted the lines {BEGIN} and {END}, with the tables to be written between them")
+    if found:
+        intervals = {c.name: tuple(micro_f1_ci95(c.counts(root), RESAMPLES, SEED)) for c in found}
+        draw(root / FIGURE, found, intervals)
+    write_text(path, f"{before}{BEGIN}\n{render(root, found, hidden)}\n{END}{after}")
+    return found
+
+
+def render(root: Path, found: Sequence[Configuration], hidden: int = 0) -> str:
+    """The tables in Markdown; ``hidden`` rows of other corpora are mentioned."""
+    if not found:
+        return "No row yet: see [experiments.md](experiments.md)."
+    default = next((c for c in found if c.label == DEFAULT), None)
+    parts = [
+        "Written by `clue-ner results table` from [rows.csv](results/rows.csv); best mean valid F1 first. Several\n"
+        "seeds: mean ± sample standard deviation. One seed: the 95 % bootstrap interval in brackets, and no word on\n"
+        "how far seeds differ. *Other* is what differs from the committed params.yaml."
+        + (f" {hidden} rows of other corpora are not shown." if hidden else ""),
+        _scores(found),
+        f"![F1 of each configuration](results/{FIGURE.name})",
+        "### What it costs\n\nSpeeds only where nothing else ran on the machine (`--timed`); weights count embeddings.",
+        _costs(found),
+        "### Against the committed configuration",
+        _against(root, found, default),
+        f"### Each type ({_title(found[0])}, seed {found[0].seeds[0]}: best by valid)",
+        _types(root, found[0].rows[0].row),
+        "### How each row was made",
+        _table(
+            ("row", "commit", "command"),
+            ((row.row, f"`{row.commit[:10]}`", f"`{row.command}`") for c in found for row in c.rows),
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def _scores(found: Iterable[Configuration]) -> str:
+    header = ("head", "alignment", "other", "seeds", "valid micro F1", "micro F1", "lenient F1", "official macro F1")
+    lines = (
+        (
+            c.rows[0].head,
+            c.rows[0].align,
+            c.others or "–",
+            ", ".join(map(str, c.seeds)),
+            _mean(c.values("valid_f1")),
+            *(_score(c, score) for score in ("micro", "lenient", "official")),
+        )
+        for c in found
+    )
+    return _table(header, lines)
+
+
+def _costs(found: Iterable[Configuration]) -> str:
+    header = ("configuration", "weights", "model", "training", "characters/s trained", "characters/s tagged", "device")
+    lines = (
+        (
+            _title(c),
+            _each(c, "parameters", lambda n: f"{n / 1e6:.1f} M"),
+            _each(c, "model_bytes", lambda n: f"{n / 1e6:.0f} MB"),
+            _each(c, "train_minutes", lambda n: f"{n:.1f} min"),
+            _each(c, "train_characters_per_second", lambda n: f"{n:,.0f}"),
+            _each(c, "tag_characters_per_second", lambda n: f"{n:,.0f}"),
+            "; ".join(dict.fromkeys(row.device for row in c.rows)),
+        )
+        for c in found
+    )
+    return _table(header, lines)
+
+
+def _against(root: Path, found: Iterable[Configuration], default: Configuration | None) -> str:
+    if default is None:
+        return "No row of the committed parameters yet: `dvc exp run`, then `clue-ner results add`."
+    others = [compare(root, c, default) for c in found if c is not default]
+    if not others:
+        return "No other configuration yet."
+    header = ("configuration", "seeds", "valid micro F1", "micro F1", "95 % interval", "p")
+    lines = (
+        (
+            _title(one.a),
+            _seeds(one),
+            "–" if one.valid is None else f"{100 * one.valid:+.2f}",
+            f"{100 * one.test:+.2f}",
+            f"{100 * one.low:+.2f} to {100 * one.high:+.2f}",
+            f"{one.p:.4f}",
+        )
+        for one in others
+    )
+    told = f"Points of F1 more than it; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
+    return f"{told}\n\n{_table(header, lines)}"
+
+
+def _seeds(one: Comparison) -> str:
+    """The seeds of both, or of each where they differ."""
+    a, b = (", ".join(map(str, c.seeds)) for c in (one.a, one.b))
+    return a if a == b else f"{a} against {b}"
+
+
+def _types(root: Path, row: str) -> str:
+    header = ("type", "precision", "recall", "micro F1", "entities")
+    lines = (
+        (
+            line["type"],
+            *(f"{100 * float(line[key]):.1f}" for key in ("precision", "recall")),
+            f"{100 * float(line['f1']):.1f} ({100 * float(line['low']):.1f} – {100 * float(line['high']):.1f})",
+            line["entities"],
+        )
+        for line in read_per_type(root)
+        if line["row"] == row
+    )
+    return _table(header, lines)
+
+
+def _title(configuration: Configuration) -> str:
+    row = configuration.rows[0]
+    return ", ".join(filter(None, (row.head, row.align, configuration.others)))
+
+
+def _score(configuration: Configuration, score: str) -> str:
+    if len(configuration.rows) > 1:
+        return _mean(configuration.values(f"{score}_f1"))
+    f1, low, high = (100 * getattr(configuration.rows[0], f"{score}_{key}") for key in ("f1", "low", "high"))
+    return f"{f1:.2f} ({low:.1f} – {high:.1f})"
+
+
+def _mean(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    mean, deviation = mean_sd([100 * value for value in values])
+    return f"{mean:.2f}" if deviation is None else f"{mean:.2f} ± {deviation:.2f}"
+
+
+def _each(configuration: Configuration, column: str, say: Callable[[float], str]) -> str:
+    """The mean of the rows that have it."""
+    values = configuration.values(column)
+    return say(mean_sd(values)[0]) if values else "–"
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
