@@ -116,7 +116,7 @@ def test_hub_asks_for_the_revision(model: Path, tmp_path: Path, cache: Path, mon
     with serve(handler) as url:
         use_hub(monkeypatch, url, str(cache))
         assert fetch(tmp_path / "out", "refs/pr/3")["revision"] == COMMIT
-    assert handler.requests[0] == f"GET /api/models/{NAME}/revision/refs%2Fpr%2F3"
+    assert handler.requests[0] == f"GET /api/models/{NAME}/revision/refs%2Fpr%2F3?blobs=true"
 
 
 def test_hub_joins_shards(model: Path, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pyarrow import parquet
 from servers import COMMIT, Handler, file_handler, hub_handler, serve, use_hub
 
+from clue_ner import waiting
 from clue_ner.corpora import _web, cluener
 from clue_ner.entities import Entity, Sentence, fingerprint
 from clue_ner.errors import SourceError
@@ -101,6 +102,7 @@ def archive(files):
 
 @pytest.fixture(autouse=True)
 def nothing_reachable(monkeypatch, tmp_path):
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
     monkeypatch.delenv("CLUENER_MIRROR", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setenv("CLUENER_ARCHIVE_URL", f"{CLOSED}/cluener_public.zip")

@@ -5,17 +5,18 @@ from servers import file_handler, serve
 
 from clue_ner.corpora import _web
 from clue_ner.errors import SourceError
+from clue_ner.waiting import within
 
 
 def test_within_gives_the_result_or_the_error():
-    assert _web.within(5, lambda: 3) == 3
+    assert within(5, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError, match="division"):
-        _web.within(5, lambda: 1 / 0)
+        within(5, lambda: 1 / 0)
 
 
 def test_within_gives_up():
     with pytest.raises(TimeoutError, match=r"^$"):
-        _web.within(0.05, threading.Event().wait)
+        within(0.05, threading.Event().wait)
 
 
 def test_get_does_not_wait_for_a_name_look_up(monkeypatch):

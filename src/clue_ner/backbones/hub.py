@@ -2,17 +2,23 @@
 
 import contextlib
 import errno
+import hashlib
 import logging
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx2
 
 from clue_ner.artifacts import sha256
 from clue_ner.backbones import _safety
 from clue_ner.errors import BackboneError, SourceError, redact
 from clue_ner.params import BackboneParams
+from clue_ner.waiting import retried, within
 
+SLOWEST, SLACK = 10_000.0, 600.0
+"""Bytes a second below which a download is given up, and the seconds it may take besides."""
 PATIENCE = 20.0
 """Seconds the hub has to say which files a model has, name look-up and all its addresses included."""
 
@@ -24,29 +30,47 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     ``HF_HUB_OFFLINE`` work as usual; a hub that cannot be reached is replaced by what its cache holds, with a
     warning. Raises SourceError if neither gives the model, BackboneError if the model cannot be used.
     """
-    from huggingface_hub import hf_hub_download
-
     where = f"backbone {params.name}"
     with _secrets_kept(), _explained(params):
-        commit, names = _listing(params)
-        chosen = _safety.wanted(names, where)
-        files = {name: Path(hf_hub_download(params.name, name, revision=commit)) for name in chosen}
-    for path in files.values():
-        _verify(path, where)
+        commit, listed = _listing(params)
+        chosen = _safety.wanted(listed, where)
+        files = {name: _download(params.name, name, commit, listed[name].size or 0) for name in chosen}
+    for name, path in files.items():
+        _verify(path, listed[name], where)
     return {"kind": "hub", "name": params.name, "revision": commit, **_safety.canonical(files, target, where)}
 
 
-def _listing(params: BackboneParams) -> tuple[str, list[str]]:
-    """The commit that the revision stands for, and the names of its files."""
+def _download(model: str, name: str, commit: str, size: int) -> Path:
+    """The file in the hub's cache; the client itself resumes what broke off."""
+    from huggingface_hub import hf_hub_download
+
+    longest = SLACK + size / SLOWEST
+    try:
+        return Path(retried(lambda: within(longest, lambda: hf_hub_download(model, name, revision=commit)), _passes))
+    except TimeoutError:
+        raise TimeoutError(f"{name} did not come in {longest:.0f} s") from None
+
+
+class _File(NamedTuple):
+    """What the hub says of a file, as far as it does: bytes, SHA-256 of a large one, git's id of a small one."""
+
+    size: int | None = None
+    sha256: str | None = None
+    blob: str | None = None
+
+
+def _listing(params: BackboneParams) -> tuple[str, dict[str, _File]]:
+    """The commit that the revision stands for, and its files."""
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi()
     try:
-        question = ThreadPoolExecutor(1).submit(
-            api.model_info, params.name, revision=params.revision, timeout=PATIENCE / 2
-        )
-        info = question.result(PATIENCE)
+
+        def question() -> Any:
+            return api.model_info(params.name, revision=params.revision, timeout=PATIENCE / 2, files_metadata=True)
+
+        info = retried(lambda: within(PATIENCE, question), _passes)
     except Exception as error:
         answered = isinstance(error, HfHubHTTPError) and error.response.status_code < 500
         cached = None if answered else try_to_load_from_cache(params.name, "config.json", revision=params.revision)
@@ -59,17 +83,34 @@ def _listing(params: BackboneParams) -> tuple[str, list[str]]:
             folder.name,
             params.name,
         )
-        return folder.name, [path.name for path in folder.iterdir()]
+        return folder.name, {path.name: _File() for path in folder.iterdir()}
     api.resolve_revision(params.name, revision=params.revision)  # notes in the cache what the revision stands for
-    return info.sha, [file.rfilename for file in info.siblings]
+    return info.sha, {
+        file.rfilename: _File(file.size, file.lfs.sha256 if file.lfs else None, None if file.lfs else file.blob_id)
+        for file in info.siblings
+    }
 
 
-def _verify(path: Path, where: str) -> None:
-    """Compare a large file with its SHA-256, after which the hub's cache names it."""
+def _passes(error: Exception) -> bool:
+    """Whether it may be otherwise a moment later: the server's own errors, and connections that broke."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code >= 500 or error.response.status_code in (408, 429)
+    return isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)
+
+
+def _verify(path: Path, file: _File, where: str) -> None:
+    """Compare a large file with its SHA-256, after which the hub's cache names it, and a small one with git's id."""
     name = path.readlink().name if path.is_symlink() else ""
-    if re.fullmatch("[0-9a-f]{64}", name) and (found := sha256(path)) != name:
+    wanted = file.sha256 or (name if re.fullmatch("[0-9a-f]{64}", name) else None)
+    kind, found = "sha256", sha256(path) if wanted else None
+    if not wanted and file.blob:
+        content = path.read_bytes()
+        kind, wanted, found = "git's id", file.blob, hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    if found != wanted:
         raise BackboneError(
-            f"{where}: {path.resolve()}: damaged (sha256 {found[:12]}…, wanted {name[:12]}…); "
+            f"{where}: {path.resolve()}: damaged ({kind} {str(found)[:12]}…, wanted {str(wanted)[:12]}…); "
             "delete the file and run `dvc repro` again"
         )
 

@@ -23,6 +23,7 @@ from clue_ner.corpora._records import Row, Strict, json_lines, refuse, to_senten
 from clue_ner.entities import Sentence, fingerprint
 from clue_ner.errors import CorpusError, SourceError, redact
 from clue_ner.params import CorpusParams
+from clue_ner.waiting import within
 
 HUB_DATASET = "xusenlin/clue-ner"
 ARCHIVE_URL = "https://storage.googleapis.com/cluebenchmark/tasks/cluener_public.zip"
@@ -144,7 +145,7 @@ def _from_hub() -> Files:
     silence = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else _web.silence(constants.ENDPOINT)
     files: Files = {}
     try:
-        for path in cached() if silence else _web.within(_HUB_SECONDS, download):
+        for path in cached() if silence else within(_HUB_SECONDS, download):
             files.setdefault(_hub_split(path.name), {})[path.name] = path.read_bytes()
     except Exception as error:  # the hub client has no error class of its own that covers all it raises
         reason = f"{type(error).__name__} {error}".splitlines()[0]
@@ -204,6 +205,11 @@ def _checked(files: Files, pins: Mapping[str, str]) -> dict[str, list[Sentence]]
     for split, wanted in pins.items():
         if (found := fingerprint(splits[split])) != wanted:
             entities = sum(len(sentence.entities) for sentence in splits[split])
+            if other := next((name for name, pin in pins.items() if pin == found), None):
+                raise CorpusError(
+                    f"{' + '.join(files[split])} is the {other} split of CLUENER2020, wanted {split}; "
+                    "the files have each other's names"
+                )
             raise CorpusError(
                 f"{' + '.join(files[split])} has fingerprint {found[:12]}… ({len(splits[split])} sentences, "
                 f"{entities} entities), wanted {wanted[:12]}…: it is not CLUENER2020 as published"
