@@ -10,8 +10,6 @@ from torch import nn
 
 from bench.setting import IGNORED, Setting, amounts, facts, stock_model, token_labels
 from bench.worker import Turns
-from clue_ner.model import TaggerModel, load_encoder
-from clue_ner.tagger import model_spec
 from clue_ner.training import device as chosen
 
 PLAIN_EPOCHS, PLAIN_LR = 3, 2e-5
@@ -88,7 +86,8 @@ def ours(setting: Setting, turns: Turns) -> None:
     from datasets import Dataset
     from transformers import set_seed
 
-    from clue_ner.training.trainer import NerTrainer, arguments, freeze
+    from clue_ner.training import start
+    from clue_ner.training.trainer import NerTrainer, arguments
 
     class Metered(NerTrainer):
         def training_step(self, model: Any, inputs: Any, *others: Any, **named: Any) -> Any:
@@ -101,15 +100,8 @@ def ours(setting: Setting, turns: Turns) -> None:
     rows = Dataset.from_list(setting.rows(aligner))
     per_unit = setting.characters() / sum(map(len, rows["labels"])) if align == "pieces" else 1.0
     set_seed(setting.params.seed)
-    encoder = load_encoder(
-        setting.backbone,
-        hidden_dropout_prob=train.dropout,
-        attention_probs_dropout_prob=train.attention_dropout,
-        _attn_implementation=chosen.attention(train.attention),
-    )
-    model = TaggerModel(encoder, model_spec(card, train.dropout))
-    freeze(model, train)
-    chosen.suit(model, model.encoder)
+    model = start.build(setting.backbone, card, train)
+    start.prepare(model, train)
     with tempfile.TemporaryDirectory() as scratch:
         settings = arguments(train, setting.params.seed, scratch)
         trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)

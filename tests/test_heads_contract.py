@@ -164,6 +164,41 @@ def test_heads_gradients_are_finite_and_stop_at_padding(variant: str) -> None:
 
 
 @every_variant
+def test_heads_divergence_is_zero_of_the_same_and_what_the_definition_says(variant: str) -> None:
+    head = head_of(variant)
+    mask, shape = mask_of(*LENGTHS), head(torch.randn(3, 6, 8, dtype=torch.float64)).shape
+    logits, target = torch.randn(2, *shape, dtype=torch.float64).requires_grad_()
+    assert head.divergence(logits, logits, mask).item() == pytest.approx(0, abs=1e-7)
+    terms = {"crf": 3, "global_pointer": 3 * len(TYPES)}.get(VARIANTS[variant][0], sum(LENGTHS))
+    for heat in (1.0, 3.0):
+        if head.class_axis is None:
+            ours, wanted = (torch.stack([x / heat, torch.zeros_like(x)]).softmax(0) for x in (logits, target))
+            apart = (wanted * (wanted / ours).log()).sum(0)
+        else:
+            ours, wanted = ((x / heat).softmax(head.class_axis) for x in (logits, target))
+            apart = wanted * (wanted / ours).log()
+        expected = (apart * head.counted(mask)).sum().item() / terms
+        assert expected > 0.01
+        assert head.divergence(logits, target, mask, heat).item() == pytest.approx(expected, rel=1e-4)
+
+
+@every_variant
+def test_heads_divergence_stops_at_padding(variant: str) -> None:
+    head, mask = head_of(variant), mask_of(*LENGTHS)
+    shape = head(torch.randn(3, 6, 8, dtype=torch.float64)).shape
+    logits, target = torch.randn(shape, requires_grad=True), torch.randn(shape)
+    apart = head.divergence(logits, target, mask)
+    counted = head.counted(mask).expand(shape)
+    for value in (1e6, -1e6):
+        changed = logits.masked_fill(~counted, value), target.masked_fill(~counted, -value)
+        assert head.divergence(*changed, mask).item() == pytest.approx(apart.item())
+        (gradient,) = torch.autograd.grad(head.divergence(*changed, mask), logits)
+        assert (gradient[~counted] == 0).all()
+        assert gradient.isfinite().all()
+        assert (gradient[counted] != 0).any()
+
+
+@every_variant
 def test_heads_learn_from_a_batch_without_entities(variant: str) -> None:
     head = head_of(variant)
     batch = batch_of(head, [[], []], [3, 2])

@@ -114,6 +114,49 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
     assert re.fullmatch(r"unknown head: there are .*\bcrf\b.*\bsoftmax\b.*, found 'softmaxx'", found["train.head"])
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"layer_lr_decay": 0.0}, {"layer_lr_decay": "Input should be greater than 0, found 0.0"}),
+        ({"layer_lr_decay": 1.1}, {"layer_lr_decay": "Input should be less than or equal to 1, found 1.1"}),
+        ({"fgm_epsilon": -1.0}, {"fgm_epsilon": "Input should be greater than or equal to 0, found -1.0"}),
+        ({"r_drop": -1.0}, {"r_drop": "Input should be greater than or equal to 0, found -1.0"}),
+        ({"ema_decay": 1.0}, {"ema_decay": "Input should be less than 1, found 1.0"}),
+        ({"layers": 0}, {"layers": "Input should be greater than or equal to 1, found 0"}),
+        ({"teacher": ""}, {"teacher": "String should have at least 1 character, found ''"}),
+        ({"teacher_weight": 1.5}, {"teacher_weight": "Input should be less than or equal to 1, found 1.5"}),
+        ({"temperature": 0.0}, {"temperature": "Input should be greater than 0, found 0.0"}),
+        (
+            {"head": "softmax", "class_weights": {"name": -1.0}},
+            {"class_weights.name": "Input should be greater than 0, found -1.0"},
+        ),
+        (
+            {"head": "crf", "class_weights": {"name": 2.0}},
+            {
+                "class_weights": "goes with heads whose loss has parts for types, and crf's has none; set it to {}, "
+                "found {'name': 2.0}"
+            },
+        ),
+        (
+            {"fgm_epsilon": 0.5, "compile": True},
+            {"compile": "does not go with fgm_epsilon, which reaches into the model; set it to false, found True"},
+        ),
+        (
+            {"teacher": "./models/tagger/"},
+            {
+                "teacher": "the stages write there themselves; name the model in the registry, or a copy, "
+                "found './models/tagger/'"
+            },
+        ),
+    ],
+)
+def test_params_refuses_levers_that_cannot_be(
+    values: dict[str, Any], changed: dict[str, Any], message: dict[str, str]
+) -> None:
+    values["train"] |= changed
+    assert errors(values) == {f"train.{key}": text for key, text in message.items()}
+
+
 @pytest.mark.parametrize("raw", [None, [], "BIO", 3])
 def test_params_refuses_a_file_without_keys(raw: object) -> None:
     assert errors(raw) == {"the file": f"wanted keys and values, found {raw!r}"}

@@ -107,6 +107,18 @@ def test_checkpoints_lead_to_the_same_weights_and_history(
     assert resumed[0] == weights
 
 
+@pytest.mark.parametrize("died", [1, 6, 8, 12, 17])
+def test_checkpoints_have_the_state_of_every_lever(tmp_path: Path, tune: Any, params: TrainParams, died: int) -> None:
+    levers = {"ema_decay": 0.9, "fgm_epsilon": 0.1, "r_drop": 0.5, "layer_lr_decay": 0.8}
+    params = TrainParams.model_validate(params.model_dump() | levers)
+    weights, history = tune(params, None)
+    with pytest.raises(Killed):
+        tune(params, of(tmp_path), die_after=died)
+    resumed = tune(params, of(tmp_path))
+    assert resumed[1].epochs == history.epochs
+    assert resumed[0] == weights
+
+
 def test_checkpoints_before_the_scores_of_an_epoch_do_not_skip_them(
     tmp_path: Path, tune: Any, params: TrainParams
 ) -> None:

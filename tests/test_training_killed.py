@@ -16,13 +16,17 @@ STEPS = (3, 8)
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("processes", "levers"), [(1, {}), (2, {}), (2, {"ema_decay": 0.9, "fgm_epsilon": 0.1, "r_drop": 0.5})]
+)
 def test_fine_tune_killed_twice_gives_the_bytes_of_an_undisturbed_run(
     inputs: Callable[..., Path],  # noqa: F811
     processes: int,
+    levers: dict[str, float],
 ) -> None:
     undisturbed, root = (
-        inputs(name, checkpoint_seconds=0.0, dropout=0.1, processes=processes) for name in ("undisturbed", "killed")
+        inputs(name, checkpoint_seconds=0.0, dropout=0.1, processes=processes, **levers)
+        for name in ("undisturbed", "killed")
     )
     subprocess.run(**command(undisturbed), check=True, timeout=280)
     for steps in STEPS:

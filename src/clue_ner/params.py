@@ -1,5 +1,6 @@
 """params.yaml as frozen, strict models: unknown, missing, mistyped and out-of-range values, all in one message."""
 
+import os
 import re
 import reprlib
 from collections.abc import Callable, Iterable
@@ -99,6 +100,15 @@ class TrainParams(_Section):
     dropout: Fraction
     attention_dropout: Fraction
     context_size: Annotated[int, Field(ge=0)]
+    layer_lr_decay: Annotated[float, Field(gt=0, le=1)]
+    class_weights: dict[str, Positive]
+    fgm_epsilon: Annotated[float, Field(ge=0)]
+    r_drop: Annotated[float, Field(ge=0)]
+    ema_decay: Fraction
+    layers: Annotated[int, Field(ge=1)] | None
+    teacher: Annotated[str, Field(min_length=1)] | None
+    teacher_weight: Annotated[float, Field(ge=0, le=1)]
+    temperature: Positive
     constrained: bool
     efficient: bool
     head_size: Annotated[int, Field(ge=2)]
@@ -116,6 +126,28 @@ class TrainParams(_Section):
         of = {"constrained": "softmax", "efficient": "global_pointer"}[str(info.field_name)]
         if on and info.data.get("head", of) != of:
             raise ValueError(f"goes with head {of}, not {info.data['head']}; set it to false")
+        return on
+
+    @field_validator("class_weights")
+    @classmethod
+    def _weighs_types(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        head = info.data.get("head", "")
+        if weights and not plugins.literal(HEADS, head, "WEIGHS_TYPES", default=True):
+            raise ValueError(f"goes with heads whose loss has parts for types, and {head}'s has none; set it to {{}}")
+        return weights
+
+    @field_validator("teacher")
+    @classmethod
+    def _outlives_the_stage(cls, teacher: str | None) -> str | None:
+        if teacher is not None and Path(os.path.normpath(teacher)) in (Path("models/tagger"), Path("models/export")):
+            raise ValueError("the stages write there themselves; name the model in the registry, or a copy")
+        return teacher
+
+    @field_validator("compile")
+    @classmethod
+    def _leaves_embeddings_alone(cls, on: bool, info: ValidationInfo) -> bool:
+        if on and info.data.get("fgm_epsilon"):
+            raise ValueError("does not go with fgm_epsilon, which reaches into the model; set it to false")
         return on
 
     @field_validator("head_size")

@@ -12,7 +12,7 @@ from clue_ner.errors import ArtifactError, ClueNerError
 from clue_ner.exporting.card import flat
 from clue_ner.params import load_params
 from clue_ner.tagger import CARD
-from clue_ner.tracking.registry import resolve_model, version_tags
+from clue_ner.tracking.registry import resolve_model, resolve_teacher, version_tags
 from clue_ner.tracking.replay import trained_by
 from clue_ner.tracking.sync import tags_of_training
 from clue_ner.training.run import describe
@@ -129,7 +129,8 @@ def _commit(root: Path, training: str) -> Finding:
 def _training(root: Path, recorded: str) -> Finding:
     """The fingerprint over params, data, backbone and code, calculated again from what is here."""
     try:
-        here = describe(root, load_params(root / "params.yaml"))["trained"]["fingerprint"]
+        params = load_params(root / "params.yaml")
+        here = describe(root, params, resolve_teacher(root, params.train.teacher))["trained"]["fingerprint"]
     except (ClueNerError, OSError) as error:
         return Finding(UNKNOWN, "training", f"{recorded[:12]}; cannot be derived here: {error}")
     if here != recorded:

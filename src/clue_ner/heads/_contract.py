@@ -5,12 +5,14 @@ from elsewhere, such as an ONNX graph. What is decoded is entities on units, sta
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
+from clue_ner.errors import ParamsError
 from clue_ner.schemes import OUTSIDE, Scheme, Span
 
 Scored = tuple[int, int, str, float]
@@ -55,15 +57,37 @@ class TagSequence:
 
 
 class EntityHead(nn.Module, ABC):
-    """States of units in, entities out. A head's module says ``READS_TAGS = False`` if it is no ``TaggingHead``."""
+    """States of units in, entities out.
+
+    A head's module says ``READS_TAGS = False`` if it is no ``TaggingHead``, and ``WEIGHS_TYPES = False`` if its loss
+    takes no ``class_weights``.
+    """
 
     unit_axes: tuple[int, ...] = (1,)
     """The axes of the logits that are units; axis 0 is the batch."""
+    class_axis: int | None = None
+    """The axis of the logits over which classes exclude each other; None: every logit is a yes or no of its own."""
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
         self.spec = spec
         self.dropout = nn.Dropout(spec.dropout)
+        self.class_weights: dict[str, float] = {}
+
+    def weigh(self, class_weights: Mapping[str, float]) -> None:
+        """Have types weigh so much in the loss, those not named 1; raises ParamsError for a type that is not there."""
+        if unknown := sorted(class_weights.keys() - set(self.spec.types)):
+            raise ParamsError(
+                f"params.yaml: train.class_weights: no type {', '.join(unknown)} in the corpus; "
+                f"there are {', '.join(self.spec.types)}"
+            )
+        self.class_weights = dict(class_weights)
+
+    def weights_of(self, classes: Sequence[str], like: Tensor) -> Tensor | None:
+        """The weights of ``classes``, which are types or ``O``, as ``like`` is; None if all weigh the same."""
+        if not self.class_weights:
+            return None
+        return like.new_tensor([self.class_weights.get(type_, 1.0) for type_ in classes])
 
     @abstractmethod
     def forward(self, states: Tensor) -> Tensor:
@@ -85,6 +109,26 @@ class EntityHead(nn.Module, ABC):
         """Which logits mean something for windows with ``mask`` [B, U]: a mask that broadcasts to them."""
         return mask[..., None]
 
+    def terms(self, mask: Tensor) -> Tensor | int:
+        """How many terms the loss is a mean of: the units, if no head says otherwise."""
+        return mask.sum()
+
+    def divergence(self, logits: Tensor, target: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
+        """How far ``logits`` are from saying what ``target`` says: a scalar, float32, a mean as the loss is one.
+
+        The Kullback-Leibler divergence of the distributions over classes, or of each yes or no, after all logits are
+        divided by ``temperature``; summed over what counts in windows with ``mask`` [B, U].
+        """
+        ours, wanted = logits.float() / temperature, target.float() / temperature
+        if self.class_axis is None:
+            yes = wanted.sigmoid() * (logsigmoid(wanted) - logsigmoid(ours))
+            apart = yes + (-wanted).sigmoid() * (logsigmoid(-wanted) - logsigmoid(-ours))
+        else:
+            ours, wanted = ours.log_softmax(self.class_axis), wanted.log_softmax(self.class_axis)
+            apart = (wanted.exp() * (wanted - ours)).sum(self.class_axis, keepdim=True)
+        summed: Tensor = apart.masked_fill(~self.counted(mask), 0.0).sum()
+        return summed / self.terms(mask)
+
     def decoded(self, windows: int, *found: Tensor) -> list[Decoded]:
         """What was found as entities of each of so many windows, in the order of ``found``.
 
@@ -102,6 +146,8 @@ class EntityHead(nn.Module, ABC):
 
 class TaggingHead(EntityHead):
     """A linear layer to the logits of each unit's tags, and the scheme to read entities from tags."""
+
+    class_axis = 2
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)

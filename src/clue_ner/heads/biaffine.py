@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy, gelu
 
 from clue_ner.heads import _span_matrix
 from clue_ner.heads._contract import Decoded, EntityHead, HeadSpec, Scored
+from clue_ner.schemes import OUTSIDE
 
 READS_TAGS = False
 RARE = 8.0
@@ -24,6 +25,7 @@ class Head(EntityHead):
     """Starts and ends of size ``head_size`` (D), a D x D form and a linear one for each of T + 1 classes."""
 
     unit_axes = (2, 3)
+    class_axis = 1
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)
@@ -48,7 +50,7 @@ class Head(EntityHead):
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross entropy, summed over all spans, a mean over the units of the batch.
 
-        Of two types on the same span, the one with the higher id is learned.
+        Of two types on the same span, the one with the higher id is learned. A weighed type's entities count so much.
         """
         mask = batch["unit_mask"]
         wanted = torch.zeros(len(mask), *logits.shape[2:], dtype=torch.long, device=logits.device)
@@ -58,7 +60,8 @@ class Head(EntityHead):
         )
         spans = self.counted(mask)[:, 0]
         scores = logits.permute(0, 2, 3, 1)[spans].float()
-        return cross_entropy(scores, wanted[spans], reduction="sum") / mask.sum()
+        weights = self.weights_of((OUTSIDE, *self.spec.types), scores)
+        return cross_entropy(scores, wanted[spans], weights, reduction="sum") / mask.sum()
 
     @torch.no_grad()
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from clue_ner.heads import _linear_chain
 from clue_ner.heads._contract import HeadSpec, TaggingHead, TagSequence
 
+WEIGHS_TYPES = False
 FORBIDDEN = -1e4
 
 
@@ -37,6 +38,10 @@ class Head(TaggingHead):
     def transition_parameters(self) -> list[nn.Parameter]:
         """The scores between, before and after tags."""
         return [self.transitions, self.start, self.end]
+
+    def terms(self, mask: Tensor) -> int:
+        """The windows."""
+        return len(mask)
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Negative log-likelihood of the gold tags, summed over a window and averaged over the batch."""

@@ -54,7 +54,8 @@ class Head(EntityHead):
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Su's loss for few positives among many: every entity scores above 0, every other span below.
 
-        log(1 + sum exp(other)) + log(1 + sum exp(-entity)), a mean over windows and types.
+        log(1 + sum exp(other)) + log(1 + sum exp(-entity)), a mean over windows and types; a weighed type's counts so
+        much.
         """
         scores = logits.float()
         gold = torch.zeros_like(scores, dtype=torch.bool)
@@ -62,7 +63,12 @@ class Head(EntityHead):
         other = self.counted(batch["unit_mask"]) & ~gold
         below = scores.masked_fill(~other, NOWHERE).flatten(2).logsumexp(-1)
         above = (-scores).masked_fill(~gold, NOWHERE).flatten(2).logsumexp(-1)
-        return (softplus(below) + softplus(above)).mean()
+        losses, weights = softplus(below) + softplus(above), self.weights_of(self.spec.types, scores)
+        return (losses if weights is None else losses * weights).mean()
+
+    def terms(self, mask: Tensor) -> int:
+        """The windows, as often as there are types."""
+        return len(mask) * len(self.spec.types)
 
     @torch.no_grad()
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:

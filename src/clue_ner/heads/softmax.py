@@ -24,9 +24,13 @@ class Head(TaggingHead):
         self._chain = (starts, matrix, ends) if spec.constrained else None
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross entropy, a mean over the units of the batch."""
+        """Cross entropy, a mean over the units of the batch; those in an entity of a weighed type count so much."""
         mask = batch["unit_mask"]
-        return cross_entropy(logits[mask].float(), batch["labels"][mask])
+        scores, labels = logits[mask].float(), batch["labels"][mask]
+        weights = self.weights_of([tag.partition("-")[2] for tag in self.spec.tags], scores)
+        if weights is None:
+            return cross_entropy(scores, labels)
+        return cross_entropy(scores, labels, weights, reduction="sum") / mask.sum()
 
     @torch.no_grad()
     def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:

@@ -32,13 +32,18 @@ class Head(EntityHead):
         return logits
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross entropy, summed over starts and ends, a mean over the units of the batch."""
+        """Binary cross entropy, summed over starts and ends, a mean over the units of the batch.
+
+        A weighed type's starts and ends count so much.
+        """
         mask = batch["unit_mask"]
         wanted = torch.zeros_like(logits, dtype=torch.float32)
         rows, types, starts, lasts = entity_cells(batch["entities"])
         wanted[rows, starts, types] = 1
         wanted[rows, lasts, len(self.spec.types) + types] = 1
-        return binary_cross_entropy_with_logits(logits[mask].float(), wanted[mask], reduction="sum") / mask.sum()
+        scores = logits[mask].float()
+        weights = self.weights_of(2 * self.spec.types, scores)
+        return binary_cross_entropy_with_logits(scores, wanted[mask], weights, reduction="sum") / mask.sum()
 
     @torch.no_grad()
     def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:

@@ -119,6 +119,16 @@ def resolve_model(root: Path, uri: str) -> Path:
             return _fetch(store, version)
 
 
+def resolve_teacher(root: Path, teacher: str | None) -> Path | None:
+    """The folder of the model that ``train.teacher`` names; a relative one begins at the repository's root.
+
+    Errors are as of ``resolve_model``.
+    """
+    if teacher is None or teacher.startswith("models:"):
+        return None if teacher is None else resolve_model(root, teacher)
+    return home_of(root) / Path(teacher).expanduser()
+
+
 def version_tags(root: Path, uri: str) -> dict[str, str]:
     """What the registry says of a version, such as ``corpus_fingerprint``; errors as of ``resolve_model``."""
     with waiting(PATIENT):

@@ -1,8 +1,8 @@
 """transformers' Trainer that goes on from a checkpoint to the very bytes it would have reached without a break.
 
 Trainer's own checkpoints lack the loss since the last log and are written in place; here a checkpoint has what
-training changes and nothing else: trainable weights, optimizer, scheduler, scaler, each process's random numbers and
-loss, the history, and the weights of the best epoch.
+training changes and nothing else: trainable weights and their average, optimizer, scheduler, scaler, each process's
+random numbers and loss, the history, and the weights of the best epoch.
 """
 
 import json
@@ -18,10 +18,12 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
 from clue_ner.training import distributed
+from clue_ner.training.average import Average
 from clue_ner.training.checkpoints import Checkpoints
 
 logger = logging.getLogger(__name__)
 
+AVERAGE = "average.safetensors"
 COST = 1 / 50
 """Share of a training that writing checkpoints can take."""
 
@@ -36,6 +38,7 @@ class Progress(Protocol):
         """Take the values that ``state`` gave."""
 
     kept: dict[str, Tensor]
+    average: Average | None
 
 
 class ResumingTrainer(Trainer):  # type: ignore[misc]
@@ -56,6 +59,8 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
             progress.load_state(made["progress"])
             if made["kept"]:
                 progress.kept = load_file(self.newest / made["kept"])
+            if progress.average is not None:
+                progress.average.load(load_file(self.newest / AVERAGE))
             logger.info("going on from %s", self.newest)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -73,6 +78,8 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
         weights = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
         save_file(_packed(weights), folder / "model.safetensors")
         kept = self._save_kept(folder, weights)
+        if self.progress.average is not None:
+            save_file(_packed(self.progress.average.weights), folder / AVERAGE)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
         torch.save(processes, folder / "processes.pt")

@@ -24,16 +24,18 @@ from clue_ner.artifacts import (
     sha256,
     write_checksums,
     write_json,
+    write_text,
 )
 from clue_ner.errors import CorpusError
 from clue_ner.evaluation.scores import micro
-from clue_ner.model import TaggerModel, load_encoder
+from clue_ner.model import TaggerModel
 from clue_ner.params import Params
-from clue_ner.tagger import CARD, FORMAT, Tagger, model_spec
+from clue_ner.tagger import CARD, FORMAT, Tagger
 from clue_ner.tagging.align import Aligner, load_tokenizer
 from clue_ner.tagging.encode import read_rows
-from clue_ner.training import device, distributed
+from clue_ner.training import device, distributed, start
 from clue_ner.training.checkpoints import Checkpoints
+from clue_ner.training.teacher import Teacher, identity
 from clue_ner.training.trainer import History, Validate, fine_tune
 
 logger = logging.getLogger(__name__)
@@ -42,10 +44,11 @@ CODE = ("heads", "tagging", "training", "model.py", "schemes.py", "tagger.py")
 """What of this package decides the weights: part of a training's fingerprint."""
 
 
-def describe(root: Path, params: Params) -> dict[str, Any]:
+def describe(root: Path, params: Params, teacher: Path | None = None) -> dict[str, Any]:
     """``tagger.json`` before training: the model's shape, and what it is made from, whose checksums are compared.
 
-    Raises ArtifactError if a file in data/ is missing or damaged.
+    ``teacher`` is the folder of the model that ``train.teacher`` names.
+    Raises ArtifactError if a file in data/ is missing or damaged, or the teacher is no model.
     """
     folders = {name: checked(root / "data" / name) for name in ("corpus", "backbone", "encoded")}
     corpus, tags = read_json(folders["corpus"] / "corpus.json"), read_tags(root)
@@ -55,6 +58,8 @@ def describe(root: Path, params: Params) -> dict[str, Any]:
         "backbone": read_json(folders["backbone"] / "source.json"),
         "params": used,
     }
+    if teacher is not None:
+        trained["teacher"] = {"name": params.train.teacher, "checksums": identity(teacher)}
     inputs = {
         **trained,
         "encoded": folder_fingerprint(folders["encoded"]),
@@ -88,12 +93,17 @@ def checkpoints_of(root: Path, params: Params, card: dict[str, Any]) -> Checkpoi
 
 
 def train(
-    root: Path, params: Params, card: dict[str, Any], tell: Callable[[History], None], checkpoints: Checkpoints
+    root: Path,
+    params: Params,
+    card: dict[str, Any],
+    tell: Callable[[History], None],
+    checkpoints: Checkpoints,
+    teacher: Path | None = None,
 ) -> History:
     """Fine-tune on data/encoded and write models/tagger; ``tell`` hears of every epoch as it ends.
 
     Goes on from the newest of ``checkpoints``. Of several processes, the leading one writes and tells.
-    Raises CorpusError if there is nothing to train on.
+    Raises CorpusError if there is nothing to train on, ArtifactError if the model in ``teacher`` is damaged or unlike.
     """
     from transformers import set_seed
     from transformers.utils.logging import disable_progress_bar
@@ -104,17 +114,14 @@ def train(
         raise CorpusError("data/encoded/train.arrow: no sentence to train on; add some to the corpus")
     if len(rows) < params.train.processes:
         raise CorpusError(f"data/encoded/train.arrow: {len(rows)} rows for train.processes {params.train.processes}")
-    backbone = root / "data/backbone"
     logger.info("training on %s", device.describe(params.train))
+    if levers := start.levers(params.train):
+        logger.info("with %s", levers)
+    pieces = root / "data/encoded/tokenizer"
+    taught_by = None if teacher is None else Teacher.load(teacher, card, pieces, params.train)
     set_seed(params.seed)
-    encoder = load_encoder(
-        backbone,
-        hidden_dropout_prob=params.train.dropout,
-        attention_probs_dropout_prob=params.train.attention_dropout,
-        _attn_implementation=device.attention(params.train.attention),
-    )
-    model = TaggerModel(encoder, model_spec(card, params.train.dropout))
-    tokenizer = load_tokenizer(root / "data/encoded/tokenizer")
+    model = start.build(root / "data/backbone", card, params.train)
+    tokenizer = load_tokenizer(pieces)
     aligner = Aligner(tokenizer, card["align"], card["window"], card["overlap"])
     with tempfile.TemporaryDirectory() as scratch:
         history = fine_tune(
@@ -127,10 +134,11 @@ def train(
             _validation(root / "data/corpus/valid.jsonl", aligner, card),
             tell,
             checkpoints,
+            taught_by,
         )
     card["trained"]["valid_micro_f1"] = summary(history)["valid_micro_f1"]
     if distributed.leads():
-        _save(model, card, root)
+        _save(model, card, root, params.train.layers)
     return history
 
 
@@ -154,13 +162,13 @@ def _validation(path: Path, aligner: Aligner, card: dict[str, Any]) -> Validate 
     return validate
 
 
-def _save(model: TaggerModel, card: dict[str, Any], root: Path) -> None:
+def _save(model: TaggerModel, card: dict[str, Any], root: Path, layers: int | None) -> None:
     from safetensors.torch import save_file
 
     with atomic_folder(root / "models/tagger") as folder:
         weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        shutil.copy(root / "data/backbone/config.json", folder)
+        write_text(folder / "config.json", start.config_json(root / "data/backbone", layers))
         shutil.copytree(root / "data/encoded/tokenizer", folder, dirs_exist_ok=True)
         write_json(folder / CARD, card)
         write_checksums(folder)

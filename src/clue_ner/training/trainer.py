@@ -1,24 +1,30 @@
 """transformers' Trainer with batches of like length, learning rates a part, and valid F1 after each epoch."""
 
+import contextlib
 import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainingArguments
 
-from clue_ner.errors import ParamsError
-from clue_ner.model import INPUTS, TaggerModel, collate
+from clue_ner.model import TaggerModel, collate
 from clue_ner.params import TrainParams
-from clue_ner.training import device, distributed
+from clue_ner.training import device, distributed, start
+from clue_ner.training.adversary import Adversary
+from clue_ner.training.average import Average
 from clue_ner.training.batches import EpochLoader, LengthBatches
 from clue_ner.training.checkpoints import Checkpoints
+from clue_ner.training.objective import TAUGHT, Objective
+from clue_ner.training.rates import parameter_groups
 from clue_ner.training.resuming import ResumingTrainer
+from clue_ner.training.teacher import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -68,27 +74,51 @@ def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
 
 
 class NerTrainer(ResumingTrainer):
-    """Fine-tunes a TaggerModel on encoded rows."""
+    """Fine-tunes a TaggerModel on encoded rows, with a teacher if there is one."""
 
     optimizer: Any
 
     def __init__(
-        self, model: TaggerModel, args: TrainingArguments, params: TrainParams, rows: Any, pad_id: int
+        self,
+        model: TaggerModel,
+        args: TrainingArguments,
+        params: TrainParams,
+        rows: Any,
+        pad_id: int,
+        teacher: Teacher | None = None,
     ) -> None:
         types = model.head.spec.types
         super().__init__(
             model=model, args=args, train_dataset=rows, data_collator=lambda batch: collate(batch, pad_id, types)
         )
-        self.params = params
+        self.params, self.teacher = params, teacher
+        self.objective = Objective(model.head, params)
+        embeddings = model.encoder.get_input_embeddings()
+        self.adversary = Adversary(embeddings, params.fgm_epsilon) if params.fgm_epsilon else None
         self.model_accepts_loss_kwargs = False
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """The head's loss on a batch."""
-        logits = model(**{name: inputs[name] for name in INPUTS})
-        loss: Tensor = self.model.head.loss(logits, inputs)
+        """The objective on a batch."""
+        loss, logits = self.objective(model, inputs)
         return (loss, logits) if return_outputs else loss
+
+    def training_step(self, model: Any, inputs: Mapping[str, Tensor], *others: Any, **named: Any) -> Tensor:
+        """The gradient of a batch, and of the same batch attacked; the loss is that before the attack."""
+        if self.teacher is not None:
+            with self.accelerator.autocast():
+                inputs = {**inputs, TAUGHT: self.teacher.logits(inputs, self.args.device)}
+        step = partial(super().training_step, model, inputs, *others, **named)
+        loss: Tensor
+        if self.adversary is None:
+            loss = step()
+        else:
+            with self.adversary.watching():
+                loss = step()
+            with self.adversary.attacking():
+                step()
+        return loss
 
     def get_train_dataloader(self) -> EpochLoader:
         """Batches of like length; their order is a function of seed and epoch."""
@@ -113,52 +143,17 @@ class NerTrainer(ResumingTrainer):
         return self.optimizer
 
 
-def freeze(model: TaggerModel, params: TrainParams) -> None:
-    """Keep the word embeddings as pretrained; with ``freeze_layers`` the lowest layers and all below them too.
-
-    A frozen layer has no dropout, and no gradient is computed in it.
-    Raises ParamsError if the encoder has not so many layers.
-    """
-    if params.freeze_embeddings:
-        model.encoder.get_input_embeddings().weight.requires_grad_(False)
-    if not params.freeze_layers:
-        return
-    layers = model.encoder.config.num_hidden_layers
-    if params.freeze_layers > layers:
-        raise ParamsError(
-            f"params.yaml: train.freeze_layers: {params.freeze_layers}, and the encoder has {layers} layers"
-        )
-    stack = next(m for m in model.encoder.modules() if isinstance(m, nn.ModuleList) and len(m) == layers)
-    for module in (model.encoder.embeddings, *stack[: params.freeze_layers]):
-        module.requires_grad_(False)
-        for dropout in module.modules():
-            if isinstance(dropout, nn.Dropout):
-                dropout.p = 0.0
-
-
-def parameter_groups(model: TaggerModel, params: TrainParams) -> list[dict[str, Any]]:
-    """The trainable parameters by learning rate and weight decay."""
-    pretrained = model.encoder_parameters()
-    transitions = {id(parameter) for parameter in model.head.transition_parameters()}
-    groups: dict[tuple[float, float], list[Any]] = {}
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        factor = params.head_lr_factor
-        if name in pretrained:
-            factor = 1.0
-        elif id(parameter) in transitions:
-            factor = params.transition_lr_factor
-        decay = params.weight_decay if parameter.ndim > 1 and id(parameter) not in transitions else 0.0
-        groups.setdefault((params.lr * factor, decay), []).append(parameter)
-    return [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
-
-
 class Epochs(TrainerCallback):  # type: ignore[misc]
     """After each epoch: valid scores, one line, the history, and the weights if they are the best so far."""
 
-    def __init__(self, params: TrainParams, validate: Validate | None, tell: Callable[[History], None]) -> None:
-        self.params, self.validate, self.tell = params, validate, tell
+    def __init__(
+        self,
+        params: TrainParams,
+        validate: Validate | None,
+        tell: Callable[[History], None],
+        average: Average | None = None,
+    ) -> None:
+        self.params, self.validate, self.tell, self.average = params, validate, tell, average
         self.history = History()
         self.kept: dict[str, Tensor] = {}
         """the weights of the best epoch"""
@@ -185,7 +180,8 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
         """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
         if logs and "loss" in logs:
-            self._finish(control, logs["loss"], others["model"])
+            with self.average.in_place() if self.average else contextlib.nullcontext():
+                self._finish(control, logs["loss"], others["model"])
 
     def _finish(self, control: Any, loss: float, model: TaggerModel) -> None:
         epoch = len(self.history.epochs) + 1
@@ -242,19 +238,22 @@ def fine_tune(
     validate: Validate | None,
     tell: Callable[[History], None],
     checkpoints: Checkpoints | None = None,
+    teacher: Teacher | None = None,
 ) -> History:
     """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain.
 
     With ``checkpoints``, it goes on from the newest of them.
     """
-    freeze(model, params)
-    device.suit(model, model.encoder)
-    trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id)
-    epochs = Epochs(params, validate, tell)
+    start.prepare(model, params)
+    trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id, teacher)
+    average = Average(model, params.ema_decay) if params.ema_decay else None
+    epochs = Epochs(params, validate, tell, average)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     if sys.stderr.isatty():
         trainer.add_callback(ProgressBar())
+    if average is not None:
+        trainer.add_callback(average)
     trainer.add_callback(epochs)
     if checkpoints is not None:
         trainer.use(checkpoints, params.checkpoint_seconds, epochs)

@@ -1,0 +1,52 @@
+"""An exponential moving average of the weights, scored and kept in their place (Tarvainen and Valpola 2017)."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+
+class Average(TrainerCallback):  # type: ignore[misc]
+    """After step t of training, average = d × average + (1 − d) × weights, with d = min(decay, (1 + t) / (10 + t)).
+
+    It begins at the weights before the first step; the rising d, as TensorFlow's, soon forgets those.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model, self.decay = model, decay
+        self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        """by the names of the trainable parameters"""
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Go on from ``weights``."""
+        for name, value in self.weights.items():
+            value.copy_(weights[name])
+
+    @torch.no_grad()
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Take in what the optimizer has just made."""
+        step = state.global_step
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, parameter in self._parameters():
+            self.weights[name].lerp_(parameter, 1 - decay)
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Give the model the average until the block ends."""
+        weights = {name: p.detach().clone() for name, p in self._parameters()}
+        self._fill(self.weights)
+        try:
+            yield
+        finally:
+            self._fill(weights)
+
+    def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, p) for name, p in self.model.named_parameters() if name in self.weights)
+
+    @torch.no_grad()
+    def _fill(self, weights: Mapping[str, Tensor]) -> None:
+        for name, parameter in self._parameters():
+            parameter.copy_(weights[name])

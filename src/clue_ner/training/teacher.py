@@ -1,0 +1,78 @@
+"""A trained tagger whose logits a smaller one learns from (knowledge distillation)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clue_ner.artifacts import CHECKSUMS, read_json, sha256
+from clue_ner.errors import ArtifactError
+from clue_ner.model import INPUTS
+from clue_ner.params import TrainParams
+from clue_ner.tagger import CARD, Tagger
+from clue_ner.training import device
+
+SHARED = ("head", "align", "scheme", "types", "tags", "window", "overlap")
+"""What of their cards must be the same, for logits to mean the same."""
+TOKENIZER = "tokenizer.json"
+
+
+class Teacher:
+    """Gives logits of batches: no dropout, no gradient, and no part in what is trained or saved."""
+
+    def __init__(self, tagger: Tagger, params: TrainParams) -> None:
+        self.model = tagger.model.requires_grad_(False)
+        self.model.encoder.set_attn_implementation(device.attention(params.attention))
+        device.suit(self.model, self.model.encoder)
+
+    @classmethod
+    def load(cls, folder: Path, card: Mapping[str, Any], tokenizer: Path, params: TrainParams) -> "Teacher":
+        """The model in ``folder``, for a student of ``card`` whose tokens the files in ``tokenizer`` make.
+
+        Raises ArtifactError if it is no model of this project, damaged, or reads or says other things than the student.
+        """
+        tagger = Tagger.load(folder)
+        unlike = [
+            f"{name} (teacher {_short(tagger.card[name])}, student {_short(card[name])})"
+            for name in SHARED
+            if tagger.card[name] != card[name]
+        ]
+        if sha256(model_folder(folder) / TOKENIZER) != sha256(tokenizer / TOKENIZER):
+            unlike.append("the tokenizer's vocabulary")
+        if unlike:
+            raise ArtifactError(
+                f"train.teacher: {params.teacher}: its logits do not fit, as it differs in {'; '.join(unlike)}; "
+                "name a teacher trained with the same head, tagging, corpus types and tokenizer, or train one"
+            )
+        return cls(tagger, params)
+
+    @torch.no_grad()
+    def logits(self, batch: Mapping[str, Tensor], place: torch.device) -> Tensor:
+        """The teacher's logits of a batch, as its head gives them, on the device ``place``."""
+        self.model.to(place)
+        logits: Tensor = self.model(**{name: batch[name].to(place) for name in INPUTS})
+        return logits.float()
+
+
+def identity(folder: Path) -> dict[str, Any]:
+    """The checksums of a teacher's files, which decide what it says; raises ArtifactError if there is no model."""
+    found: dict[str, Any] = read_json(model_folder(folder) / CHECKSUMS)
+    return found
+
+
+def model_folder(folder: Path) -> Path:
+    """Where in ``folder`` a model is: there, or in its ``tagger/``; raises ArtifactError if in neither."""
+    for place in (folder, folder / "tagger"):
+        if (place / CARD).is_file():
+            return place
+    raise ArtifactError(
+        f"train.teacher: {folder}: no model (wanted {CARD} there); name a folder that export wrote, or "
+        "models:/NAME@ALIAS of the registry"
+    )
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"
