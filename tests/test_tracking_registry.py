@@ -21,7 +21,7 @@ from tracking_repository import (
 
 from clue_ner.artifacts import read_json, verify_checksums
 from clue_ner.errors import TrackingError
-from clue_ner.tracking import Version, champion_path, register, resolve_model
+from clue_ner.tracking import Version, champion_path, register, resolve_model, resolve_teacher
 from clue_ner.tracking.registry import gate, kept_for_later
 
 
@@ -195,6 +195,7 @@ def test_registry_resolve_model_gives_the_registered_files(tmp_path: Path) -> No
     assert champion_path(tmp_path, "clue-ner") == resolve_model(tmp_path, "models:/clue-ner/1")
     assert champion_path(tmp_path, "other") is None
     assert resolve_model(tmp_path, "models/tagger") == Path("models/tagger")
+    assert resolve_teacher(tmp_path, "models:/clue-ner/2") == resolve_model(tmp_path, "models:/clue-ner/2")
 
 
 @pytest.mark.parametrize(

@@ -30,4 +30,4 @@ def use_bytes(model: nn.Module) -> None:
     for module in model.modules():
         for name, child in module.named_children():
             if type(child) is nn.Dropout:
-                setattr(module, name, ByteDropout(child.p))
+                setattr(module, name, ByteDropout(child.p).train(child.training))
