@@ -10,7 +10,7 @@ import click
 
 import clue_ner
 from clue_ner.cli_experiments import results
-from clue_ner.errors import ArtifactError, ClueNerError, CorpusError
+from clue_ner.errors import ArtifactError, ClueNerError, CorpusError, keep_secrets
 from clue_ner.repository import repository
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Program(click.Group):
     """A group of commands that end with ``error: …`` and status 1 if they cannot do their work, and 130 on Ctrl-C."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a broken pipe is left to click, which ends quietly."""
+        """Run the command; a broken pipe is left to click, which ends quietly. No secret goes to stderr."""
+        keep_secrets("stderr")
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from clue_ner import plugins
-from clue_ner.errors import ParamsError
+from clue_ner.errors import ParamsError, redact
 from clue_ner.schemes import ALIASES, SCHEMES
 
 
@@ -249,6 +249,8 @@ def parse_params(raw: Any, where: str) -> Params:
         params = Params.model_validate(raw)
     except ValidationError as error:
         problems = [_problem(detail) for detail in error.errors()] + problems
+    else:
+        problems += _secrets(params.model_dump())
     if not problems:
         return params
     raise ParamsError(f"{where}: {len(problems)} wrong\n" + "\n".join(f"  {line}" for line in problems))
@@ -281,9 +283,20 @@ def _problem(detail: Any) -> str:
     return f"{key}: {message}, found {_short(detail['input'])}"
 
 
+def _secrets(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """The values that hold a password or a token: params are committed, recorded and published."""
+    problems = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            problems += _secrets(value, f"{prefix}{name}.")
+        elif isinstance(value, str) and redact(value) != value:
+            problems.append(f"{prefix}{name}: holds a password or token; params are recorded, so keep it elsewhere")
+    return problems
+
+
 def _short(value: Any) -> str:
     """A value as a message shows it: aliases of aliases in YAML can stand for more than memory holds."""
     try:
-        return _SHORT.repr(value)
+        return redact(_SHORT.repr(value))
     except ValueError:
         return "a number of thousands of digits"

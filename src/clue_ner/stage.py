@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from clue_ner.errors import ClueNerError
+from clue_ner.errors import ClueNerError, keep_secrets
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -43,7 +43,8 @@ def is_disk_full(error: Exception) -> bool:
 
 
 def prepare() -> None:
-    """Set what libraries read when they are imported; our own log lines go to stderr."""
+    """Set what libraries read when they are imported; our own log lines go to stderr; secrets to neither stream."""
+    keep_secrets("stdout", "stderr")
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     handler = logging.StreamHandler()

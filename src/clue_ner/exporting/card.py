@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from clue_ner.errors import redact
 from clue_ner.exporting import onnx
 from clue_ner.heads import reads_tags
 
@@ -40,7 +41,7 @@ def render(
         "## Training",
         _training(tagger, train),
     )
-    return f"---\n{_front_matter(tagger, scores)}\n---\n\n" + "\n\n".join(sections) + "\n"
+    return redact(f"---\n{_front_matter(tagger, scores)}\n---\n\n" + "\n\n".join(sections) + "\n")
 
 
 def _front_matter(tagger: dict[str, Any], scores: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What a training did, written to disk as it happens: one file of JSON lines a training, which MLflow is fed from.
 
 Each line is flushed to the disk before the call returns, so whatever was said survives a kill and a dead server.
+Secrets are left out here, and so MLflow never gets them.
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 from filelock import FileLock
 
 from clue_ner.artifacts import home_of, write_text
+from clue_ner.errors import redact
 from clue_ner.tracking import provenance
 
 
@@ -72,7 +74,7 @@ class Journal:
         """Keep a copy of a text or a file under ``name``, in the place of an earlier one of that name."""
         target = self.files / name
         if isinstance(content, str):
-            write_text(target, content)
+            write_text(target, redact(content))
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -113,7 +115,7 @@ class Journal:
 
     def _append(self, kind: str, **entry: Any) -> None:
         """Add a line, in place of one that was left half-written by a kill."""
-        line = json.dumps({"kind": kind, "time": time.time_ns() // 1_000_000, **entry}, ensure_ascii=True)
+        line = redact(json.dumps({"kind": kind, "time": time.time_ns() // 1_000_000, **entry}, ensure_ascii=True))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".write.lock")), self.path.open("ab+") as stream:
             stream.seek(0)
