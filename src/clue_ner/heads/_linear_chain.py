@@ -4,6 +4,7 @@ Letters: B batch, U units, L labels. Windows begin at unit 0; what is returned b
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,20 +21,18 @@ def viterbi(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats
     ``emissions`` are [B, U, L], ``lengths`` [B] from 1 to U, ``transitions`` [L, L] from-to, -inf where forbidden.
     """
     batch, units, size = emissions.shape
-    arriving = np.ascontiguousarray(transitions.T)
-    best, origins = np.empty_like(emissions), np.empty(emissions.shape, dtype=np.int64)
-    best[:, 0] = start + emissions[:, 0]
+    best = np.ascontiguousarray(emissions.transpose(1, 2, 0))  # windows last: NumPy is slow on rows of L
+    best[0] += start[:, None]
+    scores = np.empty((size, size, batch))
     for i in range(1, units):
-        scores = best[:, i - 1, None] + arriving
-        scores.argmax(-1, out=origins[:, i])
-        best[:, i] = scores.max(-1) + emissions[:, i]
-    origins[np.arange(units) >= lengths[:, None]] = np.arange(size)  # beyond its end, a window stays where it is
-    rows = np.arange(batch)
+        np.add(best[i - 1, :, None], transitions[..., None], out=scores)
+        best[i] += scores.max(0)
     labels = np.empty((batch, units), dtype=np.int64)
-    label = (best[rows, lengths - 1] + end).argmax(-1)
+    label = (best[lengths - 1, :, np.arange(batch)] + end).argmax(-1)
     for i in range(units - 1, 0, -1):
         labels[:, i] = label
-        label = origins[rows, i, label]
+        origin = (best[i - 1] + transitions[:, label]).argmax(0)
+        label = np.where(i < lengths, origin, label)  # beyond its end, a window stays where it is
     labels[:, 0] = label
     return labels
 
@@ -51,38 +50,61 @@ class Posterior:
 
 
 def posterior(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats, end: Floats) -> Posterior:
+    """All that training wants of the sums forwards and backwards; arguments are as in ``viterbi``."""
+    sums = _forwards_backwards(emissions, lengths, start, transitions, end)
+    ahead = sums.before * sums.own
+    stop = np.exp(end - end.max())
+    ended = np.maximum(ahead[np.arange(len(lengths)), lengths - 1] @ stop, TINY)
+    tops = emissions.max(-1)
+    steps = (np.log(sums.scales[:, :-1]) + transitions.max() + tops[:, 1:]) * sums.inside[:, 1:]
+    log_partition = start.max() + tops[:, 0] + steps.sum(-1) + np.log(ended) + end.max()
+    move = np.exp(transitions - transitions.max())
+    moves = move * ((ahead / sums.scales[..., None])[:, :-1].swapaxes(1, 2) @ sums.behind[:, 1:])
+    return Posterior(log_partition, sums.before * sums.behind, moves)
+
+
+def marginals(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats, end: Floats) -> Floats:
+    """The posterior's ``marginals`` [B, U, L] alone, which is all that tagging wants."""
+    sums = _forwards_backwards(emissions, lengths, start, transitions, end)
+    return sums.before * sums.behind
+
+
+class _Sums(NamedTuple):
+    """Scaled sums for each unit and label [B, U, L], over all that can come before it and from it on."""
+
+    own: Floats
+    before: Floats
+    behind: Floats
+    """with the unit's own score, and scaled so that with ``before`` it makes the marginals; 0 beyond the end"""
+    scales: Floats
+    """[B, U]: what a unit's sums forwards were divided by"""
+    inside: npt.NDArray[np.bool_]
+    """[B, U]: whether the window has the unit"""
+
+
+def _forwards_backwards(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats, end: Floats) -> _Sums:
     """Sums forwards and backwards (Rabiner 1989); the marginals are the log partition's derivatives.
 
-    Every step is scaled to a sum of one, so that nothing overflows. Arguments are as in ``viterbi``.
+    Every step is scaled to a sum of one, so that nothing overflows. Both directions are taken in one go: backwards is
+    forwards over the mirrored window with the transitions the other way round.
     """
-    units = emissions.shape[1]
-    tops = emissions.max(-1, keepdims=True)
-    own = np.exp(emissions - tops)
-    tables = (start, transitions, end)
-    highest = [table.max() for table in tables]
-    begin, move, stop = (np.exp(table - high) for table, high in zip(tables, highest))
+    batch, units, size = emissions.shape
+    own = np.exp(emissions - emissions.max(-1, keepdims=True))
+    begin, move, stop = (np.exp(table - table.max()) for table in (start, transitions, end))
     positions = np.arange(units)
     mirrored = lengths[:, None] - 1 - positions
     inside = mirrored >= 0
     order = np.where(inside, mirrored, positions)[..., None]
-    before, scales = _sums(begin, move, own)
-    after, _ = _sums(stop, np.ascontiguousarray(move.T), np.take_along_axis(own, order, 1))
-    ahead, behind = before * own, own * np.take_along_axis(after, order, 1)
-    totals = np.maximum((before * behind).sum(-1, keepdims=True), TINY)
-    behind *= inside[..., None] / totals
-    ended = np.maximum(ahead[np.arange(len(lengths)), lengths - 1] @ stop, TINY)
-    steps = np.log(scales[:, :-1]) + highest[1] + tops[:, 1:, 0]
-    log_partition = highest[0] + tops[:, 0, 0] + (steps * inside[:, 1:]).sum(-1) + np.log(ended) + highest[2]
-    moves = move * ((ahead / scales[..., None])[:, :-1].swapaxes(1, 2) @ behind[:, 1:])
-    return Posterior(log_partition, before * behind, moves)
-
-
-def _sums(first: Floats, move: Floats, own: Floats) -> tuple[Floats, Floats]:
-    """For each unit and label [B, U, L] the scaled sum over all that can come before it; the scales [B, U]."""
-    sums, scales = np.empty_like(own), np.ones(own.shape[:2])
-    sums[:, 0] = first
-    for i in range(1, own.shape[1]):
-        step = sums[:, i - 1] * own[:, i - 1]
-        scales[:, i - 1] = np.maximum(step.sum(-1), TINY)
-        sums[:, i] = (step / scales[:, i - 1, None]) @ move
-    return sums, scales
+    both = np.stack([own, np.take_along_axis(own, order, 1)])
+    arriving = np.stack([move, move.T])
+    sums, scales = np.empty((units, 2, batch, size)), np.empty((units, 2, batch, 1))
+    sums[0] = np.stack([begin, stop])[:, None]
+    scales[-1] = 1
+    for i in range(1, units):
+        step = sums[i - 1] * both[:, :, i - 1]
+        scales[i - 1] = np.maximum(step.sum(-1, keepdims=True), TINY)
+        np.matmul(step / scales[i - 1], arriving, out=sums[i])
+    before, after = sums.transpose(1, 2, 0, 3)
+    behind = own * np.take_along_axis(after, order, 1)
+    behind *= inside[..., None] / np.maximum((before * behind).sum(-1, keepdims=True), TINY)
+    return _Sums(own, before, behind, scales[:, 0, :, 0].T, inside)

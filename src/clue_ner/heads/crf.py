@@ -71,7 +71,7 @@ class Head(TaggingHead):
         lengths = mask.sum(-1)
         arrays = _arrays(logits, lengths, *self._masked(logits, -torch.inf))
         paths = _linear_chain.viterbi(*arrays)
-        probabilities = _linear_chain.posterior(*arrays).marginals
+        probabilities = _linear_chain.marginals(*arrays)
         scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
         return self.sequences(paths, scores, lengths)
 

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from clue_ner.heads import _linear_chain
 from clue_ner.heads._contract import HeadSpec, TaggingHead, TagSequence
+from clue_ner.heads._linear_chain import Floats
 
 
 class Head(TaggingHead):
@@ -20,8 +21,10 @@ class Head(TaggingHead):
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)
-        matrix, starts, ends = (np.where(table, 0.0, -np.inf) for table in spec.scheme.transitions(spec.tags))
-        self._chain = (starts, matrix, ends) if spec.constrained else None
+        self._chain: tuple[Floats, Floats, Floats] | None = None
+        if spec.constrained:
+            matrix, starts, ends = (np.where(table, 0.0, -np.inf) for table in spec.scheme.transitions(spec.tags))
+            self._chain = starts, matrix, ends
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross entropy, a mean over the units of the batch; those in an entity of a weighed type count so much."""
