@@ -3,9 +3,18 @@ from pathlib import Path
 import onnx as onnx_library
 import pytest
 import torch
+from onnx import numpy_helper
 from tiny import TAGS, tiny_tagger_folder
 from torch import Tensor
-from transformers import BertConfig, BertModel
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    ElectraConfig,
+    PretrainedConfig,
+    RobertaConfig,
+)
 
 from clue_ner.errors import ArtifactError
 from clue_ner.exporting import onnx
@@ -100,20 +109,64 @@ def test_onnx_int8_stores_matrices_and_embeddings_as_bytes(tmp_path: Path) -> No
     graph = onnx_library.load(tmp_path / "model.int8.onnx").graph
     large = {i.name: i.data_type for i in graph.initializer if len(i.raw_data) > 4000 and "LSTM" not in i.name}
     assert len(large) >= 14
-    assert set(large.values()) == {onnx_library.TensorProto.UINT8}
+    assert set(large.values()) == {onnx_library.TensorProto.INT8, onnx_library.TensorProto.UINT8}
+    values = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    matrices = [values[node.input[1]] for node in graph.node if node.op_type == "MatMulInteger"]
+    assert {matrix.dtype.name for matrix in matrices} == {"int8"}
+    assert {abs(matrix.astype(int)).max() for matrix in matrices} == {64}
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert sizes["model.int8.onnx"] < 0.4 * sizes["model.onnx"]
 
 
-def test_onnx_int8_keeps_matrices_with_wide_inputs_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = network("crf", "characters_over_pieces")
-    for widest, quantised in ((onnx.WIDEST, 2 * 6 + 2), (0.0, 0)):
+def test_onnx_int8_multiplies_wide_channels_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network("crf", "characters_over_pieces", size=64)
+    with torch.no_grad():
+        model.encoder.encoder.layer[1].intermediate.dense.weight[3] *= 1000
+        model.encoder.encoder.layer[1].output.dense.weight *= 10
+        model.encoder.encoder.layer[1].output.dense.weight[:, 3] /= 1000
+    columns = batch(4, 20, 30)
+    with torch.inference_mode():
+        wanted = model(**{name: columns[name] for name in INPUTS})[columns["unit_mask"]]
+    distances, products = [], []
+    for widest in (onnx.WIDEST, float("inf")):
         monkeypatch.setattr(onnx, "WIDEST", widest)
         onnx.write(model, tmp_path)
+        logits = onnx.scorer(tmp_path / "model.int8.onnx", threads=1)(columns)[columns["unit_mask"]]
+        distances.append((logits - wanted).abs().mean())
         kinds = [node.op_type for node in onnx_library.load(tmp_path / "model.int8.onnx").graph.node]
-        assert kinds.count("MatMulInteger") == quantised
-        assert "DequantizeLinear" in kinds
+        products.append((kinds.count("MatMulInteger"), kinds.count("MatMul")))
+    assert products == [(2 * 6 + 2, 1), (2 * 6 + 2, 0)]
+    assert distances[0] < 0.3 * distances[1]
     assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_onnx_graphs_have_fused_operators_and_leave_the_model_as_it_was(tmp_path: Path) -> None:
+    model = network("softmax", "characters", attention="sdpa")
+    onnx.write(model, tmp_path)
+    assert model.encoder.config._attn_implementation == "sdpa"
+    for name in ("model.onnx", "model.int8.onnx"):
+        kinds = [node.op_type for node in onnx_library.load(tmp_path / name).graph.node]
+        assert (kinds.count("MultiHeadAttention"), kinds.count("BiasGelu")) == (2, 2)
+        assert {"Erf", "Softmax", "SkipLayerNormalization"}.isdisjoint(kinds)
+
+
+@pytest.mark.parametrize("config", [RobertaConfig, ElectraConfig, DistilBertConfig])
+def test_onnx_gives_torchs_logits_of_other_encoders(tmp_path: Path, config: type[PretrainedConfig]) -> None:
+    torch.manual_seed(0)
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
+    if config is DistilBertConfig:
+        sizes = {"n_layers": 2, "n_heads": 2, "dim": 16, "hidden_dim": 32}
+    encoder = AutoModel.from_config(config(vocab_size=4000, max_position_embeddings=100, pad_token_id=0, **sizes))
+    spec = ModelSpec("crf", "characters_over_pieces", "BIO", tuple(SCHEMES["BIO"].tags(["a"])), 6)
+    model = TaggerModel(encoder, spec).eval()
+    onnx.write(model, tmp_path)
+    exact = onnx.scorer(tmp_path / "model.onnx", threads=1)
+    for shape in SHAPES:
+        columns = batch(*shape)
+        with torch.inference_mode():
+            wanted = model(**{name: columns[name] for name in INPUTS})
+        counted = columns["unit_mask"]
+        torch.testing.assert_close(exact(columns)[counted], wanted[counted], atol=1e-5, rtol=0)
 
 
 def test_onnx_scorer_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:

@@ -4,10 +4,14 @@ The graph takes the columns of ``clue_ner.model.INPUTS`` that the network uses (
 rows, tokens and units) and gives the head's ``logits``. Decoding stays in Python: it is the head's.
 """
 
+import contextlib
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,37 +21,46 @@ from clue_ner.tagger import Scorer
 
 MODEL, INT8 = "model.onnx", "model.int8.onnx"
 OPSET = 17
-WIDEST = 100.0
-"""If a matrix's input spans more standard deviations than this, int8's 255 steps leave too little of most values."""
+WIDEST = 40.0
+"""If a channel of a matrix's input spans more standard deviations than this, zero included, int8's 255 steps leave too
+little of all others: it is multiplied apart."""
+SLOW = ["SkipLayerNormFusion"]
+"""Fusions that ONNX Runtime is kept from: on a processor this one takes several times as long as what it replaces."""
 
 
 def write(model: TaggerModel, folder: Path) -> None:
     """Write ``model.onnx`` and ``model.int8.onnx`` into ``folder``; ``model`` is on the processor, in eval mode.
 
+    Attention and GELU are ONNX Runtime's own operators where its optimiser knows the encoder's.
+
     int8 is dynamic: matrices and embedding tables are stored as eight bits (matrices with a scale for each column),
-    activations are quantised as they come, and the LSTM, norms and softmax stay float32, as do matrices whose input is
-    wider than ``WIDEST``. The eight bits are unsigned: processors without VNNI add up signed weights in sixteen bits,
-    which overflow.
+    activations are quantised as they come, and attention, the LSTM, norms and softmax stay float32, as do the channels
+    of a matrix's input that are wider than ``WIDEST``. Weights are signed and have seven bits: processors without VNNI
+    add up products in sixteen bits, which eight would overflow, and those with VNNI are fast with signed ones alone.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
     folder.mkdir(parents=True, exist_ok=True)
-    traced = folder / "traced.onnx"
-    _trace(model, traced)
-    quant_pre_process(traced, folder / MODEL, skip_symbolic_shape=True)
-    traced.unlink()
-    wide = _wide(model)
-    nodes = [node.name for node in onnx.load(folder / MODEL, load_external_data=False).graph.node]
-    quantize_dynamic(
-        folder / MODEL,
-        folder / INT8,
-        op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-        nodes_to_exclude=[name for name in nodes if name.strip("/").replace("/", ".").rpartition(".")[0] in wide],
-        per_channel=True,
-        weight_type=QuantType.QUInt8,
-    )
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        traced, split = Path(work) / "traced.onnx", Path(work) / "split.onnx"
+        _trace(model, traced)
+        _fuse(traced, folder / MODEL, model.encoder.config)
+        graph = onnx.load(folder / MODEL)
+        apart = _split(graph.graph, _wide(model))
+        add_pre_process_metadata(graph)
+        onnx.save(graph, split)
+        quantize_dynamic(
+            split,
+            folder / INT8,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            nodes_to_exclude=apart,
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
 
 
 def scorer(path: Path, threads: int) -> Scorer:
@@ -62,7 +75,9 @@ def scorer(path: Path, threads: int) -> Scorer:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+        )
     except Exception as error:  # ONNX Runtime's errors have no class in common
         reason = str(error).partition("\n")[0]
         raise ArtifactError(f"{path}: no ONNX graph that can be run ({reason}); run `dvc repro export`") from None
@@ -76,8 +91,8 @@ def scorer(path: Path, threads: int) -> Scorer:
 
 
 def _trace(model: TaggerModel, path: Path) -> None:
-    """By TorchScript: torch.export makes an LSTM's number of steps a constant."""
-    with warnings.catch_warnings():
+    """By TorchScript: torch.export makes an LSTM's number of steps a constant. Eager attention is what can be fused."""
+    with warnings.catch_warnings(), _eager_attention(model.encoder):
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
@@ -94,16 +109,40 @@ def _trace(model: TaggerModel, path: Path) -> None:
         )
 
 
-def _wide(model: TaggerModel) -> set[str]:
-    """Names of the linear layers whose input, for random tokens, is wider than ``WIDEST``.
+@contextlib.contextmanager
+def _eager_attention(encoder: Any) -> Iterator[None]:
+    before = encoder.config._attn_implementation
+    encoder.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        encoder.set_attn_implementation(before)
+
+
+def _fuse(traced: Path, path: Path, config: Any) -> None:
+    """Write the graph with the operators that ONNX Runtime has for parts of an encoder of the BERT family."""
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    options = FusionOptions("bert")
+    options.use_multi_head_attention = True
+    options.enable_embed_layer_norm = options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False
+    heads, size = config.num_attention_heads, config.hidden_size
+    optimize_model(str(traced), "bert", heads, size, options, opt_level=0).save_model_to_file(str(path))
+
+
+def _wide(model: TaggerModel) -> dict[str, list[int]]:
+    """The channels of linear layers' inputs that are, for random tokens, wider than ``WIDEST``, by the layer's name.
 
     A few dimensions of BERTs run far out of scale (Bondarenko et al. 2021), whatever the text is.
     """
-    widths: dict[str, float] = {}
+    channels: dict[str, list[int]] = {}
 
     def note(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
         def hook(_: nn.Module, inputs: tuple[Tensor]) -> None:
-            widths[name] = float((inputs[0].max() - inputs[0].min()) / inputs[0].std())
+            states = inputs[0].flatten(0, -2)
+            widths = (states.amax(0).clamp(min=0) - states.amin(0).clamp(max=0)) / states.std()
+            channels[name] = (widths > WIDEST).nonzero().flatten().tolist()
 
         return hook
 
@@ -113,7 +152,39 @@ def _wide(model: TaggerModel) -> set[str]:
         model(*_sample(model, (32,) * 8))
     for hook in hooks:
         hook.remove()
-    return {name for name, width in widths.items() if width > WIDEST}
+    return {name: those for name, those in channels.items() if those}
+
+
+def _split(graph: Any, wide: dict[str, list[int]]) -> list[str]:
+    """Multiply ``wide`` channels apart, in matrix products that stay as they are; returns the names of these."""
+    from onnx import helper, numpy_helper
+
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    apart = []
+    nodes = []
+    for node in graph.node:
+        channels = wide.get(node.name.strip("/").replace("/", ".").rpartition(".")[0])
+        if node.op_type != "MatMul" or channels is None or node.input[1] not in weights:
+            nodes.append(node)
+            continue
+        states, matrix = node.input[0], numpy_helper.to_array(weights[node.input[1]])
+        kept = np.ones(len(matrix), dtype=matrix.dtype)
+        kept[channels] = 0
+        for what, values in (("kept", kept), ("channels", np.array(channels)), ("rows", matrix[channels])):
+            graph.initializer.append(numpy_helper.from_array(values, f"{node.name}_{what}"))
+        names = {what: f"{node.name}_{what}" for what in ("narrow", "wide", "many", "few")}
+        few = helper.make_node("MatMul", [names["wide"], f"{node.name}_rows"], [names["few"]], names["few"])
+        nodes += [
+            helper.make_node("Mul", [states, f"{node.name}_kept"], [names["narrow"]], names["narrow"]),
+            helper.make_node("MatMul", [names["narrow"], node.input[1]], [names["many"]], node.name),
+            helper.make_node("Gather", [states, f"{node.name}_channels"], [names["wide"]], names["wide"], axis=-1),
+            few,
+            helper.make_node("Add", [names["many"], names["few"]], node.output, f"{node.name}_sum"),
+        ]
+        apart.append(few.name)
+    graph.ClearField("node")
+    graph.node.extend(nodes)
+    return apart
 
 
 def _sample(model: TaggerModel, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
