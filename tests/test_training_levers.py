@@ -18,7 +18,7 @@ from clue_ner.tagger import Tagger
 from clue_ner.training import start
 from clue_ner.training.adversary import Adversary
 from clue_ner.training.average import Average
-from clue_ner.training.objective import Objective
+from clue_ner.training.objective import TAUGHT, Objective
 from clue_ner.training.rates import parameter_groups
 from clue_ner.training.trainer import NerTrainer, arguments
 
@@ -153,6 +153,22 @@ def test_class_weights_of_softmax_are_those_of_each_unit(setting: Any) -> None:
     assert float(model.head.loss(logits, batch)) == pytest.approx(sum(losses) / len(losses), rel=1e-5)
 
 
+def test_class_weights_of_biaffine_are_those_of_each_span(setting: Any) -> None:
+    made = setting("biaffine")
+    model, batch = made.model(dropout=0.0).eval(), batch_of(made)
+    logits = outputs(model, batch).detach().requires_grad_()
+    losses = _losses(model, logits, batch, [{}, {"PER": 3.0}])
+    plain, weighed = (torch.autograd.grad(loss, logits)[0] for loss in losses)
+    factor = torch.ones(len(logits), 1, *logits.shape[2:])
+    for row, start_, end, type_ in (
+        (row, *entity) for row, some in enumerate(batch["entities"].tolist()) for entity in some
+    ):
+        if type_ == model.head.spec.types.index("PER"):
+            factor[row, 0, start_, end - 1] = 3.0
+    assert (factor == 3.0).sum() > 2
+    torch.testing.assert_close(weighed, plain * factor)
+
+
 def test_class_weights_of_a_type_that_is_not_there(setting: Any, params: TrainParams, tmp_path: Path) -> None:
     made = setting("softmax")
     with pytest.raises(ParamsError, match=r"train\.class_weights: no type CITY in the corpus; there are LOC, ORG, PER"):
@@ -250,6 +266,23 @@ def test_r_drop_adds_the_divergence_of_two_passes(setting: Any, params: TrainPar
     apart = model.head.divergence(one, other, mask) + model.head.divergence(other, one, mask)
     assert apart.item() > 1e-4
     assert loss.item() == pytest.approx((gold + apart).item(), rel=1e-5)
+
+
+# --- teacher
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_teacher_and_gold_share_the_loss(setting: Any, params: TrainParams, head: str) -> None:
+    made = setting(head)
+    model, batch = made.model(dropout=0.0).eval(), batch_of(made)
+    taught = outputs(made.model(3).eval(), batch).detach()
+    objective = Objective(model.head, change(params, teacher_weight=0.3, temperature=2.0))
+    loss, logits = objective(model, batch | {TAUGHT: taught})
+    soft = model.head.divergence(logits / 2, taught / 2, batch["unit_mask"]).item()
+    assert soft > 1e-3
+    assert loss.item() == pytest.approx(0.7 * model.head.loss(logits, batch).item() + 0.3 * 4 * soft, rel=1e-4)
+    twice, _ = Objective(model.head, change(params, teacher_weight=0.3, r_drop=1.0))(model, batch | {TAUGHT: taught})
+    assert twice.item() == pytest.approx(loss.item(), rel=1e-4)
 
 
 # --- ema_decay
