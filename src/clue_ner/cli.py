@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import clue_ner
-from clue_ner.cli_experiments import results
+from clue_ner.cli_experiments import results, sweep
 from clue_ner.errors import ArtifactError, ClueNerError, CorpusError, keep_secrets
 from clue_ner.repository import repository
 
@@ -68,6 +68,7 @@ def main() -> None:
 
 
 main.add_command(results)
+main.add_command(sweep)
 
 
 @main.command()

@@ -1,9 +1,10 @@
-"""``clue-ner results …``: a thin shell over functions. Heavy imports wait until a command needs them."""
+"""``clue-ner results …`` and ``clue-ner sweep``: thin shells over functions, with heavy imports inside."""
 
 from pathlib import Path
 
 import click
 
+from clue_ner.errors import ClueNerError
 from clue_ner.repository import repository
 
 
@@ -70,3 +71,27 @@ def compare(a: str, b: str) -> None:
         f"test micro F1, A - B:  {100 * one.test:+.2f} points, 95 % interval {100 * one.low:+.2f} to "
         f"{100 * one.high:+.2f}, p {one.p:.4f} (paired bootstrap, {RESAMPLES:,} resamples)"
     )
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="sweep.yaml")
+def sweep(file: Path) -> None:
+    """Search for params with a better valid F1, as FILE says; sweep.yaml by default.
+
+    The same command goes on with a sweep that was stopped. The test split is never looked at.
+    """
+    from clue_ner.stage import prepare
+    from clue_ner.sweeping.space import load_sweep
+    from clue_ner.sweeping.study import command, run_sweep
+
+    prepare()
+    root = repository()
+    plan, base = load_sweep(file, root / "params.yaml")
+    trials = run_sweep(root, plan, base, file.read_text(encoding="utf-8"))
+    for trial in trials:
+        score = "failed" if trial.value is None else f"{100 * trial.value:.2f}"
+        told = ", ".join(f"{name}={value}" for name, value in trial.params.items())
+        click.echo(f"{trial.number:>5}  {score:>6}  {told}")
+    if not trials or trials[0].value is None:
+        raise ClueNerError(f"no trial of {plan.name} has finished; the lines above say why")
+    click.echo(f"best by valid micro F1: {command(trials[0].params)}")

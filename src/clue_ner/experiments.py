@@ -202,13 +202,14 @@ def flat(params: Mapping[str, Any]) -> Values:
     return values
 
 
-def override(name: str, value: Any) -> str:
-    """A param as ``-S`` of ``dvc exp run`` takes it, quoted for a shell.
+def override(name: str, value: Any, *, quoted: bool = True) -> str:
+    """A param as ``-S`` of ``dvc exp run`` takes it, ``quoted`` for a shell.
 
     >>> override("train.lr", 4e-05), override("backbone.revision", None), override("corpus.path", "my texts")
     ('train.lr=4e-05', 'backbone.revision=null', '\\'corpus.path="my texts"\\'')
     """
-    return shlex.quote(f"{name}={_literal(value)}")
+    told = f"{name}={_literal(value)}"
+    return shlex.quote(told) if quoted else told
 
 
 def _literal(value: Any) -> str:

@@ -29,6 +29,8 @@ class Record:
     points: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
     """(metric, step) to (value, time)"""
     artifacts: list[str] = field(default_factory=list)
+    children: list[str] = field(default_factory=list)
+    """fingerprints of the trainings whose runs are shown below this one's"""
     status: str | None = None
     end: int | None = None
     damaged: list[int] = field(default_factory=list)
@@ -44,16 +46,21 @@ class Journal:
         self.files = self.path.with_suffix("")
 
     def begin(
-        self, params: Mapping[str, Any], tags: Mapping[str, str], params_text: str, dataset: Mapping[str, Any]
+        self,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        params_text: str,
+        dataset: Mapping[str, Any],
+        name: str = "params.yaml",
     ) -> None:
         """Open the journal; a training that goes on, or is repeated, keeps its first beginning.
 
         ``params``: all of params.yaml, nested. ``tags``: see ``provenance.run_tags``. ``params_text``: attached as
-        ``params.yaml``. ``dataset``: ``name``, ``fingerprint``, and whatever else describes the corpus.
+        ``name``. ``dataset``: ``name``, ``fingerprint``, and whatever else describes the corpus; empty for none.
         """
         if self.read() is not None:
             return
-        self.artifact("params.yaml", params_text)
+        self.artifact(name, params_text)
         self.artifact("environment.txt", provenance.environment())
         identity = uuid.uuid4().hex
         self._append(
@@ -82,6 +89,10 @@ class Journal:
             partial.replace(target)
         self._append("artifact", name=name)
 
+    def child(self, fingerprint: str) -> None:
+        """Note that the training ``fingerprint`` is part of this one, as a trial is of a sweep."""
+        self._append("child", fingerprint=fingerprint)
+
     def end(self, status: str = "FINISHED") -> None:
         """Note how the training ended: ``FINISHED``, ``FAILED`` or ``KILLED``; what has finished stays finished."""
         record = self.read()
@@ -104,6 +115,8 @@ class Journal:
                             record.points.setdefault((name, entry["step"]), (value, entry["time"]))
                     case "artifact":
                         record.artifacts = [*(n for n in record.artifacts if n != entry["name"]), entry["name"]]
+                    case "child":
+                        record.children = list(dict.fromkeys([*record.children, entry["fingerprint"]]))
                     case "end":
                         record.status, record.end = entry["status"], entry["time"]
             except (ValueError, KeyError, TypeError):

@@ -164,7 +164,10 @@ def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | 
             _add_artifacts(store, run, journal, record)
             if record.status and (run.info.status, run.info.end_time) != (record.status, record.end):
                 store.client.set_terminated(run.info.run_id, record.status, record.end)
-        return str(run.info.run_id)
+        run_id = str(run.info.run_id)
+    for child in record.children:
+        _add_child(store, run_id, Journal(store.home, child), patience)
+    return run_id
 
 
 def _find(store: Store, experiment: str, fingerprint: str, record: Record) -> Any:
@@ -227,6 +230,8 @@ def _add_dataset(store: Store, run: Any, record: Record) -> None:
     if run.inputs is not None and run.inputs.dataset_inputs:
         return
     described = record.begin["dataset"]
+    if not described:
+        return
     dataset = Dataset(
         name=described["name"],
         digest=described["fingerprint"][:36],
@@ -235,6 +240,18 @@ def _add_dataset(store: Store, run: Any, record: Record) -> None:
         profile=json.dumps(described, ensure_ascii=False),
     )
     store.client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+
+def _add_child(store: Store, parent: str, journal: Journal, patience: Patience) -> None:
+    """Show a training's run below the run ``parent``, if it has a run and is not below another one."""
+    if journal.read() is None:
+        return
+    run_id = replay(store, journal, patience)
+    if run_id is None:
+        return
+    with translated(f"MLflow at {store.uri}: run {run_id}"):
+        if "mlflow.parentRunId" not in store.client.get_run(run_id).data.tags:
+            store.client.set_tag(run_id, "mlflow.parentRunId", parent)
 
 
 def _add_artifacts(store: Store, run: Any, journal: Journal, record: Record) -> None:
