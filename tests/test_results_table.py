@@ -15,7 +15,7 @@ from clue_ner.errors import ArtifactError, UnknownNameError
 from clue_ner.evaluation.scores import micro_f1, micro_f1_ci95
 from clue_ner.results.compare import compare
 from clue_ner.results.configurations import configurations, find
-from clue_ner.results.rows import Row, own_params, read_counts, read_rows, row_name, write_row
+from clue_ner.results.rows import Row, own_params, read_counts, read_per_type, read_rows, row_name, write_row
 from clue_ner.results.table import BEGIN, END, write_table
 
 SENTENCES = 300
@@ -104,6 +104,9 @@ def test_results_table_gives_mean_and_deviation_of_seeds(root: Path) -> None:
     low, high = map(float, interval.split(" to "))
     assert low < float(test) < high < 0
     assert [line[0] for line in lines_of(root, "| crf-")] == [row.row for row in rows]
+    by_type = read_per_type(root)
+    f1 = [100 * float(line["f1"]) for line in by_type if line["row"].startswith("crf")]
+    assert lines_of(root, "| name |")[0][3] == f"{mean(f1):.2f} ± {stdev(f1):.2f}"
     assert matplotlib.image.imread(root / "docs/results/f1.png").shape[2] == 4
 
 

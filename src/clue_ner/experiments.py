@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 import struct
 from collections.abc import Callable, Mapping
@@ -116,8 +117,8 @@ class Experiment:
     source: Source
     params: Values
     """by dotted name, ``train.lr``; ``seed`` and ``SECTIONS``"""
-    changed: Values
-    """those of all params that the commit's own params.yaml says otherwise, as ``-S`` takes them"""
+    changed: list[str]
+    """what ``-S`` takes to make all params of the commit's own params.yaml"""
     train: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     gold: list[Sentence]
@@ -127,7 +128,7 @@ class Experiment:
     @property
     def command(self) -> str:
         """What runs this training in a checkout of its commit."""
-        return " ".join(["dvc exp run", *(f"-S {override(name, value)}" for name, value in self.changed.items())])
+        return " ".join(["dvc exp run", *(f"-S {shlex.quote(change)}" for change in self.changed)])
 
     def json(self, path: str) -> Any:
         """A further JSON file of the training; raises ArtifactError if it is not there."""
@@ -181,7 +182,12 @@ def read_experiment(source: Source) -> Experiment:
     return Experiment(
         source,
         {name: value for name, value in flat(params).items() if name.partition(".")[0] in ("seed", *SECTIONS)},
-        {name: value for name, value in flat(params).items() if committed.get(name, ...) != value},
+        [
+            change
+            for name, value in flat(params).items()
+            if committed.get(name, ...) != value
+            for change in overrides(name, value, committed.get(name))
+        ],
         json.loads(_read(source, "metrics/train.json")),
         evaluation,
         gold,
@@ -202,14 +208,19 @@ def flat(params: Mapping[str, Any]) -> Values:
     return values
 
 
-def override(name: str, value: Any, *, quoted: bool = True) -> str:
-    """A param as ``-S`` of ``dvc exp run`` takes it, ``quoted`` for a shell.
+def overrides(name: str, value: Any, before: Any = None) -> list[str]:
+    """A param as ``-S`` of ``dvc exp run`` takes it, for params.yaml that has ``before``: of a mapping, each key.
 
-    >>> override("train.lr", 4e-05), override("backbone.revision", None), override("corpus.path", "my texts")
-    ('train.lr=4e-05', 'backbone.revision=null', '\\'corpus.path="my texts"\\'')
+    >>> overrides("train.lr", 4e-05) + overrides("backbone.revision", None) + overrides("corpus.path", "my texts")
+    ['train.lr=4e-05', 'backbone.revision=null', 'corpus.path="my texts"']
+    >>> overrides("train.class_weights", {"name": 2.0}, {"scene": 1.5})
+    ['++train.class_weights.name=2.0', '~train.class_weights.scene']
     """
-    told = f"{name}={_literal(value)}"
-    return shlex.quote(told) if quoted else told
+    if not isinstance(value, dict):
+        return [f"{name}={_literal(value)}"]
+    gone = before.keys() - value.keys() if isinstance(before, dict) else ()
+    set_here = [f"++{name}.{key}={_literal(item)}" for key, item in value.items()]
+    return [*set_here, *(f"~{name}.{key}" for key in sorted(gone))]
 
 
 def _literal(value: Any) -> str:
@@ -217,13 +228,12 @@ def _literal(value: Any) -> str:
     match value:
         case None | bool() | int() | float():
             return json.dumps(value)
-        case dict():
-            return "{" + ",".join(f"{key}:{_literal(item)}" for key, item in value.items()) + "}"
         case list():
             return "[" + ",".join(map(_literal, value)) + "]"
-        case str() if value and all(character.isalnum() or character in "_-./" for character in value):
+        case str() if re.fullmatch(r"(?!(null|true|false|nan|inf)$)[A-Za-z./][A-Za-z0-9_./-]*", value, re.IGNORECASE):
             return value
-    return json.dumps(value, ensure_ascii=False)
+    # Hydra takes a backslash as it is, but before a quote.
+    return '"' + re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ("\\" + found[2] if found[2] else ""), value) + '"'
 
 
 def _differences(source: Source, stage: str, lock: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:

@@ -52,8 +52,8 @@ def render(root: Path, found: Sequence[Configuration], hidden: int = 0) -> str:
         _costs(found),
         "### Against the committed configuration",
         _against(root, found, default),
-        f"### Each type ({_title(found[0])}, seed {found[0].seeds[0]}: best by valid)",
-        _types(root, found[0].rows[0].row),
+        f"### Each type ({_title(found[0])}: best by valid)",
+        _types(root, found[0]),
         "### How each row was made",
         _table(
             ("row", "commit", "command"),
@@ -124,19 +124,20 @@ def _seeds(one: Comparison) -> str:
     return a if a == b else f"{a} against {b}"
 
 
-def _types(root: Path, row: str) -> str:
-    header = ("type", "precision", "recall", "micro F1", "entities")
-    lines = (
-        (
-            line["type"],
-            *(f"{100 * float(line[key]):.1f}" for key in ("precision", "recall")),
-            f"{100 * float(line['f1']):.1f} ({100 * float(line['low']):.1f} – {100 * float(line['high']):.1f})",
-            line["entities"],
-        )
-        for line in read_per_type(root)
-        if line["row"] == row
-    )
-    return _table(header, lines)
+def _types(root: Path, configuration: Configuration) -> str:
+    """The scores of each type: of one seed with their intervals, else their mean over seeds."""
+    rows = [row.row for row in configuration.rows]
+    by_type: dict[str, list[dict[str, str]]] = {}
+    for line in read_per_type(root):
+        if line["row"] in rows:
+            by_type.setdefault(line["type"], []).append(line)
+    lines = []
+    for name, scores in by_type.items():
+        cells = [_mean([float(score[key]) for score in scores]) for key in ("precision", "recall", "f1")]
+        if len(rows) == 1:
+            cells[-1] += f" ({100 * float(scores[0]['low']):.1f} – {100 * float(scores[0]['high']):.1f})"
+        lines.append((name, *cells, scores[0]["entities"]))
+    return _table(("type", "precision", "recall", "micro F1", "entities"), lines)
 
 
 def _title(configuration: Configuration) -> str:

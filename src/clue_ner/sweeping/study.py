@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from clue_ner.errors import ArtifactError, ClueNerError, ParamsError
-from clue_ner.experiments import Revision, flat, override
+from clue_ner.experiments import Revision, flat, overrides
 from clue_ner.sweeping.record import Recorder
 from clue_ner.sweeping.space import SEARCHED, Choices, Range, Sweep, with_params
 
@@ -78,7 +79,11 @@ def in_order(study: optuna.Study) -> list[FrozenTrial]:
 
 def command(params: Mapping[str, Any], *options: str) -> str:
     """The line that runs a trial's params."""
-    return " ".join(["dvc exp run", *options, *(f"-S {override(name, value)}" for name, value in params.items())])
+    return shlex.join(["dvc", "exp", "run", *options, *_changes(params)])
+
+
+def _changes(params: Mapping[str, Any]) -> list[str]:
+    return [part for name, value in params.items() for change in overrides(name, value) for part in ("-S", change)]
 
 
 def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
@@ -143,10 +148,7 @@ def _valid_f1(
             return other.user_attrs["experiment"], other.value
     with_params(base, trial.params)
     name = f"{sweep.name}-{trial.number}"
-    arguments = ["exp", "run", "--temp", "--force", "--name", name]
-    for key, value in trial.params.items():
-        arguments += ["--set-param", override(key, value, quoted=False)]
-    _dvc(root, [*arguments, "fine_tune"])
+    _dvc(root, ["exp", "run", "--temp", "--force", "--name", name, *_changes(trial.params), "fine_tune"])
     value = json.loads(Revision(root, name).read("metrics/train.json"))["valid_micro_f1"]
     if value is None:
         raise ArtifactError(f"{name}: no valid split, so nothing to choose by; set corpus.valid_fraction above 0")
