@@ -17,6 +17,7 @@ from clue_ner.evaluation.predictions import split_to_score
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import onnx
 from clue_ner.model import TaggerModel, load_encoder
+from clue_ner.runtime import GRAPHS, scorer
 from clue_ner.schemes import OUTSIDE
 from clue_ner.tagger import Tagger, model_spec
 
@@ -81,7 +82,7 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
     models/export if it is there, else models/tagger, else one with a random head that leans to "outside".
     """
     exported, trained = root / "models/export", root / "models/tagger"
-    if (exported / "onnx" / onnx.INT8).is_file():
+    if (exported / "onnx" / GRAPHS["int8"]).is_file():
         return Tagger.load(exported), exported / "onnx", None
     if trained.is_dir():
         tagger, note = Tagger.load(trained), None
@@ -104,8 +105,7 @@ def our_candidates(tagger: Tagger, folder: Path) -> dict[str, Candidate]:
     threads = torch.get_num_threads()
     taggers = {
         "torch": tagger,
-        "onnx": tagger.using(onnx.scorer(folder / onnx.MODEL, threads)),
-        "int8": tagger.using(onnx.scorer(folder / onnx.INT8, threads)),
+        **{name: tagger.using(scorer(folder / file, threads)) for name, file in GRAPHS.items()},
     }
 
     def candidate(one: Tagger) -> Candidate:

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import clue_ner
 from clue_ner.artifacts import write_checksums, write_sentences
 from clue_ner.cli import main
 from clue_ner.entities import Sentence
+from clue_ner.exporting import onnx
 from clue_ner.submission import validate
+from clue_ner.tagger import Tagger
 
 TEXT = "李雷昨天在上海的招商银行😀"
 ENTITIES = [
@@ -177,7 +180,7 @@ def test_cli_tag_takes_the_model_of_the_repository(model, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "sub" / "folder")
     result = run("tag", content=TEXT)
     assert found(records(result)[0]) == ENTITIES
-    assert result.stderr == f"model: {tmp_path / 'models' / 'export'}\n"
+    assert result.stderr == f"model: {tmp_path / 'models' / 'export'}, runtime torch\n"
     monkeypatch.chdir("/")
     assert run("tag", content=TEXT, DVC_ROOT=str(tmp_path)).stdout_bytes == result.stdout_bytes
 
@@ -366,3 +369,20 @@ def test_cli_full_disk_is_an_error():
         done = subprocess.run([sys.executable, "-c", PROGRAM, "fill"], stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode != 0
     assert done.stderr.startswith(b"error: [Errno 28] No space left on device\n")
+
+
+def test_cli_runtime_computes_with_the_graph_of_an_export(model, tmp_path):
+    export = tmp_path / "models/export"
+    shutil.copytree(model, export / "tagger")
+    onnx.write(Tagger.load(model).model, export / "onnx")
+    result = run("tag", "--runtime", "int8", "--threads", 1, content=TEXT)
+    assert (result.exit_code, result.stderr) == (0, f"model: {export}, runtime int8\n")
+    assert [found(record) for record in records(result)] == [ENTITIES]
+    (export / "onnx/model.int8.onnx").write_bytes(b"")
+    for command in (("tag",), ("show", TEXT), ("predict", "-")):
+        result = run(*command, "--runtime", "int8", content=TEXT)
+        assert result.exit_code == 1
+        assert "model.int8.onnx: damaged" in result.stderr
+        result = run(*command, "--runtime", "int8", "--model", model, content=TEXT)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith(f"error: {model}: no onnx/model.int8.onnx with this model")

@@ -89,7 +89,7 @@ def test_card_shows_how_to_use_what_is_there() -> None:
     text = card.render(TAGGER, CORPUS, TRAIN, SCORES, PARITY, None)
     assert "Stock transformers reads it as well." in text
     assert 'model="FOLDER/transformers", aggregation_strategy="simple", stride=32)' in text
-    assert "FOLDER/onnx/model.int8.onnx" in text
+    assert 'Tagger.load("FOLDER", runtime="int8", threads=2)' in text
     alone = {**PARITY, "formats": {"torch": PARITY["formats"]["torch"]}}
     text = card.render(TAGGER, CORPUS, TRAIN, SCORES, alone, "its head is crf, which stock transformers does not have")
     assert "It needs clue-ner: its head is crf" in text

@@ -19,6 +19,7 @@ from transformers import (
 from clue_ner.errors import ArtifactError
 from clue_ner.exporting import onnx
 from clue_ner.model import INPUTS, ModelSpec, TaggerModel
+from clue_ner.runtime import scorer
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagger import Tagger
 
@@ -82,8 +83,13 @@ def test_onnx_gives_torchs_logits_for_any_shape(
 ) -> None:
     model = network(head, align, context_size, attention=attention)
     onnx.write(model, tmp_path / "onnx")
-    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["model.int8.onnx", "model.onnx"]
-    exact, eight_bit = (onnx.scorer(tmp_path / "onnx" / name, threads=1) for name in ("model.onnx", "model.int8.onnx"))
+    names = sorted(path.name for path in (tmp_path / "onnx").iterdir())
+    assert names == [
+        "checksums.json",
+        "model.int8.onnx",
+        "model.onnx",
+    ]
+    exact, eight_bit = (scorer(tmp_path / "onnx" / name, threads=1) for name in ("model.onnx", "model.int8.onnx"))
     for shape in SHAPES:
         columns = batch(*shape)
         with torch.inference_mode():
@@ -101,7 +107,7 @@ def test_onnx_tags_as_torch_does(tmp_path: Path, align: str) -> None:
     wanted = tagger.tag(TEXTS)
     assert sum(map(len, wanted)) > 40
     for name in ("model.onnx", "model.int8.onnx"):
-        assert tagger.using(onnx.scorer(tmp_path / "onnx" / name, threads=1)).tag(TEXTS) == wanted
+        assert tagger.using(scorer(tmp_path / "onnx" / name, threads=1)).tag(TEXTS) == wanted
 
 
 def test_onnx_int8_stores_matrices_and_embeddings_as_bytes(tmp_path: Path) -> None:
@@ -131,7 +137,7 @@ def test_onnx_int8_multiplies_wide_channels_apart(tmp_path: Path, monkeypatch: p
     for widest in (onnx.WIDEST, float("inf")):
         monkeypatch.setattr(onnx, "WIDEST", widest)
         onnx.write(model, tmp_path)
-        logits = onnx.scorer(tmp_path / "model.int8.onnx", threads=1)(columns)[columns["unit_mask"]]
+        logits = scorer(tmp_path / "model.int8.onnx", threads=1)(columns)[columns["unit_mask"]]
         distances.append((logits - wanted).abs().mean())
         kinds = [node.op_type for node in onnx_library.load(tmp_path / "model.int8.onnx").graph.node]
         products.append((kinds.count("MatMulInteger"), kinds.count("MatMul")))
@@ -160,7 +166,7 @@ def test_onnx_gives_torchs_logits_of_other_encoders(tmp_path: Path, config: type
     spec = ModelSpec("crf", "characters_over_pieces", "BIO", tuple(SCHEMES["BIO"].tags(["a"])), 6)
     model = TaggerModel(encoder, spec).eval()
     onnx.write(model, tmp_path)
-    exact = onnx.scorer(tmp_path / "model.onnx", threads=1)
+    exact = scorer(tmp_path / "model.onnx", threads=1)
     for shape in SHAPES:
         columns = batch(*shape)
         with torch.inference_mode():
@@ -171,7 +177,7 @@ def test_onnx_gives_torchs_logits_of_other_encoders(tmp_path: Path, config: type
 
 def test_onnx_scorer_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"model\.onnx: no such file; set export\.onnx to true"):
-        onnx.scorer(tmp_path / "model.onnx", threads=1)
+        scorer(tmp_path / "model.onnx", threads=1)
     (tmp_path / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(ArtifactError, match=r"model\.onnx: no ONNX graph that can be run .*run `dvc repro export`"):
-        onnx.scorer(tmp_path / "model.onnx", threads=1)
+        scorer(tmp_path / "model.onnx", threads=1)

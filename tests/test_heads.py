@@ -196,8 +196,15 @@ def test_crf_decode_equals_brute_force(case: Case) -> None:
         assert decoded.tags == [case.head.spec.tags[tag] for tag in best]
 
 
-def test_crf_scores_are_marginal_probabilities(case: Case) -> None:
-    for window, decoded in enumerate(case.head.read(case.emissions, case.mask)):
+@pytest.mark.parametrize("alone", [False, True])
+def test_crf_scores_are_marginal_probabilities(case: Case, alone: bool) -> None:
+    read = case.head.read(case.emissions, case.mask)
+    if alone:
+        read = [
+            case.head.read(case.emissions[w : w + 1, :length], case.mask[w : w + 1, :length])[0]
+            for w, length in enumerate(case.lengths)
+        ]
+    for window, decoded in enumerate(read):
         paths, scores = zip(*case.sequences(window))
         weights = torch.tensor(scores, dtype=torch.float64).softmax(0).tolist()
         for unit, (tag, score) in enumerate(zip(decoded.tags, decoded.scores, strict=True)):

@@ -27,6 +27,7 @@ from clue_ner.exporting import onnx, parity
 from clue_ner.heads import EntityHead, HeadSpec, build, reads_tags
 from clue_ner.model import TaggerModel, load_encoder
 from clue_ner.params import TrainParams, load_params
+from clue_ner.runtime import scorer
 from clue_ner.schemes import SCHEMES, Span
 from clue_ner.tagger import CARD, FORMAT, Tagger, model_spec
 from clue_ner.tagging.encode import Report, encode
@@ -456,7 +457,7 @@ def test_heads_export_to_onnx_with_parity(trained: Callable[[str], Tagger], tmp_
     assert formats["onnx"]["ok"]
     assert formats["int8"]["micro_f1"] > 0.5
     texts = [*(sentence.text for sentence in SENTENCES), "", "我", "王德发在北京" * 30]
-    assert tagger.using(onnx.scorer(tmp_path / "onnx" / onnx.MODEL, threads=1)).tag(texts) == tagger.tag(texts)
+    assert tagger.using(scorer(tmp_path / "onnx/model.onnx", threads=1)).tag(texts) == tagger.tag(texts)
 
 
 @every_variant
@@ -476,13 +477,13 @@ def test_heads_that_score_every_span_get_smaller_batches_of_long_texts(
     for variant, most in (("global_pointer", 1000), ("crf", 20)):
         tagger, shapes = trained(variant), []
 
-        def scorer(batch: dict[str, Tensor], tagger: Tagger = tagger, shapes: list[Any] = shapes) -> Tensor:
+        def score(batch: dict[str, Tensor], tagger: Tagger = tagger, shapes: list[Any] = shapes) -> Tensor:
             shapes.append(batch["unit_mask"].shape)
             return tagger._torch_scores(batch)
 
         wanted = tagger.tag(texts)
         monkeypatch.setattr("clue_ner.tagger.CELLS", 1000)
-        assert tagger.using(scorer).tag(texts) == wanted
+        assert tagger.using(score).tag(texts) == wanted
         monkeypatch.undo()
         power = len(tagger.model.head.unit_axes)
         assert sum(rows for rows, _ in shapes) == 20

@@ -19,6 +19,7 @@ from clue_ner.errors import ArtifactError, ParamsError
 from clue_ner.exporting import onnx, transformers_format
 from clue_ner.model import collate
 from clue_ner.params import TrainParams
+from clue_ner.runtime import scorer
 from clue_ner.tagger import CARD, Tagger
 from clue_ner.tracking import resolve_teacher
 from clue_ner.training import start
@@ -166,7 +167,7 @@ def test_teacher_of_a_smaller_student_from_stage_to_tagger(inputs: Callable[...,
     assert len(tagger.model.encoder.encoder.layer) == 1
     texts = ["王德发在北京", "晓明在佛山的公司"]
     onnx.write(tagger.model, small / "onnx")
-    fast = tagger.using(onnx.scorer(small / "onnx" / onnx.MODEL, threads=1))
+    fast = tagger.using(scorer(small / "onnx/model.onnx", threads=1))
     assert fast.tag(texts) == tagger.tag(texts)
 
 

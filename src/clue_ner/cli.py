@@ -50,6 +50,16 @@ _batch_size = click.option(
     show_default=True,
     help="Windows that the model reads at once.",
 )
+_runtime = click.option(
+    "--runtime",
+    type=click.Choice(("torch", "onnx", "int8")),
+    default="torch",
+    show_default=True,
+    help="What computes the model. onnx and int8 want models/export; int8 is the fastest on a processor.",
+)
+_threads = click.option(
+    "--threads", type=click.IntRange(min=1), help="Processor threads that compute. By default one a core."
+)
 _format = click.option(
     "--format",
     "form",
@@ -73,11 +83,21 @@ main.add_command(sweep)
 
 @main.command()
 @_model
+@_runtime
+@_threads
 @_format
 @_batch_size
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
 @click.pass_context
-def tag(ctx: click.Context, model: str | None, form: str, batch_size: int, files: tuple[str, ...]) -> None:
+def tag(
+    ctx: click.Context,
+    model: str | None,
+    runtime: str,
+    threads: int | None,
+    form: str,
+    batch_size: int,
+    files: tuple[str, ...],
+) -> None:
     """Tag lines of text or JSON: one JSON object out for each line in.
 
     FILE is - or missing for standard input. Offsets are characters of the line, end exclusive. A line that cannot be
@@ -86,7 +106,7 @@ def tag(ctx: click.Context, model: str | None, form: str, batch_size: int, files
     from clue_ner.terminal import counter
     from clue_ner.texts import tagged, to_json
 
-    tagger = _load(model)
+    tagger = _load(model, runtime, threads)
     out = sys.stdout.buffer
     unreadable = 0
     with counter(shown=not sys.stdout.isatty()) as count:
@@ -103,6 +123,8 @@ def tag(ctx: click.Context, model: str | None, form: str, batch_size: int, files
 
 @main.command()
 @_model
+@_runtime
+@_threads
 @_format
 @_batch_size
 @click.option(
@@ -116,7 +138,16 @@ def tag(ctx: click.Context, model: str | None, form: str, batch_size: int, files
     help="The file to write.",
 )
 @click.argument("file", required=False, type=_input)
-def predict(model: str | None, form: str, batch_size: int, split: str | None, out: Path, file: str | None) -> None:
+def predict(
+    model: str | None,
+    runtime: str,
+    threads: int | None,
+    form: str,
+    batch_size: int,
+    split: str | None,
+    out: Path,
+    file: str | None,
+) -> None:
     """Write a split, or a FILE, in CLUE's submission format, and check it.
 
     One {"id": ..., "label": {type: {surface: [[start, end]]}}} a line, end inclusive. A line of FILE without an id is
@@ -134,7 +165,7 @@ def predict(model: str | None, form: str, batch_size: int, split: str | None, ou
         texts = submission.identified(line for lines in _groups((file,), form) for line in lines)
     if not texts:
         raise CorpusError(f"{file or split}: no sentence in it, wanted at least one")
-    tagger = _load(model)
+    tagger = _load(model, runtime, threads)
     entities = []
     with counter(shown=True) as count:
         for reading in tagger.read(texts.values(), batch_size):
@@ -146,8 +177,10 @@ def predict(model: str | None, form: str, batch_size: int, split: str | None, ou
 
 @main.command()
 @_model
+@_runtime
+@_threads
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-def show(model: str | None, texts: tuple[str, ...]) -> None:
+def show(model: str | None, runtime: str, threads: int | None, texts: tuple[str, ...]) -> None:
     """Show texts with their entities in colour, or as [text type] where there is none.
 
     Without TEXT, the lines of standard input.
@@ -157,7 +190,7 @@ def show(model: str | None, texts: tuple[str, ...]) -> None:
     from clue_ner.terminal import printer
     from clue_ner.texts import Line
 
-    tagger = _load(model)
+    tagger = _load(model, runtime, threads)
     groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), "text")
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     show_one = printer(Console(), tagger.card["types"])
@@ -202,14 +235,14 @@ def verify(ctx: click.Context, model: str) -> None:
     ctx.exit(1 if bad else 0)
 
 
-def _load(model: str | None) -> "Tagger":
-    folder = _folder(model)
+def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
+    folder = _folder(model, runtime)
     from clue_ner.tagger import Tagger
 
-    return Tagger.load(folder)
+    return Tagger.load(folder, runtime, threads)
 
 
-def _folder(model: str | None) -> Path:
+def _folder(model: str | None, runtime: str) -> Path:
     """The folder of the model that was asked for, or of the first there is, which is said on stderr."""
     from clue_ner.tracking import champion_path, resolve_model
 
@@ -218,11 +251,11 @@ def _folder(model: str | None) -> Path:
         return resolve_model(root, model)
     export = root / "models" / "export"
     if export.is_dir():
-        click.echo(f"model: {export}", err=True)
+        click.echo(f"model: {export}, runtime {runtime}", err=True)
         return export
     for name in CHAMPIONS:
         if (folder := champion_path(root, name)) is not None:
-            click.echo(f"model: models:/{name}@champion ({folder})", err=True)
+            click.echo(f"model: models:/{name}@champion ({folder}), runtime {runtime}", err=True)
             return folder
     raise ClueNerError(
         f"no model: there is neither {export} nor a champion of {' or '.join(CHAMPIONS)} in the registry; "

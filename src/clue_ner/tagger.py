@@ -1,6 +1,6 @@
 """Text in, entities out: windows, model, decoding, character offsets. The one path for users and for scores."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from clue_ner.heads import Decoded, reads_tags
 from clue_ner.heads._contract import Scored
 from clue_ner.model import INPUTS, ModelSpec, TaggerModel, collate, new_encoder
 from clue_ner.model_folder import read_config, refuse_sizes
+from clue_ner.runtime import RUNTIMES, Scorer, graph, scorer
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.align import Aligner, Window, load_tokenizer, merge
 
@@ -26,9 +27,6 @@ CHUNK_CHARACTERS = 2**20
 """With so many characters, a chunk is full before it has ``CHUNK`` texts."""
 CELLS = 2**22
 """With so many scores a type, a batch is full: heads that score every span need memory by the square of the units."""
-
-Scorer = Callable[[dict[str, Tensor]], Tensor]
-"""The head's logits of a batch as ``collate`` makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +50,20 @@ class Tagger:
         self._score = scorer or self._torch_scores
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Tagger":
+    def load(cls, folder: str | Path, runtime: str = "torch", threads: int | None = None) -> "Tagger":
         """Read a folder that fine_tune or export wrote; its checksums are compared first.
 
-        Raises ArtifactError if the folder is no model of this project, or damaged.
+        ``runtime`` is where logits come from: torch, onnx or int8; the last two want models/export. ``threads``
+        compute them, by default as many as torch takes; for torch, the number holds for all of the process.
+
+        Raises ArtifactError if the folder is no model of this project, or damaged, or without the runtime's graph.
         """
         from safetensors.torch import load_file
 
-        folder = Path(folder)
-        if not (folder / CARD).is_file() and (folder / "tagger" / CARD).is_file():
-            folder = folder / "tagger"
-        if not (folder / CARD).is_file():
-            raise ArtifactError(
-                f"{folder}: no model (wanted {CARD} there, as `dvc repro` and `make demo` write); "
-                "name another folder, or train one"
-            )
+        if runtime not in RUNTIMES:
+            raise ValueError(f"runtime {runtime!r}: there are {', '.join(RUNTIMES)}")
+        folder = model_folder(Path(folder))
+        path = None if runtime == "torch" else graph(folder, runtime)
         card = read_json(folder / CARD)
         if (found := card.get("format") if isinstance(card, dict) else None) != FORMAT:
             raise ArtifactError(f"{folder / CARD}: format {found!r}, wanted {FORMAT}; train it again")
@@ -89,6 +86,10 @@ class Tagger:
         except RuntimeError as error:
             raise ArtifactError(f"{weights}: not the weights that {CARD} describes ({error}); train it again") from None
         aligner = Aligner(load_tokenizer(folder), card["align"], card["window"], card["overlap"])
+        if path is not None:
+            return cls(model, aligner, card, scorer(path, threads or torch.get_num_threads()))
+        if threads is not None:
+            torch.set_num_threads(threads)
         return cls(model, aligner, card)
 
     def using(self, scorer: Scorer) -> "Tagger":
@@ -155,6 +156,17 @@ class Tagger:
         device = next(self.model.parameters()).device
         logits: Tensor = self.model(**{name: batch[name].to(device) for name in INPUTS})
         return logits.cpu()
+
+
+def model_folder(folder: Path) -> Path:
+    """Where the model in ``folder`` is: there, or in ``tagger`` as export writes it; ArtifactError if nowhere."""
+    for place in (folder, folder / "tagger"):
+        if (place / CARD).is_file():
+            return place
+    raise ArtifactError(
+        f"{folder}: no model (wanted {CARD} there, as `dvc repro` and `make demo` write); "
+        "name another folder, or train one"
+    )
 
 
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:

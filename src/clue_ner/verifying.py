@@ -11,7 +11,7 @@ from clue_ner.entities import fingerprint
 from clue_ner.errors import ArtifactError, ClueNerError
 from clue_ner.exporting.card import flat
 from clue_ner.params import load_params
-from clue_ner.tagger import CARD
+from clue_ner.tagger import CARD, model_folder
 from clue_ner.tracking.registry import resolve_model, resolve_teacher, version_tags
 from clue_ner.tracking.replay import trained_by
 from clue_ner.tracking.sync import tags_of_training
@@ -33,11 +33,7 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
 
     Raises TrackingError for a registered model that is not there, ArtifactError if there is no model in the folder.
     """
-    folder = resolve_model(root, model)
-    if not (folder / CARD).is_file():
-        folder = folder / "tagger"
-    if not (folder / CARD).is_file():
-        raise ArtifactError(f"{folder.parent}: no model (wanted {CARD} there); name another folder")
+    folder = model_folder(resolve_model(root, model))
     try:
         verify_checksums(folder, f"in a repository {MEND}; elsewhere fetch it again")
     except ArtifactError as error:

@@ -1,4 +1,4 @@
-"""The network as an ONNX graph, in float32 and in int8, and ONNX Runtime in torch's place. Only this file knows ONNX.
+"""The network as an ONNX graph, in float32 and in int8, for ``clue_ner.runtime``.
 
 The graph takes the columns of ``clue_ner.model.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
 rows, tokens and units) and gives the head's ``logits``. Decoding stays in Python: it is the head's.
@@ -15,21 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clue_ner.errors import ArtifactError
+from clue_ner.artifacts import write_checksums
 from clue_ner.model import INPUTS, TaggerModel, collate
-from clue_ner.tagger import Scorer
+from clue_ner.runtime import GRAPHS
 
-MODEL, INT8 = "model.onnx", "model.int8.onnx"
 OPSET = 17
 WIDEST = 40.0
 """If a channel of a matrix's input spans more standard deviations than this, zero included, int8's 255 steps leave too
 little of all others: it is multiplied apart."""
-SLOW = ["SkipLayerNormFusion"]
-"""Fusions that ONNX Runtime is kept from: on a processor this one takes several times as long as what it replaces."""
 
 
 def write(model: TaggerModel, folder: Path) -> None:
-    """Write ``model.onnx`` and ``model.int8.onnx`` into ``folder``; ``model`` is on the processor, in eval mode.
+    """Write ``model.onnx`` and ``model.int8.onnx`` into ``folder``, and their checksums.
+
+    ``model`` is on the processor, in eval mode.
 
     Attention and GELU are ONNX Runtime's own operators where its optimiser knows the encoder's.
 
@@ -46,14 +45,14 @@ def write(model: TaggerModel, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         traced, split = Path(work) / "traced.onnx", Path(work) / "split.onnx"
         _trace(model, traced)
-        _fuse(traced, folder / MODEL, model.encoder.config)
-        graph = onnx.load(folder / MODEL)
+        _fuse(traced, folder / GRAPHS["onnx"], model.encoder.config)
+        graph = onnx.load(folder / GRAPHS["onnx"])
         apart = _split(graph.graph, _wide(model))
         add_pre_process_metadata(graph)
         onnx.save(graph, split)
         quantize_dynamic(
             split,
-            folder / INT8,
+            folder / GRAPHS["int8"],
             op_types_to_quantize=["MatMul", "Gemm", "Gather"],
             nodes_to_exclude=apart,
             per_channel=True,
@@ -61,33 +60,7 @@ def write(model: TaggerModel, folder: Path) -> None:
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-
-
-def scorer(path: Path, threads: int) -> Scorer:
-    """Logits from the graph in ``path`` on ``threads`` threads of the processor, for ``Tagger.using``.
-
-    Raises ArtifactError if there is no such file, or it is no graph.
-    """
-    import onnxruntime
-
-    if not path.is_file():
-        raise ArtifactError(f"{path}: no such file; set export.onnx to true and run `dvc repro export`")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    try:
-        session = onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
-        )
-    except Exception as error:  # ONNX Runtime's errors have no class in common
-        reason = str(error).partition("\n")[0]
-        raise ArtifactError(f"{path}: no ONNX graph that can be run ({reason}); run `dvc repro export`") from None
-    used = [column.name for column in session.get_inputs()]
-
-    def score(batch: dict[str, Tensor]) -> Tensor:
-        (logits,) = session.run(None, {name: batch[name].numpy() for name in used})
-        return torch.from_numpy(logits)
-
-    return score
+    write_checksums(folder)
 
 
 def _trace(model: TaggerModel, path: Path) -> None:

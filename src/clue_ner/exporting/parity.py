@@ -11,9 +11,10 @@ from torch import Tensor
 
 from clue_ner.entities import Sentence
 from clue_ner.evaluation.scores import micro
-from clue_ner.exporting import onnx, transformers_format
+from clue_ner.exporting import transformers_format
 from clue_ner.model import INPUTS
-from clue_ner.tagger import Scorer, Tagger
+from clue_ner.runtime import GRAPHS, Scorer, scorer
+from clue_ner.tagger import Tagger
 
 SENTENCES = 500
 """How many sentences are tagged with each format, at most: the first ones."""
@@ -24,7 +25,7 @@ LOGIT_DIFFERENCE = 1e-2
 F1_LOSS = 0.005
 """Int8 that loses more micro F1 than this has lost too much."""
 
-FILES = {"torch": "tagger/model.safetensors", "onnx": f"onnx/{onnx.MODEL}", "int8": f"onnx/{onnx.INT8}"}
+FILES = {"torch": "tagger/model.safetensors", **{name: f"onnx/{file}" for name, file in GRAPHS.items()}}
 STOCK = "transformers"
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def report(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, 
     formats: dict[str, dict[str, Any]] = {}
     reference = _Recorder(_torch_scorer(tagger), tagger.model.head.counted)
     for name, path in paths.items():
-        recorder = reference if name == "torch" else _Recorder(onnx.scorer(path, threads), reference.counted)
+        recorder = reference if name == "torch" else _Recorder(scorer(path, threads), reference.counted)
         formats[name] = {"bytes": path.stat().st_size, **_measure(tagger, gold, recorder)}
         if name != "torch":
             formats[name] |= _compare(name, formats["torch"], formats[name], reference, recorder)

@@ -21,7 +21,7 @@ def viterbi(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats
     ``emissions`` are [B, U, L], ``lengths`` [B] from 1 to U, ``transitions`` [L, L] from-to, -inf where forbidden.
     """
     batch, units, size = emissions.shape
-    best = np.ascontiguousarray(emissions.transpose(1, 2, 0))  # windows last: NumPy is slow on rows of L
+    best = emissions.transpose(1, 2, 0).copy()  # windows last: NumPy is slow on rows of L
     best[0] += start[:, None]
     scores = np.empty((size, size, batch))
     for i in range(1, units):
