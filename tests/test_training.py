@@ -27,8 +27,9 @@ from clue_ner.training import device
 from clue_ner.training.batches import LengthBatches
 from clue_ner.training.curves import write_curves
 from clue_ner.training.dropout import ByteDropout
+from clue_ner.training.epochs import History
 from clue_ner.training.rates import parameter_groups
-from clue_ner.training.trainer import History, NerTrainer, arguments, fine_tune
+from clue_ner.training.trainer import NerTrainer, arguments, fine_tune
 
 HEADS = plugins.names("clue_ner.heads")
 ALIGNMENTS = ["characters", "pieces", "characters_over_pieces"]

@@ -25,7 +25,8 @@ from clue_ner.tagger import model_spec
 from clue_ner.tagging.encode import Report, encode
 from clue_ner.training import checkpoints as module
 from clue_ner.training.checkpoints import Checkpoints
-from clue_ner.training.trainer import History, NerTrainer, fine_tune
+from clue_ner.training.epochs import History
+from clue_ner.training.trainer import NerTrainer, fine_tune
 
 TAGS = SCHEMES["BIO"].tags(["name"])
 CARD = {"head": "crf", "align": "characters_over_pieces", "scheme": "BIO", "tags": TAGS, "context_size": 8}

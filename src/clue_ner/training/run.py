@@ -35,8 +35,9 @@ from clue_ner.tagging.align import Aligner, load_tokenizer
 from clue_ner.tagging.encode import read_rows
 from clue_ner.training import device, distributed, start
 from clue_ner.training.checkpoints import Checkpoints
+from clue_ner.training.epochs import History, Validate
 from clue_ner.training.teacher import Teacher, identity
-from clue_ner.training.trainer import History, Validate, fine_tune
+from clue_ner.training.trainer import fine_tune
 
 logger = logging.getLogger(__name__)
 
