@@ -11,7 +11,7 @@ from clue_ner.artifacts import CHECKSUMS, read_json, sha256
 from clue_ner.errors import ArtifactError
 from clue_ner.model import INPUTS
 from clue_ner.params import TrainParams
-from clue_ner.tagger import CARD, Tagger
+from clue_ner.tagger import Tagger, model_folder
 from clue_ner.training import device
 
 SHARED = ("head", "align", "scheme", "types", "tags", "window", "overlap")
@@ -60,17 +60,6 @@ def identity(folder: Path) -> dict[str, Any]:
     """The checksums of a teacher's files, which decide what it says; raises ArtifactError if there is no model."""
     found: dict[str, Any] = read_json(model_folder(folder) / CHECKSUMS)
     return found
-
-
-def model_folder(folder: Path) -> Path:
-    """Where in ``folder`` a model is: there, or in its ``tagger/``; raises ArtifactError if in neither."""
-    for place in (folder, folder / "tagger"):
-        if (place / CARD).is_file():
-            return place
-    raise ArtifactError(
-        f"train.teacher: {folder}: no model (wanted {CARD} there); name a folder that export wrote, or "
-        "models:/NAME@ALIAS of the registry"
-    )
 
 
 def _short(value: Any) -> str:
