@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save
 from test_training import HEADS, SENTENCES, Setting, _equal, change, params, setting, state  # noqa: F401
 from torch import Tensor
+from transformers import AlbertConfig, AlbertModel
 
 from clue_ner.errors import ParamsError
 from clue_ner.evaluation.scores import micro
@@ -351,6 +352,18 @@ def test_layers_of_the_middle_stand_in_their_order() -> None:
             assert kept == 1 or found[-1] == layers - 1
             gaps = [b - a for a, b in itertools.pairwise(found)]
             assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize("lever", [{"layers": 1}, {"layer_lr_decay": 0.9}, {"freeze_layers": 1}])
+def test_layers_that_share_their_weights_are_not_told_apart(params: TrainParams, tmp_path: Path, lever: Any) -> None:
+    config = AlbertConfig(vocab_size=8, embedding_size=4, hidden_size=4, num_hidden_layers=3, num_attention_heads=1)
+    AlbertModel(config).save_pretrained(tmp_path)
+    card = {"head": "softmax", "align": "pieces", "scheme": "BIO", "tags": ["O", "B-x", "I-x"], "context_size": 0}
+    changed = change(params, **lever)
+    with pytest.raises(ParamsError, match=rf"train\.{next(iter(lever))}: the layers of albert cannot be told apart"):
+        model = start.build(tmp_path, card, changed)
+        start.prepare(model, changed)
+        parameter_groups(model, changed)
 
 
 def test_layers_cannot_be_more_than_there_are(setting: Any, params: TrainParams) -> None:

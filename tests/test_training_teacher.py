@@ -23,7 +23,7 @@ from clue_ner.runtime import scorer
 from clue_ner.tagger import CARD, Tagger
 from clue_ner.tracking import resolve_teacher
 from clue_ner.training import start
-from clue_ner.training.teacher import Teacher
+from clue_ner.training.teacher import Teacher, identity
 from clue_ner.training.trainer import fine_tune
 
 # ruff: noqa: F811
@@ -128,8 +128,8 @@ def test_teacher_that_is_damaged_or_none_is_refused(params: TrainParams, tmp_pat
     flip(folder / "model.safetensors")
     with pytest.raises(ArtifactError, match=r"model\.safetensors: damaged"):
         Teacher.load(folder, card, folder, params)
-    with pytest.raises(ArtifactError, match=r"nothing: no model"):
-        Teacher.load(tmp_path / "nothing", card, folder, params)
+    with pytest.raises(ArtifactError, match=r"^params\.yaml: train\.teacher: .*nothing: no model"):
+        identity(tmp_path / "nothing")
 
 
 def test_teacher_s_folder_begins_at_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

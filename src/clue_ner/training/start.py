@@ -66,7 +66,7 @@ def layers_of(encoder: Any, param: str) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     kind = encoder.config.model_type
-    raise ParamsError(f"params.yaml: train.{param}: the layers of a {kind} encoder cannot be told apart; leave it off")
+    raise ParamsError(f"params.yaml: train.{param}: the layers of {kind} cannot be told apart; leave it off")
 
 
 def evenly_spaced(layers: int, kept: int) -> list[int]:
@@ -91,7 +91,7 @@ def _cut(encoder: Any, kept: int) -> None:
     stack = layers_of(encoder, "layers")
     if getattr(encoder.config, "layer_types", None):
         kind = encoder.config.model_type
-        raise ParamsError(f"params.yaml: train.layers: a {kind} encoder has layers of several kinds; set it to null")
+        raise ParamsError(f"params.yaml: train.layers: {kind} has layers of several kinds; set it to null")
     if kept > len(stack):
         raise ParamsError(f"params.yaml: train.layers: {kept}, and the encoder has {len(stack)} layers")
     chosen = [stack[number] for number in evenly_spaced(len(stack), kept)]

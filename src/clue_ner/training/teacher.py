@@ -58,7 +58,10 @@ class Teacher:
 
 def identity(folder: Path) -> dict[str, Any]:
     """The checksums of a teacher's files, which decide what it says; raises ArtifactError if there is no model."""
-    found: dict[str, Any] = read_json(model_folder(folder) / CHECKSUMS)
+    try:
+        found: dict[str, Any] = read_json(model_folder(folder) / CHECKSUMS)
+    except ArtifactError as error:
+        raise ArtifactError(f"params.yaml: train.teacher: {error}") from None
     return found
 
 
