@@ -2,6 +2,10 @@
 
 import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +153,46 @@ def test_artifacts_folder_fingerprint_depends_on_names_and_contents(tmp_path: Pa
     assert first == fingerprint("two", {"sub/b": "2", "a": "1"})
     others = [{"a": "1", "sub/b": "3"}, {"a": "1", "sub/c": "2"}, {"a": "1"}, {"a": "2", "sub/b": "1"}]
     assert len({first, *(fingerprint(f"other{i}", files) for i, files in enumerate(others))}) == len(others) + 1
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from clue_ner import artifacts
+def dies(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+target = Path(sys.argv[1])
+if sys.argv[2] == "text":
+    os.fsync = dies
+    artifacts.write_text(target, "half")
+elif sys.argv[2] == "write":
+    with artifacts.atomic_folder(target) as folder:
+        (folder / "half").touch()
+        dies()
+else:
+    artifacts.shutil.rmtree = dies
+    with artifacts.atomic_folder(target) as folder:
+        (folder / "new").touch()
+"""
+
+
+@pytest.mark.parametrize("moment", ["text", "write", "remove"])
+def test_artifacts_what_a_kill_leaves_is_cleared_and_never_has_the_name(tmp_path: Path, moment: str) -> None:
+    target = tmp_path / "out"
+    if moment == "text":
+        write_text(target, "old")
+    else:
+        target.mkdir()
+        (target / "old").touch()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    done = subprocess.run([sys.executable, "-c", KILLED, target, moment], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert names(tmp_path) != ["out"]
+    assert moment == "text" or names(target) == (["new"] if moment == "remove" else ["old"])
+    (tmp_path / f".out.{os.getpid()}.mine").touch()
+    if moment == "text":
+        write_text(target, "new")
+    else:
+        with atomic_folder(target):
+            pass
+    assert names(tmp_path) == [f".out.{os.getpid()}.mine", "out"]

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
@@ -28,16 +29,19 @@ def home_of(root: Path) -> Path:
 def atomic_folder(target: Path) -> Iterator[Path]:
     """A fresh folder beside ``target`` that takes its place only if the block ends well."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    _clear(target)
+    work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
     try:
         yield work
         for path in work.rglob("*"):
             if path.is_file():
                 _fsync(path)
-        if target.exists():
-            shutil.rmtree(target)
         work.chmod(0o755)
+        old = work.with_name(f"{work.name}.old")
+        if target.exists():
+            target.rename(old)  # never half of it under its own name
         work.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -46,7 +50,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text to a temporary file beside ``path`` and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    _clear(path)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
@@ -176,6 +181,34 @@ def folder_fingerprint(folder: Path) -> str:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _prefix(target: Path) -> str:
+    """How what is to become ``target`` is called meanwhile: with the number of the process that writes it."""
+    return f".{target.name}.{os.getpid()}."
+
+
+def _clear(target: Path) -> None:
+    """Remove what processes that were killed left of ``target``."""
+    left = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\..*")
+    for path in target.parent.iterdir():
+        found = left.fullmatch(path.name)
+        if found is None or _lives(int(found[1])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _leads_out(path: Path, folder: Path) -> bool:

@@ -10,10 +10,10 @@ _counts: dict[str, Counter[str]] = {}
 
 
 def pytest_runtest_logreport(report: Any) -> None:
-    """A test names its fault with ``record_property("fault", …)``."""
-    fault = dict(report.user_properties).get("fault")
-    if fault and (report.when == "call" or report.outcome == "skipped"):
-        _counts.setdefault(fault, Counter())[report.outcome] += 1
+    """A test names its fault, or faults, with ``record_property("fault", …)``."""
+    for name, fault in report.user_properties:
+        if name == "fault" and (report.when == "call" or report.outcome == "skipped"):
+            _counts.setdefault(str(fault), Counter())[report.outcome] += 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from clones import ROOT, STAGES, Clone, make_clone
+from clones import STAGES, Clone, make_clone
+from forging import outs
 from killing import results
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 TRAIN = {"epochs": 1, "checkpoint_seconds": 0.0, "precision": "float32"}
-OUTS = {
-    name: [*stage.get("outs", []), *(next(iter(m)) for m in [*stage.get("metrics", []), *stage.get("plots", [])])]
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
-}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +50,7 @@ def fill(folder: Path, leave: int = 0) -> Path:
 def test_disk_full_is_said_and_harms_nothing(small: Clone, stage: str, fault: Any) -> None:
     fault("disk full in each stage")
     before = results(small.path)
-    for out in OUTS[stage]:
+    for out in outs(stage):
         path = small.path / out
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     filler = fill(small.path)

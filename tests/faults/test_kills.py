@@ -6,19 +6,22 @@
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clones import STAGES, Clone, make_clone
 from damage import flip, truncate
+from forging import Forge
 from killing import assert_nothing_half, kill_all, kill_stage, results, stage_process
 
 KILLS = int(os.environ.get("KILLS", "30"))
 SEED = int(os.environ.get("SEED", "1"))
 TRAIN = {"epochs": 3, "batch_size": 2, "checkpoint_seconds": 0.0, "precision": "float32"}
 FINE_TUNE = ("dvc", "repro", "--force", "--single-item", "fine_tune")
+VIA_DVC = 5
+"""Every so many kills are of the whole command ``dvc repro``; the others of the stage alone, which costs less."""
 STAGE_OF = [("fine_tune" if number % 2 == 0 else STAGES[number // 2 % len(STAGES)]) for number in range(KILLS)]
 """Every second kill is fine_tune's; the others take turns."""
 
@@ -45,12 +48,43 @@ def undisturbed(clone: Clone) -> tuple[dict[str, str], dict[str, float]]:
     return results(clone.path), seconds
 
 
-def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random) -> str:
-    """Kill a stage, look at what it left, run it again, compare; what the second run said."""
-    before, seconds = undisturbed
-    if results(clone.path) != before:  # a test before this one failed
-        clone.run("dvc", "checkout", "--force")
+@pytest.fixture(scope="module")
+def forge(clone: Clone, undisturbed: Any) -> Iterator[Forge]:
+    """Where stages are forked from, after each of them did there what it does by itself."""
+    with Forge(clone) as forge:
+        for stage in STAGES:
+            forge.seconds[stage] = forge.whole(stage)
+            assert results(clone.path) == undisturbed[0], stage
+        yield forge
+
+
+def mend(clone: Clone, before: dict[str, str]) -> None:
+    """Bring back what a test before this one left otherwise."""
+    if results(clone.path) != before:
+        clone.run("dvc", "checkout", "--force", ok=None)
         clone.run("dvc", "repro")
+
+
+def kill_forked(clone: Clone, undisturbed: Any, forge: Forge, stage: str, chance: random.Random) -> None:
+    """Kill a stage's process, look at what it left, run it again, compare."""
+    before = undisturbed[0]
+    mend(clone, before)
+    process = forge.start(stage)
+    moment = chance.uniform(0, forge.seconds[stage] * 1.05)
+    time.sleep(moment)
+    forge.kill(process)
+    assert_nothing_half(clone, before)
+    had_checkpoint = any(clone.path.glob(".checkpoints/*/step-*"))
+    forge.whole(stage)
+    assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {forge.seconds[stage]:.2f} s"
+    assert ("going on from" in clone.said()) == had_checkpoint
+    assert not any(clone.path.glob(".checkpoints/*/"))
+
+
+def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random) -> None:
+    """Kill ``dvc repro`` or the stage below it, look at what it left, run it again, compare."""
+    before, seconds = undisturbed
+    mend(clone, before)
     command = ("dvc", "repro", "--force", "--single-item", stage)
     process = clone.start(*command)
     found = stage_process(process, stage)
@@ -66,17 +100,20 @@ def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random)
     assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {seconds[stage]:.2f} s"
     assert ("going on from" in said) == had_checkpoint
     assert not any(clone.path.glob(".checkpoints/*/"))
-    return said
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", range(KILLS))
 def test_kill_of_a_stage_and_again_gives_the_same_bytes(
-    clone: Clone, undisturbed: Any, number: int, fault: Any
+    clone: Clone, undisturbed: Any, forge: Forge, number: int, fault: Any
 ) -> None:
     fault(f"SIGKILL of {STAGE_OF[number]}")
-    kill_once(clone, undisturbed, STAGE_OF[number], random.Random(f"{SEED} {number}"))
+    chance = random.Random(f"{SEED} {number}")
+    if number % VIA_DVC:
+        kill_forked(clone, undisturbed, forge, STAGE_OF[number], chance)
+    else:
+        kill_once(clone, undisturbed, STAGE_OF[number], chance)
 
 
 @pytest.mark.faults

@@ -1,6 +1,7 @@
 """MLflow's server down, stopped, slow, broken or late: after ``sync``, everything is there, once."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,7 @@ def test_mlflow_four_experiments_at_once_on_a_fresh_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Any
 ) -> None:
     fault("four experiments at once, a fresh store")
+    fault("four queue workers, one device")
     clone = make_clone(tmp_path / "clone", train={"epochs": 1}, export={"onnx": False})
     clone.run("dvc", "repro", "tokenize_align")
     clone.run("git", "add", "dvc.lock", "metrics")
@@ -158,4 +160,7 @@ def test_mlflow_four_experiments_at_once_on_a_fresh_store(
     for run in found:
         assert len(clone.client().get_metric_history(run.info.run_id, "train/loss")) == 1
         assert len(clone.client().get_metric_history(run.info.run_id, "test/micro_f1")) == 1
+    losses = {run.info.run_id: clone.client().get_metric_history(run.info.run_id, "train/loss") for run in found}
+    turns = sorted((run.info.start_time, losses[run.info.run_id][-1].timestamp) for run in found)
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(turns)), "trainings took turns"
     assert not any(clone.path.glob(".checkpoints/*/"))
