@@ -209,6 +209,30 @@ def test_tagger_using_takes_logits_from_elsewhere(taggers: dict[tuple[str, str],
     assert tagger.tag(["王李雷"]) == [[Entity(1, 3, "name")]]
 
 
+def test_tagger_batches_are_full_by_tokens_or_windows(
+    taggers: dict[tuple[str, str], Tagger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagger = taggers["crf", "characters"]
+    texts = [TEXT[: 1 + i % len(TEXT)] for i in range(100)]
+    wanted = [[(e.start, e.end, e.type) for e in found] for found in tagger.tag(texts)]
+    for tokens, most in ((64, 10), (10**6, 10), (64, 1000), (1, 1000)):
+        monkeypatch.setattr("clue_ner.tagger.TOKENS", tokens)
+        shapes = []
+
+        def score(batch: dict[str, torch.Tensor], shapes: list[torch.Size] = shapes) -> torch.Tensor:
+            shapes.append(batch["input_ids"].shape)
+            return tagger._torch_scores(batch)
+
+        found = tagger.using(score).tag(texts, most)
+        assert [[(e.start, e.end, e.type) for e in entities] for entities in found] == wanted
+        rows = [shape[0] for shape in shapes]
+        assert sum(rows) == len(texts)
+        assert max(rows) <= most
+        assert all(shape[0] == 1 or shape.numel() <= tokens for shape in shapes)
+        following = [longer[1] for longer in shapes[1:]]
+        assert all(n == most or (n + 1) * longest > tokens for n, longest in zip(rows, following))
+
+
 def test_tagger_score_is_the_mean_of_the_units(taggers: dict[tuple[str, str], Tagger]) -> None:
     tagger = taggers["softmax", "characters"]
     tags = tagger.card["tags"]

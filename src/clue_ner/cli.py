@@ -48,7 +48,7 @@ _batch_size = click.option(
     type=click.IntRange(min=1),
     default=64,
     show_default=True,
-    help="Windows that the model reads at once.",
+    help="Windows that the model reads at once, at most; fewer if they are long.",
 )
 _runtime = click.option(
     "--runtime",

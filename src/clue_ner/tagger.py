@@ -1,5 +1,6 @@
 """Text in, entities out: windows, model, decoding, character offsets. The one path for users and for scores."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ CHUNK = 1024
 """Texts that are tokenised and sorted by length together, at most."""
 CHUNK_CHARACTERS = 2**20
 """With so many characters, a chunk is full before it has ``CHUNK`` texts."""
+TOKENS = 512
+"""With so many tokens, padding included, a batch is full on a processor: states stay in its cache."""
 CELLS = 2**22
 """With so many scores a type, a batch is full: heads that score every span need memory by the square of the units."""
 
@@ -126,12 +129,17 @@ class Tagger:
             )
 
     def _batches(self, windows: list[Window], batch_size: int) -> Iterator[tuple[int, int]]:
-        """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long."""
+        """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long.
+
+        ``windows`` are sorted by their tokens.
+        """
         start, longest = 0, 0
+        limit = TOKENS if self._device().type == "cpu" else math.inf
         for end, window in enumerate(windows):
             longest = max(longest, len(window.unit_starts))
-            cells = (end - start + 1) * longest ** len(self.model.head.unit_axes)
-            if end > start and (end - start == batch_size or cells > CELLS):
+            size = end - start + 1
+            cells = size * longest ** len(self.model.head.unit_axes)
+            if size > 1 and (size > batch_size or size * len(window.input_ids) > limit or cells > CELLS):
                 yield start, end
                 start, longest = end, len(window.unit_starts)
         if windows:
@@ -153,9 +161,12 @@ class Tagger:
 
     @torch.inference_mode()
     def _torch_scores(self, batch: dict[str, Tensor]) -> Tensor:
-        device = next(self.model.parameters()).device
+        device = self._device()
         logits: Tensor = self.model(**{name: batch[name].to(device) for name in INPUTS})
         return logits.cpu()
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
 
 def model_folder(folder: Path) -> Path:
