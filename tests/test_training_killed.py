@@ -16,9 +16,7 @@ STEPS = (3, 8)
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("processes", "levers"), [(1, {}), (2, {}), (2, {"ema_decay": 0.9, "fgm_epsilon": 0.1, "r_drop": 0.5})]
-)
+@pytest.mark.parametrize(("processes", "levers"), [(1, {}), (2, {"ema_decay": 0.9, "fgm_epsilon": 0.1, "r_drop": 0.5})])
 def test_fine_tune_killed_twice_gives_the_bytes_of_an_undisturbed_run(
     inputs: Callable[..., Path],  # noqa: F811
     processes: int,
