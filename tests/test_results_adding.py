@@ -88,6 +88,12 @@ def test_results_add_takes_an_experiment_and_another_repository(clone: Clone, tm
     assert row.commit == clone.run("git", "rev-parse", "HEAD").strip() and row.device.startswith("cpu")
     assert "neither a commit nor an experiment" in clone.run("clue-ner", "results", "add", "--rev", "third", ok=False)
 
+    cache = clone.path / ".dvc/cache"
+    cache.rename(tmp_path / "cache")
+    said = clone.run("clue-ner", "results", "add", "--replace", "--rev", "second", ok=False)
+    (tmp_path / "cache").rename(cache)
+    assert "second: data/predictions/errors.json is not there" in said and "Traceback" not in said
+
     other = tmp_path / "other"
     clone.run("git", "clone", "--quiet", str(clone.path), str(other))
     params = yaml.safe_load((clone.path / "params.yaml").read_text())

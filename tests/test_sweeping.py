@@ -40,9 +40,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return clone
 
 
-def trials_of(clone: Clone) -> list[optuna.trial.FrozenTrial]:
+def trials_of(clone: Clone, name: str = "small") -> list[optuna.trial.FrozenTrial]:
     storage = f"sqlite:///{clone.path}/.sweeps/optuna.db"
-    return optuna.load_study(study_name="small", storage=storage).trials
+    return optuna.load_study(study_name=name, storage=storage).trials
 
 
 def wait_for(clone: Clone, text: str, process: Any) -> None:
@@ -103,6 +103,17 @@ def test_sweep_trial_is_the_experiment_that_its_command_makes(clone: Clone) -> N
 
 
 @pytest.mark.timeout(900)
+def test_sweep_trains_the_same_params_once(clone: Clone) -> None:
+    write_plan(clone.path, name="two", trials=5, space={"train.head": PLAN["space"]["train.head"]})
+    said = clone.run("clue-ner", "sweep")
+    write_plan(clone.path)
+    trials = trials_of(clone, "two")
+    assert len(trials) == 5 and all(trial.value is not None for trial in trials)
+    heads = {trial.params["train.head"] for trial in trials}
+    assert said.count("Running stage 'fine_tune'") == len({t.user_attrs["experiment"] for t in trials}) == len(heads)
+
+
+@pytest.mark.timeout(900)
 def test_sweep_refuses_another_space_under_the_same_name(clone: Clone) -> None:
     write_plan(clone.path, space=PLAN["space"] | {"train.epochs": {"low": 1, "high": 2}})
     said = clone.run("clue-ner", "sweep", ok=False)
@@ -120,9 +131,7 @@ def test_sweep_counts_failed_trials_and_stops_after_three_failed_trainings(clone
     script.write_text(content)
     write_plan(clone.path)
     assert said.count("out of order") >= 3 and "3 trainings failed one after the other" in said
-    storage = f"sqlite:///{clone.path}/.sweeps/optuna.db"
-    trials = optuna.load_study(study_name="broken", storage=storage).trials
-    assert [trial.state.name for trial in trials] == ["FAIL"] * 3
+    assert [trial.state.name for trial in trials_of(clone, "broken")] == ["FAIL"] * 3
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,11 @@ class Revision:
         try:
             return git(self.root, "cat-file", "blob", f"{self.sha}:{path}")
         except ArtifactError:
+            pass
+        try:
             return bytes(self._dvc.read_bytes(path))
+        except Exception as error:  # DVC lets through whatever its index and its storages raise
+            raise FileNotFoundError(f"{path}: {error}") from None
 
     def files(self, folder: str) -> list[str]:
         """What git has below ``folder``."""
