@@ -101,19 +101,22 @@ def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
 
 
 def _clear(study: optuna.Study) -> None:
-    """Put another trial in the place of one that a kill left running; its training goes on from its checkpoint."""
+    """Let go of a trial that a kill left running.
+
+    The next one is proposed from the same finished trials and the same random numbers, so it has the same params, and
+    its training goes on from its checkpoint.
+    """
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.set_user_attr(LOST, [*study.user_attrs.get(LOST, []), trial.number])
         study.tell(trial.number, state=TrialState.FAIL)
         _log.info("trial %d was killed, and is tried again", trial.number)
-        study.enqueue_trial(trial.params)
 
 
 def _run(root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study, recorder: Recorder) -> None:
     space = {name: _distribution(values) for name, values in sweep.space.items()}
     failures = 0
     while (done := len(in_order(study))) < sweep.trials:
-        # A sampler of its own for each trial: a sweep that goes on would else begin the same random numbers again.
+        # A sampler of its own for each trial: proposals are the same wherever the sweep was stopped in between.
         seed = np.random.SeedSequence([sweep.seed, done]).generate_state(1)[0]
         study.sampler = optuna.samplers.TPESampler(seed=int(seed))
         trial = study.ask(space)
