@@ -66,7 +66,8 @@ def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> l
 def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
     """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched."""
     kept = {k: v for k, v in flat(base).items() if k.partition(".")[0] in ("seed", "corpus", *SEARCHED)}
-    about = [sweep.name, sweep.model_dump()["space"], {k: v for k, v in kept.items() if k not in sweep.space}]
+    space = {name: values.model_dump() for name, values in sweep.space.items()}
+    about = [sweep.name, space, {k: v for k, v in kept.items() if k not in space}]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
