@@ -107,8 +107,8 @@ def _tagging(results: Results) -> Table:
             }
         )
     notes = [
-        f"Bulk: {tagging['bulk_sentences']} sentences in batches of 64, of the Tagger's at most 512 tokens; one by one: "
-        f"{tagging['single_sentences']} sentences. In alternation, on the same sentences of the test split.",
+        f"Bulk: {tagging['bulk_sentences']} sentences in batches of 64, the Tagger's of at most 512 tokens; one by "
+        f"one: {tagging['single_sentences']} sentences. In alternation, on the same sentences of the test split.",
         'pipeline("ner", aggregation_strategy="simple") reads every character on the same backbone; its head is '
         "random and finds nothing, which costs it less than finding entities would, so it has no F1.",
     ]
