@@ -34,7 +34,7 @@ test: setup  ## the tests
 	python -m pytest
 
 test-faults: setup  ## kills, outages, damage, full disks, for real; KILLS=30 SEED=1 change how many and when
-	python -m pytest -m faults tests/faults
+	python -m pytest -m 'faults or not faults' tests/faults $(addprefix tests/test_,$(addsuffix .py,checksums downloads fuzz hostile secrets))
 
 check: setup  ## lint, format, types, import contracts
 	ruff check .

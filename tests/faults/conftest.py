@@ -7,11 +7,20 @@ from typing import Any
 import pytest
 
 _counts: dict[str, Counter[str]] = {}
+QUICK = {
+    "test_checksums.py": "a bit flipped in data/ or models/",
+    "test_downloads.py": "downloads that go wrong",
+    "test_fuzz.py": "thousands of odd texts and requests",
+    "test_hostile.py": "files made to do harm",
+    "test_secrets.py": "secrets in addresses and environment",
+}
+"""Tests of `make test` that break things too, and their lines of the table: `make test-faults` runs them as well."""
 
 
 def pytest_runtest_logreport(report: Any) -> None:
     """A test names its fault, or faults, with ``record_property("fault", …)``."""
-    for name, fault in report.user_properties:
+    line = QUICK.get(report.nodeid.partition("::")[0].rpartition("/")[2])
+    for name, fault in [*report.user_properties, *([("fault", line)] if line else [])]:
         if name == "fault" and (report.when == "call" or report.outcome == "skipped"):
             _counts.setdefault(str(fault), Counter())[report.outcome] += 1
 

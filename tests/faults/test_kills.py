@@ -45,6 +45,8 @@ def undisturbed(clone: Clone) -> tuple[dict[str, str], dict[str, float]]:
             time.sleep(0.02)
         seconds[stage] = time.monotonic() - started
     assert process.wait(60) == 0, clone.said()
+    clone.run("git", "add", "dvc.lock", "metrics", "plots")
+    clone.commit("ran")
     return results(clone.path), seconds
 
 
@@ -96,8 +98,11 @@ def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random)
         kill_all(process)
     assert_nothing_half(clone, before)
     had_checkpoint = any(clone.path.glob(".checkpoints/*/step-*"))
-    said = clone.run(*command)
-    assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {seconds[stage]:.2f} s"
+    said = clone.run(*command, ok=None)
+    if "dvc.lock' validation failed" in said:  # DVC itself was killed while it wrote that in place
+        clone.run("git", "checkout", "dvc.lock")
+        said = clone.run(*command)
+    assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {seconds[stage]:.2f} s\n{said}"
     assert ("going on from" in said) == had_checkpoint
     assert not any(clone.path.glob(".checkpoints/*/"))
 
