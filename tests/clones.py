@@ -83,7 +83,9 @@ def make_clone(path: Path, **sections: dict[str, Any]) -> Clone:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("tests/", "metrics/", "plots/", "dvc.lock")):
+        if (ROOT / name).is_file() and not name.startswith(
+            ("tests/", "metrics/", "plots/", "docs/results/", "dvc.lock")
+        ):
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_bytes((ROOT / name).read_bytes())
     tiny_backbones.unigram(path / "backbone")
