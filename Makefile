@@ -30,8 +30,8 @@ repro: setup  ## the pipeline as params.yaml says (dvc repro)
 runs: setup  ## DVC's experiments side by side: what was changed, and the scores
 	@dvc exp show --no-pager --sort-by valid_micro_f1 --sort-order desc --drop '$(OTHERS)'
 
-test: setup  ## the tests
-	python -m pytest
+test: setup  ## the tests, two at a time, each file in one process
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
 test-faults: setup  ## kills, outages, damage, full disks, for real; KILLS=30 SEED=1 change how many and when
 	python -m pytest -m 'faults or not faults' tests/faults $(addprefix tests/test_,$(addsuffix .py,checksums downloads fuzz hostile secrets))
