@@ -11,6 +11,7 @@ import psutil
 from clones import Clone
 
 from clue_ner.artifacts import sha256, verify_checksums
+from clue_ner.errors import ArtifactError
 
 FOLDERS = ("data", "models", "metrics", "plots")
 
@@ -44,6 +45,15 @@ def kill_stage(process: "subprocess.Popen[str]", stage: psutil.Process) -> None:
     with contextlib.suppress(psutil.Error):
         stage.kill()
     process.wait(60)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether a training can go on from it: a kill at the very end meets checkpoints that are being removed."""
+    try:
+        verify_checksums(checkpoint, "")
+    except ArtifactError:
+        return False
+    return True
 
 
 def assert_nothing_half(clone: Clone, before: dict[str, str]) -> None:

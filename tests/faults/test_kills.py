@@ -14,7 +14,7 @@ import pytest
 from clones import STAGES, Clone, make_clone
 from damage import flip, truncate
 from forging import Forge
-from killing import assert_nothing_half, kill_all, kill_stage, results, stage_process
+from killing import assert_nothing_half, is_whole, kill_all, kill_stage, results, stage_process
 
 KILLS = int(os.environ.get("KILLS", "30"))
 SEED = int(os.environ.get("SEED", "1"))
@@ -76,7 +76,7 @@ def kill_forked(clone: Clone, undisturbed: Any, forge: Forge, stage: str, chance
     time.sleep(moment)
     forge.kill(process)
     assert_nothing_half(clone, before)
-    had_checkpoint = any(clone.path.glob(".checkpoints/*/step-*"))
+    had_checkpoint = any(map(is_whole, clone.path.glob(".checkpoints/*/step-*")))
     forge.whole(stage)
     assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {forge.seconds[stage]:.2f} s"
     assert ("going on from" in clone.said()) == had_checkpoint
