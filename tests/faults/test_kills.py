@@ -97,7 +97,7 @@ def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random)
     else:
         kill_all(process)
     assert_nothing_half(clone, before)
-    had_checkpoint = any(clone.path.glob(".checkpoints/*/step-*"))
+    had_checkpoint = any(map(is_whole, clone.path.glob(".checkpoints/*/step-*")))
     said = clone.run(*command, ok=None)
     if "dvc.lock' validation failed" in said:  # DVC itself was killed while it wrote that in place
         clone.run("git", "checkout", "dvc.lock")
