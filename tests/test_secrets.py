@@ -80,16 +80,22 @@ run(main)
 """
 
 
-def test_secrets_stay_out_of_a_stages_output_and_traceback(tmp_path: Path) -> None:
+def fails(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Python in ``folder`` with secrets in its environment, which ends with status 1."""
     done = subprocess.run(
-        [sys.executable, "-c", CRASH, *ENVIRONMENT],
-        cwd=tmp_path,
+        [sys.executable, *arguments],
+        cwd=folder,
         env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
+    return done
+
+
+def test_secrets_stay_out_of_a_stages_output_and_traceback(tmp_path: Path) -> None:
+    done = fails(tmp_path, "-c", CRASH, *ENVIRONMENT)
     assert done.stderr.count("Traceback") == 3
     for said in ("error http", "log ", "ValueError: ", "because of "):
         assert said in done.stderr or said == "error http"
@@ -100,15 +106,7 @@ def test_secrets_stay_out_of_a_stages_output_and_traceback(tmp_path: Path) -> No
 @pytest.mark.parametrize("stage", ["download", "backbone"])
 def test_secrets_stay_out_of_a_stage_that_fails(stage: str, tmp_path: Path) -> None:
     write_params(tmp_path, corpus={"name": "cluener", "path": None}, backbone={"name": "org/model", "revision": None})
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "stages" / f"{stage}.py")],
-        cwd=tmp_path,
-        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
+    done = fails(tmp_path, str(ROOT / "stages" / f"{stage}.py"))
     assert "error: " in done.stderr and "http://***@127.0.0.1:9" in done.stderr
     assert_kept(done.stdout + done.stderr)
 
