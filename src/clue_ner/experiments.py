@@ -185,7 +185,7 @@ def read_experiment(source: Source) -> Experiment:
     committed = flat(read_yaml(git(source.root, "cat-file", "blob", where), where))
     return Experiment(
         source,
-        {name: value for name, value in flat(params).items() if name.partition(".")[0] in ("seed", *SECTIONS)},
+        of_training(params),
         [
             change
             for name, value in flat(params).items()
@@ -210,6 +210,11 @@ def flat(params: Mapping[str, Any]) -> Values:
     for name, value in params.items():
         values |= {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
     return values
+
+
+def of_training(params: Mapping[str, Any]) -> Values:
+    """Those of nested ``params`` that decide a training, by dotted name: ``seed`` and ``SECTIONS``."""
+    return {name: value for name, value in flat(params).items() if name.partition(".")[0] in ("seed", *SECTIONS)}
 
 
 def overrides(name: str, value: Any, before: Any = None) -> list[str]:

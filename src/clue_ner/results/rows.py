@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from clue_ner.artifacts import write_text
 from clue_ner.errors import ArtifactError
-from clue_ner.experiments import SECTIONS, flat
+from clue_ner.experiments import of_training
 from clue_ner.params import load_params
 
 FOLDER = Path("docs/results")
@@ -127,8 +127,7 @@ def write_row(
 
 def own_params(root: Path) -> dict[str, Any]:
     """What params.yaml of ``root`` says of a training, by dotted name."""
-    values = flat(load_params(root / "params.yaml").model_dump())
-    return {name: value for name, value in values.items() if name.partition(".")[0] in ("seed", *SECTIONS)}
+    return of_training(load_params(root / "params.yaml").model_dump())
 
 
 PER_TYPE = ("row", "type", "precision", "recall", "f1", "low", "high", "entities")

@@ -28,9 +28,9 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from clue_ner.errors import ArtifactError, ClueNerError, ParamsError
-from clue_ner.experiments import Revision, flat, overrides
+from clue_ner.experiments import Revision, of_training, overrides
 from clue_ner.sweeping.record import Recorder
-from clue_ner.sweeping.space import SEARCHED, Choices, Range, Sweep, with_params
+from clue_ner.sweeping.space import Choices, Range, Sweep, with_params
 
 FOLDER = ".sweeps"
 FAILURES = 3
@@ -65,9 +65,8 @@ def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> l
 
 def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
     """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched."""
-    kept = {k: v for k, v in flat(base).items() if k.partition(".")[0] in ("seed", "corpus", *SEARCHED)}
     space = {name: values.model_dump() for name, values in sweep.space.items()}
-    about = [sweep.name, space, {k: v for k, v in kept.items() if k not in space}]
+    about = [sweep.name, space, {k: v for k, v in of_training(base).items() if k not in space}]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
