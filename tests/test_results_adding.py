@@ -86,6 +86,10 @@ def test_results_add_takes_an_experiment_and_another_repository(clone: Clone, tm
     (row,) = [row for row in read_rows(clone.path) if row.seed == 2]
     assert (row.head, row.command) == ("softmax", "dvc exp run -S seed=2 -S train.head=softmax")
     assert row.commit == clone.run("git", "rev-parse", "HEAD").strip() and row.device.startswith("cpu")
+    clone.run("clue-ner", "results", "add", "--rev", "second", "--replace", "--timed", "tagging")
+    (row,) = [row for row in read_rows(clone.path) if row.seed == 2]
+    assert row.tag_characters_per_second and row.train_minutes is None
+    assert "--timed tagging" in clone.run("clue-ner", "results", "add", "--rev", "second", "--timed", ok=False)
     assert "neither a commit nor an experiment" in clone.run("clue-ner", "results", "add", "--rev", "third", ok=False)
 
     cache = clone.path / ".dvc/cache"

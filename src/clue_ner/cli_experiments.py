@@ -15,21 +15,27 @@ def results() -> None:
 
 @results.command()
 @click.option("--rev", metavar="COMMIT|EXPERIMENT", help="Instead of what lies in the working tree.")
-@click.option("--timed", is_flag=True, help="Also the speeds: only if nothing else ran beside it, and runs now.")
+@click.option(
+    "--timed",
+    is_flag=False,
+    flag_value="all",
+    type=click.Choice(["all", "tagging"]),
+    help="Also the speeds: only if nothing else ran beside it, and runs now. tagging: without that of training.",
+)
 @click.option("--replace", is_flag=True, help="Take the place of the row of this configuration and seed.")
 @click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The repository in which it was trained, if not this one.",
 )
-def add(rev: str | None, timed: bool, replace: bool, root: Path | None) -> None:
+def add(rev: str | None, timed: str | None, replace: bool, root: Path | None) -> None:
     """Add one finished training as a row."""
     from clue_ner.experiments import Folder, Revision, read_experiment
     from clue_ner.results.adding import add
     from clue_ner.stage import prepare
 
-    if rev is not None and timed:
-        raise click.UsageError("--timed measures a working tree; it does not go with --rev")
+    if rev is not None and timed == "all":
+        raise click.UsageError("--timed tells of the training in a working tree; with --rev, --timed tagging")
     prepare()
     here = repository()
     source = Folder(root or here) if rev is None else Revision(root or here, rev)

@@ -1,10 +1,12 @@
 """From a finished training to a row of results."""
 
 import logging
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from clue_ner.artifacts import CHECKSUMS
 from clue_ner.entities import fingerprint
 from clue_ner.errors import ArtifactError, TrackingError
 from clue_ner.evaluation.scores import micro_f1, sentence_counts
@@ -16,14 +18,18 @@ from clue_ner.tracking.sync import tags_of_training
 _log = logging.getLogger(__name__)
 
 
-def add(root: Path, experiment: Experiment, *, timed: bool = False, replace: bool = False) -> Row:
+TIMED = ("all", "tagging")
+"""What can be timed: training and tagging, or tagging alone."""
+
+
+def add(root: Path, experiment: Experiment, *, timed: str | None = None, replace: bool = False) -> Row:
     """Write the row of a training into docs/results/ of ``root``.
 
-    ``timed`` also writes how fast it trained, as its journal says, and how fast it tags, which is measured now: only
-    where nothing else ran or runs. A param that the training's code did not have yet is written with the value that
-    params.yaml of ``root`` has now, and named in a warning. Raises ArtifactError if the predictions do not give the
-    scores in metrics/, if the row is there already and is not to ``replace`` that one, or if there is nothing to take
-    the times from.
+    ``timed``, one of ``TIMED``, also writes how fast its model tags, which is measured now, and with ``all`` how fast
+    it trained, as its journal says: only where nothing else ran or runs. A param that the training's code did not have
+    yet is written with the value that params.yaml of ``root`` has now, and named in a warning. Raises ArtifactError if
+    the predictions do not give the scores in metrics/, if the row is there already and is not to ``replace`` that one,
+    or if there is nothing to take the times from.
     """
     where, scores = experiment.source.name, experiment.evaluation
     counts = sentence_counts(experiment.gold, experiment.predicted)
@@ -33,7 +39,9 @@ def add(root: Path, experiment: Experiment, *, timed: bool = False, replace: boo
             f"{scores['micro']['f1']}; run `dvc repro` there and try again"
         )
     params = _complete(root, experiment)
-    times = _times(experiment) if timed else {}
+    times = _training(experiment) if timed == "all" else {}
+    if timed is not None:
+        times["tagging"] = round(_tagging(experiment), 1)
     row = Row(
         row=row_name(params),
         corpus=params["corpus.name"],
@@ -89,8 +97,8 @@ def _device(experiment: Experiment) -> str:
         return "unknown"
 
 
-def _times(experiment: Experiment) -> dict[str, float]:
-    """Minutes of the training, and characters a second that it trained on and that its model tags."""
+def _training(experiment: Experiment) -> dict[str, float]:
+    """Minutes of the training, and characters a second that it trained on."""
     source = experiment.source
     record = Journal(source.root, _fingerprint(experiment)).read()
     seconds = [] if record is None else [value for (name, _), (value, _) in record.points.items() if name == SECONDS]
@@ -100,21 +108,23 @@ def _times(experiment: Experiment) -> dict[str, float]:
             f"{len(experiment.train['epochs'])}; leave --timed out, or train again there"
         )
     trained = experiment.json("metrics/corpus.json")["splits"]["train"]["characters"] * len(seconds)
-    return {
-        "minutes": round(sum(seconds) / 60, 2),
-        "training": round(trained / sum(seconds), 1),
-        "tagging": round(_tagging(source.root, [sentence.text for sentence in experiment.gold]), 1),
-    }
+    return {"minutes": round(sum(seconds) / 60, 2), "training": round(trained / sum(seconds), 1)}
 
 
 SECONDS = "train/seconds"
 
 
-def _tagging(root: Path, texts: list[str]) -> float:
-    """Characters a second that models/tagger of a working tree tags, in windows of 64, the best of three times."""
+def _tagging(experiment: Experiment) -> float:
+    """Characters of the test split a second that the model tags, in windows of 64, the best of three times."""
     from clue_ner.tagger import Tagger
 
-    tagger = Tagger.load(root / "models/tagger")
+    texts = [sentence.text for sentence in experiment.gold]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for name in (CHECKSUMS, *experiment.json(f"{MODEL}/{CHECKSUMS}")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(experiment.source.read(f"{MODEL}/{name}"))
+        tagger = Tagger.load(folder)
     best = float("inf")
     for _ in range(3):
         began = time.perf_counter()
@@ -122,3 +132,6 @@ def _tagging(root: Path, texts: list[str]) -> float:
             pass
         best = min(best, time.perf_counter() - began)
     return sum(map(len, texts)) / best
+
+
+MODEL = "models/tagger"
