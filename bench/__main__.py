@@ -1,4 +1,4 @@
-"""``python -m bench [training] [tagging] [pipeline] [scaling]``: measure, show, and write docs/bench.{md,json,png}."""
+"""``python -m bench [part …]``: measure, show, and write docs/bench.{md,json,png}."""
 
 import argparse
 import logging
@@ -14,7 +14,7 @@ from rich.console import Console
 from clue_ner.artifacts import write_json, write_text
 from clue_ner.stage import prepare as quiet
 
-PARTS = ("training", "tagging", "pipeline", "scaling")
+PARTS = ("training", "heads", "tagging", "pipeline", "scaling")
 SECONDS, TARGET = 120.0, 0.5
 
 logger = logging.getLogger("clue_ner.bench")
@@ -53,7 +53,7 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
     """The results of each part, with the machine, its peaks and the data; ``place`` is an empty folder."""
     from transformers.utils.logging import disable_progress_bar
 
-    from bench import inputs, machine, pipeline, scaling, tagging, training
+    from bench import heads, inputs, machine, pipeline, scaling, tagging, training
 
     disable_progress_bar()
     inputs.prepare(inputs.ROOT, place)
@@ -64,6 +64,7 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
     results["peaks"] = machine.peaks(*shapes)
     measures = {
         "training": lambda: training.measure(place, seconds, target),
+        "heads": lambda: heads.measure(place, data["layers"]),
         "tagging": lambda: tagging.measure(inputs.ROOT, place),
         "pipeline": lambda: pipeline.measure(inputs.ROOT, place),
         "scaling": lambda: scaling.measure(place),

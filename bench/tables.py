@@ -15,7 +15,7 @@ Results = dict[str, Any]
 def tables(results: Results) -> Iterator[Table]:
     """The tables of the parts that were measured, the machine's first."""
     yield _machine(results)
-    for name, table in (("training", _training), ("tagging", _tagging)):
+    for name, table in (("training", _training), ("heads", _heads), ("tagging", _tagging)):
         if name in results:
             yield table(results)
     if "pipeline" in results:
@@ -82,6 +82,25 @@ def _training(results: Results) -> Table:
         "Valid F1: micro, of the first 200 valid sentences, after each turn. The time for it is not in the seconds.",
     ]
     return _across("Training", [RECIPES[name].title for name in recipes], columns, notes)
+
+
+def _heads(results: Results) -> Table:
+    heads = results["heads"]
+    rows = [
+        [
+            one["title"],
+            times(one["characters_per_second"], one["committed_characters_per_second"]),
+            number(one["characters_per_second"]),
+            f"{one['trained_parameters'] / 1e6:.1f} M",
+        ]
+        for one in heads["compared"]
+    ]
+    notes = [
+        f"Each in turns with {heads['committed']}, as params.yaml has it, which all else is taken from; without "
+        "validation. What each is worth: [results.md](results.md)."
+    ]
+    header = ["configuration", "characters/s against params.yaml", "characters/s", "weights that learn"]
+    return Table("Training other heads and alignments", header, rows, notes)
 
 
 def _tagging(results: Results) -> Table:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from bench import figure, inputs, pipeline, report, scaling, tagging, training
+from bench import figure, heads, inputs, pipeline, report, scaling, tagging, training
 from bench.__main__ import main
 from bench.cells import number
 from bench.memory import peak_memory_gb
@@ -119,6 +119,27 @@ def test_summary_gives_rates_of_timed_steps_alone() -> None:
     assert training.summary(known, [warm | {"f1": 0.2}], target=0.5)["seconds_to_target"] is None
 
 
+# --- heads
+
+
+def test_heads_are_all_compared_with_the_committed_one() -> None:
+    params = load_params(inputs.ROOT / "params.yaml")
+    titles = [title for title, _ in heads.configurations(params, layers=12)]
+    assert {params.train.head, *titles} >= {"softmax", "crf", "span", "global_pointer", "biaffine"}
+    assert {params.tagging.align, *titles} >= {"characters", "pieces", "characters_over_pieces", "6 of 12 layers"}
+    assert params.train.head not in titles and params.tagging.align not in titles
+
+
+def test_heads_train_in_turns_with_the_committed_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {"train": {"head": "softmax"}, "tagging": {"align": "pieces"}}
+    monkeypatch.setattr(heads, "configurations", lambda params, layers: [("other", changes)])
+    measured = heads.measure(place, layers=2, seconds=0.2)
+    (one,) = measured["compared"]
+    assert one["title"] == "other" and one["trained_parameters"] > 0
+    assert one["characters_per_second"] > 0 and one["committed_characters_per_second"] > 0
+    assert (load_params(place / "heads/other/params.yaml").train.head, one["title"]) == ("softmax", "other")
+
+
 # --- tagging, pipeline, scaling
 
 
@@ -203,6 +224,17 @@ RESULTS: dict[str, Any] = {
             "ours": recipe(2500, 0.55, 30.0),
         },
     },
+    "heads": {
+        "committed": "crf over pieces",
+        "compared": [
+            {
+                "title": "softmax",
+                "committed_characters_per_second": 1000.0,
+                "characters_per_second": 1250.0,
+                "trained_parameters": 21_400_000,
+            }
+        ],
+    },
     "tagging": {
         "note": None,
         "bulk_sentences": 1000,
@@ -241,12 +273,13 @@ def test_markdown_gives_ratios_first_with_units_in_the_headers() -> None:
     assert rows["valid F1 at the end, %"] == "10.0 (its whole training) | 20.0 (its whole training) | 55.0"
     assert rows["bulk, characters/s against pipeline"] == "1.00 × | 2.00 × | 2.20 × | 4.00 ×"
     assert rows["micro F1 against torch, points"] == "– | – | +0.00 | -0.49"
+    assert rows["softmax"] == "1.25 × | 1,250 | 21.4 M" and "in turns with crf over pieces" in text
     assert "| this pipeline | 1.20 × | 2.4 |" in text
     assert "time is linear (1.00 of proportional); memory is not flat (2.00 ×" in text
     assert "not native" in text and "of one run of 10 minutes" in text
 
 
-@pytest.mark.parametrize("part", ["training", "tagging", "pipeline", "scaling"])
+@pytest.mark.parametrize("part", ["training", "heads", "tagging", "pipeline", "scaling"])
 def test_markdown_tables_are_whole_whichever_part_was_measured(part: str) -> None:
     common = ("command", "seconds", "machine", "data", "peaks")
     text = report.markdown({name: RESULTS[name] for name in (*common, part)})
@@ -280,7 +313,7 @@ def test_number_keeps_three_digits(value: float | None, written: str) -> None:
 def test_main_refuses_a_part_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["trainings"])
-    assert "unknown part trainings: there are training, tagging, pipeline, scaling" in capsys.readouterr().err
+    assert "unknown part trainings: there are training, heads, tagging, pipeline, scaling" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="other systems count each process on its own")

@@ -1,0 +1,72 @@
+"""Each other head, alignment, and half the layers, against what params.yaml says: how fast they train, turn by turn."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from bench import inputs
+from bench.training import Worker, worker
+from clue_ner import plugins
+from clue_ner.params import HEADS, Params, TaggingParams, load_params
+
+SECONDS, TURNS, EPOCHS = 3.0, 3, 1000
+"""Of training for each of a pair in a turn; so many turns are counted; more epochs than will be trained."""
+
+Changes = Mapping[str, Mapping[str, Any]]
+
+
+def configurations(params: Params, layers: int) -> Iterator[tuple[str, Changes]]:
+    """What is compared with ``params`` on an encoder of so many ``layers``: a title, and values by section."""
+    for head in plugins.names(HEADS):
+        if head != params.train.head:
+            yield head, {"train": {"head": head}}
+    if not params.train.efficient:
+        yield "global_pointer, efficient", {"train": {"head": "global_pointer", "efficient": True}}
+    for align in get_args(TaggingParams.model_fields["align"].annotation):
+        if align != params.tagging.align:
+            yield align, {"tagging": {"align": align}}
+    yield f"{layers // 2} of {layers} layers", {"train": {"layers": layers // 2}}
+
+
+def measure(place: Path, layers: int, seconds: float = SECONDS) -> dict[str, Any]:
+    """Characters a second of each configuration and, in the same turns, of what params.yaml says."""
+    params = load_params(place / "params.yaml")
+    compared = []
+    with worker("ours", _place(place, "committed", params, {})) as base:
+        base.answer()
+        for title, changes in configurations(params, layers):
+            with worker("ours", _place(place, title, params, changes)) as other:
+                trained = other.answer()["trained_parameters"]
+                _rate(base, seconds), _rate(other, seconds)  # with the first steps, which are slow
+                turns = [(_rate(base, seconds), _rate(other, seconds)) for _ in range(TURNS)]
+            committed, rate = (sum(rates) / TURNS for rates in zip(*turns))
+            compared.append(
+                {
+                    "title": title,
+                    "committed_characters_per_second": committed,
+                    "characters_per_second": rate,
+                    "trained_parameters": trained,
+                }
+            )
+    return {"committed": f"{params.train.head} over {params.tagging.align}", "compared": compared}
+
+
+def _rate(one: Worker, seconds: float) -> float:
+    """Characters a second in a turn."""
+    turn = one.ask(do="train", seconds=seconds, steps=sys.maxsize)
+    return float(turn["characters"] / turn["timed_seconds"]) if turn["timed_seconds"] else 0.0
+
+
+def _place(place: Path, name: str, params: Params, changes: Changes) -> Path:
+    """A folder beside ``place`` on the same data with other params, and epochs that do not end before the bench."""
+    beside = place / "heads" / name
+    (beside / "data").mkdir(parents=True)
+    for path in (place / "data").iterdir():
+        (beside / "data" / path.name).symlink_to(path.resolve())
+    values: dict[str, dict[str, Any]] = {"train": {"epochs": EPOCHS}}
+    for section, changed in changes.items():
+        values.setdefault(section, {}).update(changed)
+    sections = {section: getattr(params, section).model_copy(update=changed) for section, changed in values.items()}
+    inputs.make(inputs.ROOT, beside, params.model_copy(update=sections))
+    return beside
