@@ -16,6 +16,7 @@ from clue_ner.entities import Entity, Sentence
 from clue_ner.evaluation.predictions import split_to_score
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import onnx
+from clue_ner.heads import reads_tags
 from clue_ner.model import TaggerModel, load_encoder
 from clue_ner.runtime import GRAPHS, scorer
 from clue_ner.schemes import OUTSIDE
@@ -92,7 +93,8 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
         card = setting.card(setting.params.train.head, align)
         torch.manual_seed(setting.params.seed)
         model = TaggerModel(load_encoder(setting.backbone), model_spec(card))
-        _lean_to_outside(model.head.linear, card["tags"])
+        if reads_tags(card["head"]):  # the others begin as if entities were rare
+            _lean_to_outside(model.head.linear, card["tags"])
         tagger = Tagger(model, setting.aligner(align), card)
         note = "no trained model: a random head that finds nothing stands in, so there is no F1"
     folder = place / "onnx"

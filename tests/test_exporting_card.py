@@ -107,9 +107,9 @@ def test_card_names_one_licence_only_if_data_and_weights_have_the_same(licence: 
 
 
 def test_card_says_whether_entities_may_overlap() -> None:
-    flat, nested = (
-        card.render(TAGGER | {"head": head}, CORPUS, TRAIN, SCORES, PARITY, None) for head in ("crf", "span")
-    )
+    changes = ({"head": "crf"}, {"head": "span", "flat": False}, {"head": "span", "flat": True})
+    flat, nested, kept = (card.render(TAGGER | each, CORPUS, TRAIN, SCORES, PARITY, None) for each in changes)
+    assert "the likeliest is kept" in kept
     assert "do not overlap or nest" in flat
     assert "may overlap" in nested
     assert "do not overlap" not in nested

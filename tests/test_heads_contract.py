@@ -20,7 +20,7 @@ from transformers import BertConfig, BertModel
 
 from clue_ner import plugins
 from clue_ner.artifacts import write_checksums, write_json
-from clue_ner.entities import Entity, Sentence
+from clue_ner.entities import Entity, Sentence, likeliest_apart, overlapping_pairs
 from clue_ner.errors import UnknownNameError
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import onnx, parity
@@ -560,3 +560,9 @@ def test_heads_that_score_every_span_learn_nested_entities(
     tagger = learn(variant, load_encoder(backbones["wordpiece"], **quiet), _nested(), 40)
     assert not tagger.flat
     assert f1(tagger, _nested()) == 1.0
+    texts = [sentence.text for sentence in _nested()]
+    found = tagger.tag(texts)
+    flat = Tagger(tagger.model, tagger.aligner, tagger.card | {"flat": True}).tag(texts)
+    assert any(overlapping_pairs(entities) for entities in found)
+    assert flat == [list(likeliest_apart(entities)) for entities in found]
+    assert not any(overlapping_pairs(entities) for entities in flat) and all(flat)

@@ -200,7 +200,8 @@ def test_params_refuses_a_scheme_for_heads_that_read_no_tags(values: dict[str, A
     found = errors(values)
     assert set(found) == {"train.lr", "tagging.window", "tagging.scheme"}
     assert found["tagging.scheme"] == (
-        f"goes with heads that read tags, and {head} does not; set it to BIO, found 'BMES'"
+        f"goes with heads that read tags, and {head} does not; set it to BIO, or train.head to one that does "
+        "(crf, softmax), found 'BMES'"
     )
     values["train"]["lr"], values["tagging"] = 1.0, values["tagging"] | {"window": 256, "scheme": "IOB2"}
     assert parse_params(values, "params.yaml").train.head == head
@@ -226,7 +227,7 @@ def test_params_takes_values_at_the_edge(values: dict[str, Any], change: Callabl
 
 @pytest.mark.parametrize(("alias", "name"), [("IOB2", "BIO"), ("IOBES", "BIOES"), ("BMES", "BMES")])
 def test_params_know_other_names_of_schemes(values: dict[str, Any], alias: str, name: str) -> None:
-    values["tagging"]["scheme"] = alias
+    values["tagging"]["scheme"], values["train"]["head"] = alias, "crf"
     assert parse_params(values, "params.yaml").tagging.scheme == name
 
 

@@ -9,6 +9,7 @@ from clones import Clone, make_clone
 from clue_ner.artifacts import read_json, read_sentences
 from clue_ner.entities import fingerprint
 from clue_ner.evaluation.scores import micro_f1
+from clue_ner.params import load_params
 from clue_ner.results.rows import read_counts, read_per_type, read_rows
 
 
@@ -27,7 +28,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 def test_results_add_writes_what_the_metrics_and_predictions_say(clone: Clone) -> None:
     (row,) = [row for row in read_rows(clone.path) if row.seed == 1]
     scores, train = (read_json(clone.path / f"metrics/{name}.json") for name in ("evaluate", "train"))
-    assert (row.head, row.align, row.scheme, row.corpus) == ("crf", "characters_over_pieces", "BIO", "jsonl")
+    params = load_params(clone.path / "params.yaml")
+    told = (params.train.head, params.tagging.align, params.tagging.scheme, "jsonl")
+    assert (row.head, row.align, row.scheme, row.corpus) == told
     assert row.micro_f1 == scores["micro"]["f1"] and [row.micro_low, row.micro_high] == scores["micro"]["f1_ci95"]
     assert row.lenient_f1 == scores["lenient"]["f1"] and row.official_f1 == scores["official"]["macro_f1"]
     assert row.valid_f1 == train["valid_micro_f1"]

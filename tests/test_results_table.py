@@ -92,7 +92,8 @@ def test_results_table_gives_mean_and_deviation_of_seeds(root: Path) -> None:
     rows = [add_row(root, 0.8, seed=seed) for seed in (0, 1, 2)]
     alone = add_row(root, 0.7, seed=1, train__head="softmax", train__epochs=9)
     write_table(root)
-    several, single = lines_of(root, "| crf | characters_over_pieces |")[0], lines_of(root, "| softmax |")[0]
+    head = rows[0].head
+    several, single = lines_of(root, f"| {head} | characters_over_pieces |")[0], lines_of(root, "| softmax |")[0]
     scores = [100 * row.micro_f1 for row in rows]
     assert several[2:6] == ["–", "0, 1, 2", "80.00 ± 0.00", f"{mean(scores):.2f} ± {stdev(scores):.2f}"]
     assert single[2:5] == ["epochs=9", "1", "70.00"]
@@ -103,9 +104,9 @@ def test_results_table_gives_mean_and_deviation_of_seeds(root: Path) -> None:
     assert float(test) == pytest.approx(100 * (alone.micro_f1 - rows[1].micro_f1), abs=0.006)
     low, high = map(float, interval.split(" to "))
     assert low < float(test) < high < 0
-    assert [line[0] for line in lines_of(root, "| crf-")] == [row.row for row in rows]
+    assert [line[0] for line in lines_of(root, f"| {head}-")] == [row.row for row in rows]
     by_type = read_per_type(root)
-    f1 = [100 * float(line["f1"]) for line in by_type if line["row"].startswith("crf")]
+    f1 = [100 * float(line["f1"]) for line in by_type if line["row"].startswith(head)]
     assert lines_of(root, "| name |")[0][3] == f"{mean(f1):.2f} ± {stdev(f1):.2f}"
     assert matplotlib.image.imread(root / "docs/results/f1.png").shape[2] == 4
 

@@ -15,7 +15,7 @@ main = runpy.run_path(str(Path(__file__).parents[1] / "stages/tag_map.py"))["mai
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_tag_map_lists_tags_whose_index_is_the_id(tmp_path: Path, scheme: str) -> None:
-    write_params(tmp_path, tagging={"scheme": scheme})
+    write_params(tmp_path, tagging={"scheme": scheme}, train={"head": "crf"})
     write_json(tmp_path / "data/corpus/corpus.json", {"types": ["address", "book"]})
     write_checksums(tmp_path / "data/corpus")
     main(tmp_path)

@@ -1,7 +1,9 @@
 """How each file between two stages is written (whole or not at all) and read (checked)."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -63,6 +65,15 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a line of column names and one of each row."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

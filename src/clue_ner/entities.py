@@ -59,6 +59,19 @@ def types_of(sentences: Iterable[Sentence]) -> list[str]:
     return sorted({entity.type for sentence in sentences for entity in sentence.entities})
 
 
+def likeliest_apart(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+    """Of entities that overlap the one with the highest score, of equal scores the first, in order; all have scores.
+
+    >>> likeliest_apart([Entity(0, 2, "address", 0.9), Entity(0, 3, "address", 0.6), Entity(3, 5, "name", 0.8)])
+    (Entity(start=0, end=2, type='address', score=0.9), Entity(start=3, end=5, type='name', score=0.8))
+    """
+    kept: list[Entity] = []
+    for entity in sorted(sorted(entities), key=lambda entity: -(entity.score or 0.0)):
+        if not any(entity.overlaps(other) for other in kept):
+            kept.append(entity)
+    return tuple(sorted(kept))
+
+
 def overlapping_pairs(entities: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
     """The pairs of entities that share a character, in order."""
     ordered = sorted(entities)

@@ -111,6 +111,7 @@ class TrainParams(_Section):
     temperature: Positive
     constrained: bool
     efficient: bool
+    flat: bool
     head_size: Annotated[int, Field(ge=2)]
     freeze_embeddings: bool
     freeze_layers: Annotated[int, Field(ge=0)]
@@ -266,9 +267,15 @@ def _clashes(raw: Any) -> list[str]:
 
     scheme, head = value("tagging", "scheme"), value("train", "head")
     name = ALIASES.get(scheme, scheme)
-    if name == "BIO" or name not in SCHEMES or plugins.literal(HEADS, head, "READS_TAGS", default=True):
+    if name == "BIO" or name not in SCHEMES or _reads_tags(head):
         return []
-    return [f"tagging.scheme: goes with heads that read tags, and {head} does not; set it to BIO, found {scheme!r}"]
+    others = ", ".join(filter(_reads_tags, plugins.names(HEADS)))
+    mend = f"set it to BIO, or train.head to one that does ({others})"
+    return [f"tagging.scheme: goes with heads that read tags, and {head} does not; {mend}, found {scheme!r}"]
+
+
+def _reads_tags(head: str) -> bool:
+    return bool(plugins.literal(HEADS, head, "READS_TAGS", default=True))
 
 
 def _problem(detail: Any) -> str:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from clue_ner.artifacts import MEND, read_json, verify_checksums
-from clue_ner.entities import Entity
+from clue_ner.entities import Entity, likeliest_apart
 from clue_ner.errors import ArtifactError
 from clue_ner.heads import Decoded, reads_tags
 from clue_ner.heads._contract import Scored
 from clue_ner.model import INPUTS, ModelSpec, TaggerModel, collate, new_encoder
-from clue_ner.model_folder import read_config, refuse_sizes
+from clue_ner.model_config import read_config, refuse_sizes
 from clue_ner.runtime import RUNTIMES, Scorer, graph, scorer
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagging.align import Aligner, Window, load_tokenizer, merge
@@ -48,7 +48,8 @@ class Tagger:
     ) -> None:
         self.model, self.aligner, self.card = model.eval(), aligner, card
         self.scheme = SCHEMES[card["scheme"]]
-        self.flat = reads_tags(card["head"])
+        self.tags = reads_tags(card["head"])
+        self.flat = self.tags or card.get("flat", False)
         """Whether entities never overlap."""
         self._score = scorer or self._torch_scores
 
@@ -124,9 +125,13 @@ class Tagger:
         for text, of_text in enumerate(windows):
             read = [(window, decoded[text, number]) for number, window in enumerate(of_text)]
             yield Reading(
-                merge(((window, _entities(window, found.entities)) for window, found in read), self.flat),
-                merge(((window, _entities(window, found.strict)) for window, found in read), self.flat),
+                self._merged((window, _entities(window, found.entities)) for window, found in read),
+                self._merged((window, _entities(window, found.strict)) for window, found in read),
             )
+
+    def _merged(self, windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
+        merged = merge(windows, self.tags)
+        return likeliest_apart(merged) if self.flat and not self.tags else merged
 
     def _batches(self, windows: list[Window], batch_size: int) -> Iterator[tuple[int, int]]:
         """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long.

@@ -3,9 +3,8 @@
 The figures take nothing from the user's matplotlib settings, so the same numbers give the same bytes on a machine.
 """
 
-import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from matplotlib import font_manager, style
 from matplotlib.figure import Figure
 
-from clue_ner.artifacts import write_text
+from clue_ner.artifacts import write_csv
 from clue_ner.entities import Entity, Sentence
 from clue_ner.evaluation.error_analysis import NONE, confusion
 
@@ -33,7 +32,7 @@ def write_confusion(path: Path, gold: Sequence[Sentence], predicted: Sequence[Se
     """Write ``confusion`` as CSV ``actual,predicted``, one line for each one counted, for DVC's confusion template."""
     labels, matrix = confusion(gold, predicted)
     rows = ((labels[row], labels[column]) for row, column in np.argwhere(matrix) for _ in range(matrix[row, column]))
-    _write_csv(path, ("actual", "predicted"), rows)
+    write_csv(path, ("actual", "predicted"), rows)
 
 
 def write_per_type(path: Path, report: dict[str, Any]) -> None:
@@ -43,7 +42,7 @@ def write_per_type(path: Path, report: dict[str, Any]) -> None:
         for score in _SCORES
         for name, line in report[score]["per_type"].items()
     )
-    _write_csv(path, ("type", "score", "f1", "low", "high"), rows)
+    write_csv(path, ("type", "score", "f1", "low", "high"), rows)
 
 
 def per_type_figure(path: Path, report: dict[str, Any]) -> None:
@@ -110,11 +109,3 @@ def save(figure: Figure, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())

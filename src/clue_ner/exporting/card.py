@@ -187,13 +187,19 @@ def _limits(tagger: dict[str, Any]) -> str:
             "some of the mistakes.",
             f"- The encoder reads windows of {tagger['window']} tokens that share {tagger['overlap']}; longer texts "
             "are tagged window by window, and nothing outside a window decides what is in it.",
-            "- Entities do not overlap or nest: of two that do, training saw the longer one."
-            if reads_tags(tagger["head"])
-            else "- Entities may overlap: who wants them flat must choose among them.",
+            f"- {_overlaps(tagger)}",
             "- Not meant for decisions about people, nor as the only means to remove personal data from texts: it "
             "misses entities, as the recall says.",
         )
     )
+
+
+def _overlaps(tagger: dict[str, Any]) -> str:
+    if reads_tags(tagger["head"]):
+        return "Entities do not overlap or nest: of two that do, training saw the longer one."
+    if tagger.get("flat"):
+        return "Entities do not overlap or nest: of those that do, the likeliest is kept."
+    return "Entities may overlap: who wants them flat must choose among them."
 
 
 def _data(tagger: dict[str, Any], corpus: dict[str, Any]) -> str:

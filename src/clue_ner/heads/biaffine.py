@@ -41,7 +41,7 @@ class Head(EntityHead):
         """Logits [B, 1 + T, U, U], starts by last units, of states [B, U, H]; class 0 is no entity."""
         states = self.dropout(states)
         starts, ends = self.dropout(gelu(self.start(states))), self.dropout(gelu(self.end(states)))
-        formed = self.form(starts).unflatten(-1, (-1, self.spec.head_size))
+        formed = self.form(starts).reshape(*starts.shape[:2], -1, self.spec.head_size)
         logits = _span_matrix.class_products(formed, ends[:, :, None])
         of_start, of_end = self.start_bias(starts).transpose(1, 2), self.end_bias(ends).transpose(1, 2)
         summed: Tensor = logits + of_start[..., None] + of_end[:, :, None]

@@ -41,7 +41,7 @@ class Head(EntityHead):
     def forward(self, states: Tensor) -> Tensor:
         """Logits [B, T, U, U], starts by last units, of states [B, U, H]."""
         size = self.spec.head_size
-        projected = self.project(self.dropout(states)).unflatten(-1, (-1, 2 * size))
+        projected = self.project(self.dropout(states)).reshape(*states.shape[:2], -1, 2 * size)
         # an ONNX trace takes the number of units for a constant if it is that of projected
         angles = _angles(states.shape[1], size, states.device)
         queries, keys = (_turned(part, angles) for part in projected.split(size, dim=-1))

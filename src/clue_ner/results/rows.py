@@ -5,9 +5,8 @@ A row is there if it is in rows.csv, which is written last.
 
 import csv
 import hashlib
-import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from clue_ner.artifacts import write_text
+from clue_ner.artifacts import write_csv
 from clue_ner.errors import ArtifactError
 from clue_ner.experiments import of_training
 from clue_ner.params import load_params
@@ -113,14 +112,14 @@ def write_row(
             f"{folder / 'rows.csv'}: {', '.join(same)} is there already (this configuration and seed are measured); "
             "add --replace if it is to be another"
         )
-    _write_csv(folder / "counts" / f"{row.row}.csv", ("correct", "predicted", "gold"), counts.tolist())
+    write_csv(folder / "counts" / f"{row.row}.csv", ("correct", "predicted", "gold"), counts.tolist())
     lines = [line for line in read_per_type(root) if line["row"] not in same]
     for name, score in per_type.items():
         rates = (*(score[key] for key in ("precision", "recall", "f1")), *score["f1_ci95"], score["support"])
         lines.append(dict(zip(PER_TYPE, (row.row, name, *rates))))
-    _write_csv(folder / "per_type.csv", PER_TYPE, (line.values() for line in sorted(lines, key=_by_row)))
+    write_csv(folder / "per_type.csv", PER_TYPE, (line.values() for line in sorted(lines, key=_by_row)))
     rows = sorted([*(other for other in rows if other.row not in same), row], key=lambda row: row.row)
-    _write_csv(folder / "rows.csv", Row.model_fields, (map(_cell, row.model_dump().values()) for row in rows))
+    write_csv(folder / "rows.csv", Row.model_fields, (map(_cell, row.model_dump().values()) for row in rows))
     for name in same - {row.row}:
         (folder / "counts" / f"{name}.csv").unlink(missing_ok=True)
 
@@ -165,11 +164,3 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
-
-
-def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())

@@ -26,8 +26,10 @@ from clue_ner.artifacts import (
     write_json,
     write_text,
 )
+from clue_ner.entities import overlapping_pairs
 from clue_ner.errors import CorpusError
 from clue_ner.evaluation.scores import micro
+from clue_ner.heads import reads_tags
 from clue_ner.model import TaggerModel
 from clue_ner.params import Params
 from clue_ner.tagger import CARD, FORMAT, Tagger
@@ -78,6 +80,7 @@ def describe(root: Path, params: Params, teacher: Path | None = None) -> dict[st
         "overlap": params.tagging.overlap,
         "context_size": params.train.context_size,
         "head_options": params.train.head_options,
+        "flat": params.train.flat,
         "trained": {"fingerprint": hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(), **trained},
     }
 
@@ -118,6 +121,8 @@ def train(
     logger.info("training on %s", device.describe(params.train))
     if levers := start.levers(params.train):
         logger.info("with %s", levers)
+    if params.train.flat and not reads_tags(card["head"]):
+        _tell_of_overlaps(root / "data/corpus/train.jsonl")
     pieces = root / "data/encoded/tokenizer"
     taught_by = None if teacher is None else Teacher.load(teacher, card, pieces, params.train)
     set_seed(params.seed)
@@ -147,6 +152,12 @@ def summary(history: History) -> dict[str, Any]:
     """``metrics/train.json``: the epochs, the one that is kept, and its valid F1 (None without a valid split)."""
     kept = history.epochs[history.best - 1]
     return {"epochs": history.epochs, "best_epoch": history.best, "valid_micro_f1": kept.get("valid_micro_f1")}
+
+
+def _tell_of_overlaps(path: Path) -> None:
+    pairs = sum(len(overlapping_pairs(sentence.entities)) for sentence in read_sentences(path))
+    if pairs:
+        logger.info("%d pairs of entities in train overlap; of such, one is found (train.flat: true)", pairs)
 
 
 def _validation(path: Path, aligner: Aligner, card: dict[str, Any]) -> Validate | None:
