@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from bench import inputs
-from bench.training import Worker, worker
+from bench.training import Worker, rate, worker
 from clue_ner import plugins
 from clue_ner.params import HEADS, Params, TaggingParams, load_params
 
@@ -38,24 +38,24 @@ def measure(place: Path, layers: int, seconds: float = SECONDS) -> dict[str, Any
         for title, changes in configurations(params, layers):
             with worker("ours", _place(place, title, params, changes)) as other:
                 trained = other.answer()["trained_parameters"]
-                _rate(base, seconds), _rate(other, seconds)  # with the first steps, which are slow
-                turns = [(_rate(base, seconds), _rate(other, seconds)) for _ in range(TURNS)]
-            committed, rate = (sum(rates) / TURNS for rates in zip(*turns))
+                _turn(base, seconds), _turn(other, seconds)  # with the first steps, which are slow
+                turns = [(_turn(base, seconds), _turn(other, seconds)) for _ in range(TURNS)]
+            committed, changed = (sum(rates) / TURNS for rates in zip(*turns))
             compared.append(
                 {
                     "title": title,
                     "committed_characters_per_second": committed,
-                    "characters_per_second": rate,
+                    "characters_per_second": changed,
                     "trained_parameters": trained,
                 }
             )
     return {"committed": f"{params.train.head} over {params.tagging.align}", "compared": compared}
 
 
-def _rate(one: Worker, seconds: float) -> float:
+def _turn(one: Worker, seconds: float) -> float:
     """Characters a second in a turn."""
     turn = one.ask(do="train", seconds=seconds, steps=sys.maxsize)
-    return float(turn["characters"] / turn["timed_seconds"]) if turn["timed_seconds"] else 0.0
+    return rate(turn["characters"], turn["timed_seconds"])
 
 
 def _place(place: Path, name: str, params: Params, changes: Changes) -> Path:

@@ -99,17 +99,18 @@ def summary(known: dict[str, Any], turns: Sequence[dict[str, Any]], target: floa
         "steps": sum(turn["steps"] for turn in turns),
         "ended": turns[-1]["ended"],
         "timed_steps": steps,
-        "characters_per_second": _rate(sums["characters"], seconds),
-        "tokens_per_second": _rate(sums["tokens"], seconds),
-        "seconds_per_step": _rate(seconds, steps),
-        "tokens_per_step": _rate(sums["padded_tokens"], steps),
-        "padded_share": 1 - _rate(sums["tokens"], sums["padded_tokens"]),
-        "flops_per_second": _rate(flops, seconds),
+        "characters_per_second": rate(sums["characters"], seconds),
+        "tokens_per_second": rate(sums["tokens"], seconds),
+        "seconds_per_step": rate(seconds, steps),
+        "tokens_per_step": rate(sums["padded_tokens"], steps),
+        "padded_share": 1 - rate(sums["tokens"], sums["padded_tokens"]),
+        "flops_per_second": rate(flops, seconds),
         "peak_memory_gb": max(turn["memory_gb"] for turn in turns),
         "curve": curve,
         "seconds_to_target": next((at for at, f1 in curve if f1 >= target), None),
     }
 
 
-def _rate(amount: float, per: float) -> float:
+def rate(amount: float, per: float) -> float:
+    """How much of ``amount`` there is for each ``per``; 0 for none of that."""
     return amount / per if per else 0.0

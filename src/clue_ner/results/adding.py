@@ -17,19 +17,17 @@ from clue_ner.tracking.sync import tags_of_training
 
 _log = logging.getLogger(__name__)
 
-
-TIMED = ("all", "tagging")
-"""What can be timed: training and tagging, or tagging alone."""
+MODEL = "models/tagger"
 
 
 def add(root: Path, experiment: Experiment, *, timed: str | None = None, replace: bool = False) -> Row:
     """Write the row of a training into docs/results/ of ``root``.
 
-    ``timed``, one of ``TIMED``, also writes how fast its model tags, which is measured now, and with ``all`` how fast
-    it trained, as its journal says: only where nothing else ran or runs. A param that the training's code did not have
-    yet is written with the value that params.yaml of ``root`` has now, and named in a warning. Raises ArtifactError if
-    the predictions do not give the scores in metrics/, if the row is there already and is not to ``replace`` that one,
-    or if there is nothing to take the times from.
+    ``timed``, ``all`` or ``tagging``, also writes how fast its model tags, which is measured now, and with ``all`` how
+    fast it trained, as its journal says: only where nothing else ran or runs. A param that the training's code did not
+    have yet is written with the value that params.yaml of ``root`` has now, and named in a warning. Raises
+    ArtifactError if the predictions do not give the scores in metrics/, if the row is there already and is not to
+    ``replace`` that one, or if there is nothing to take the times from.
     """
     where, scores = experiment.source.name, experiment.evaluation
     counts = sentence_counts(experiment.gold, experiment.predicted)
@@ -85,7 +83,7 @@ def _score(name: str, score: dict[str, Any], key: str) -> dict[str, float]:
 
 
 def _fingerprint(experiment: Experiment) -> str:
-    return str(experiment.json("models/tagger/tagger.json")["trained"]["fingerprint"])
+    return str(experiment.json(f"{MODEL}/tagger.json")["trained"]["fingerprint"])
 
 
 def _device(experiment: Experiment) -> str:
@@ -132,6 +130,3 @@ def _tagging(experiment: Experiment) -> float:
             pass
         best = min(best, time.perf_counter() - began)
     return sum(map(len, texts)) / best
-
-
-MODEL = "models/tagger"
