@@ -3,8 +3,10 @@
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clue_ner.entities import Entity, Sentence, fingerprint, overlapping_pairs, types_of
+from clue_ner.entities import Entity, Sentence, fingerprint, likeliest_apart, overlapping_pairs, types_of
 
 SENTENCE = Sentence("1", "我在北京😀吃饭", (Entity(2, 4, "address"),))
 
@@ -50,6 +52,20 @@ def test_entities_overlapping_pairs_finds_each_once() -> None:
     outer, inner, other, last = Entity(0, 9, "a"), Entity(2, 4, "a"), Entity(3, 9, "b"), Entity(9, 10, "a")
     assert overlapping_pairs([last, other, inner, outer]) == [(outer, inner), (outer, other), (inner, other)]
     assert overlapping_pairs([]) == []
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5), st.sampled_from("ab"), st.sampled_from([0.2, 0.5, 0.9])))
+)
+def test_entities_likeliest_apart_leaves_out_what_overlaps_a_likelier_one(
+    drawn: list[tuple[int, int, str, float]],
+) -> None:
+    entities = [Entity(start, start + length, type_, score) for start, length, type_, score in drawn]
+    kept: list[Entity] = []
+    for entity in sorted(entities, key=lambda entity: (-(entity.score or 0), entity)):
+        if not any(entity.overlaps(other) for other in kept):
+            kept.append(entity)
+    assert likeliest_apart(entities) == tuple(sorted(kept))
 
 
 def test_entities_types_of_is_sorted() -> None:

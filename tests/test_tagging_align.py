@@ -311,9 +311,8 @@ def test_align_merge_takes_each_entity_from_the_window_it_begins_in() -> None:
     assert merge([]) == ()
 
 
-def test_align_merge_leaves_an_overlapping_entity_to_the_earlier_window_if_tags_are_flat() -> None:
+def test_align_merge_keeps_entities_of_two_windows_that_overlap() -> None:
     left = _window(*((i, i + 1) for i in range(8)), core=(0, 6))
     right = _window(*((i, i + 1) for i in range(4, 12)), core=(2, 8))
     parts = [(left, [Entity(5, 8, "A")]), (right, [Entity(6, 7, "B"), Entity(8, 9, "B")])]
-    assert merge(parts) == (Entity(5, 8, "A"), Entity(8, 9, "B"))
-    assert merge(parts, flat=False) == (Entity(5, 8, "A"), Entity(6, 7, "B"), Entity(8, 9, "B"))
+    assert merge(parts) == (Entity(5, 8, "A"), Entity(6, 7, "B"), Entity(8, 9, "B"))

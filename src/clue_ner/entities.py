@@ -5,6 +5,7 @@ Offsets are Unicode code points, start inclusive, end exclusive: ``text[start:en
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -65,11 +66,12 @@ def likeliest_apart(entities: Iterable[Entity]) -> tuple[Entity, ...]:
     >>> likeliest_apart([Entity(0, 2, "address", 0.9), Entity(0, 3, "address", 0.6), Entity(3, 5, "name", 0.8)])
     (Entity(start=0, end=2, type='address', score=0.9), Entity(start=3, end=5, type='name', score=0.8))
     """
-    kept: list[Entity] = []
+    kept: list[Entity] = []  # in order and apart, so an entity can overlap its neighbours alone
     for entity in sorted(sorted(entities), key=lambda entity: -(entity.score or 0.0)):
-        if not any(entity.overlaps(other) for other in kept):
-            kept.append(entity)
-    return tuple(sorted(kept))
+        at = bisect_left(kept, entity)
+        if not any(entity.overlaps(other) for other in kept[max(0, at - 1) : at + 1]):
+            kept.insert(at, entity)
+    return tuple(kept)
 
 
 def overlapping_pairs(entities: Sequence[Entity]) -> list[tuple[Entity, Entity]]:

@@ -26,8 +26,7 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
 
 
 CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
-HEADS = "clue_ner.heads"
-HeadName = Annotated[str, _one_of("head", partial(plugins.names, HEADS))]
+HeadName = Annotated[str, _one_of("head", partial(plugins.names, plugins.HEADS))]
 SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -133,7 +132,7 @@ class TrainParams(_Section):
     @classmethod
     def _weighs_types(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         head = info.data.get("head", "")
-        if weights and not plugins.literal(HEADS, head, "WEIGHS_TYPES", default=True):
+        if weights and not plugins.literal(plugins.HEADS, head, "WEIGHS_TYPES", default=True):
             raise ValueError(f"goes with heads whose loss has parts for types, and {head}'s has none; set it to {{}}")
         return weights
 
@@ -267,15 +266,11 @@ def _clashes(raw: Any) -> list[str]:
 
     scheme, head = value("tagging", "scheme"), value("train", "head")
     name = ALIASES.get(scheme, scheme)
-    if name == "BIO" or name not in SCHEMES or _reads_tags(head):
+    if name == "BIO" or name not in SCHEMES or plugins.reads_tags(head):
         return []
-    others = ", ".join(filter(_reads_tags, plugins.names(HEADS)))
+    others = ", ".join(filter(plugins.reads_tags, plugins.names(plugins.HEADS)))
     mend = f"set it to BIO, or train.head to one that does ({others})"
     return [f"tagging.scheme: goes with heads that read tags, and {head} does not; {mend}, found {scheme!r}"]
-
-
-def _reads_tags(head: str) -> bool:
-    return bool(plugins.literal(HEADS, head, "READS_TAGS", default=True))
 
 
 def _problem(detail: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from clue_ner.errors import UnknownNameError
 
+HEADS = "clue_ner.heads"
+
 
 def names(package: str) -> list[str]:
     """The public modules of ``package``, sorted, without importing any of them.
@@ -43,3 +45,12 @@ def literal(package: str, name: str, constant: str, default: Any) -> Any:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
             return ast.literal_eval(statement.value)
     return default
+
+
+def reads_tags(head: str) -> bool:
+    """Whether the head called ``head`` decides a tag a unit, so that entities cannot overlap; without importing it.
+
+    >>> reads_tags("crf"), reads_tags("span")
+    (True, False)
+    """
+    return bool(literal(HEADS, head, "READS_TAGS", default=True))

@@ -48,8 +48,7 @@ class Tagger:
     ) -> None:
         self.model, self.aligner, self.card = model.eval(), aligner, card
         self.scheme = SCHEMES[card["scheme"]]
-        self.tags = reads_tags(card["head"])
-        self.flat = self.tags or card.get("flat", False)
+        self.flat = reads_tags(card["head"]) or card.get("flat", False)
         """Whether entities never overlap."""
         self._score = scorer or self._torch_scores
 
@@ -130,8 +129,8 @@ class Tagger:
             )
 
     def _merged(self, windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
-        merged = merge(windows, self.tags)
-        return likeliest_apart(merged) if self.flat and not self.tags else merged
+        merged = merge(windows)
+        return likeliest_apart(merged) if self.flat else merged
 
     def _batches(self, windows: list[Window], batch_size: int) -> Iterator[tuple[int, int]]:
         """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long.

@@ -139,20 +139,12 @@ class Aligner:
                 )
 
 
-def merge(windows: Iterable[tuple[Window, Iterable[Entity]]], flat: bool = True) -> tuple[Entity, ...]:
-    """The entities of a text from those of its windows: each window gives those that begin in its core.
-
-    With ``flat``, one that overlaps an entity of an earlier window is left to that window.
-    """
+def merge(windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
+    """The entities of a text from those of its windows: each window gives those that begin in its core."""
     merged: set[Entity] = set()
-    reached = 0
     for window, entities in windows:
         core_start, core_end = window.unit_starts[window.core[0]], window.unit_ends[window.core[1] - 1]
-        if flat:
-            core_start = max(core_start, reached)
-        given = [entity for entity in entities if core_start <= entity.start < core_end]
-        merged.update(given)
-        reached = max([reached, *(entity.end for entity in given)])
+        merged.update(entity for entity in entities if core_start <= entity.start < core_end)
     return tuple(sorted(merged))
 
 

@@ -26,7 +26,6 @@ from clue_ner.artifacts import (
     write_json,
     write_text,
 )
-from clue_ner.entities import overlapping_pairs
 from clue_ner.errors import CorpusError
 from clue_ner.evaluation.scores import micro
 from clue_ner.heads import reads_tags
@@ -121,8 +120,8 @@ def train(
     logger.info("training on %s", device.describe(params.train))
     if levers := start.levers(params.train):
         logger.info("with %s", levers)
-    if params.train.flat and not reads_tags(card["head"]):
-        _tell_of_overlaps(root / "data/corpus/train.jsonl")
+    if params.train.flat and not reads_tags(card["head"]) and (pairs := _overlapping_pairs(root)):
+        logger.info("%d pairs of entities in train overlap; of such, one is found (train.flat: true)", pairs)
     pieces = root / "data/encoded/tokenizer"
     taught_by = None if teacher is None else Teacher.load(teacher, card, pieces, params.train)
     set_seed(params.seed)
@@ -154,10 +153,8 @@ def summary(history: History) -> dict[str, Any]:
     return {"epochs": history.epochs, "best_epoch": history.best, "valid_micro_f1": kept.get("valid_micro_f1")}
 
 
-def _tell_of_overlaps(path: Path) -> None:
-    pairs = sum(len(overlapping_pairs(sentence.entities)) for sentence in read_sentences(path))
-    if pairs:
-        logger.info("%d pairs of entities in train overlap; of such, one is found (train.flat: true)", pairs)
+def _overlapping_pairs(root: Path) -> int:
+    return int(read_json(root / "metrics/corpus.json")["splits"]["train"]["overlapping_pairs"])
 
 
 def _validation(path: Path, aligner: Aligner, card: dict[str, Any]) -> Validate | None:
