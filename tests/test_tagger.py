@@ -14,7 +14,7 @@ from tiny import TAGS, TYPES, tiny_tagger_folder
 
 from clue_ner import plugins
 from clue_ner.artifacts import write_checksums
-from clue_ner.entities import Entity
+from clue_ner.entities import Entity, overlapping_pairs
 from clue_ner.errors import ArtifactError
 from clue_ner.heads import reads_tags
 from clue_ner.schemes import SCHEMES
@@ -231,6 +231,24 @@ def test_tagger_batches_are_full_by_tokens_or_windows(
         assert all(shape[0] == 1 or shape.numel() <= tokens for shape in shapes)
         following = [longer[1] for longer in shapes[1:]]
         assert all(n == most or (n + 1) * longest > tokens for n, longest in zip(rows, following))
+
+
+@every_head
+def test_tagger_windows_that_disagree_give_entities_apart(taggers: dict[tuple[str, str], Tagger], head: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    tagger = taggers[head, "characters"]
+
+    def scorer(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.randn(*batch["unit_mask"].shape, len(tagger.card["tags"]), generator=generator)
+
+    random = tagger.using(scorer)
+    texts = [TEXT * 40] * 20
+    for reading in random.read(texts):
+        assert reading.entities
+        assert not overlapping_pairs(reading.entities)
+        assert not overlapping_pairs(reading.strict)
+    random.flat = False
+    assert any(overlapping_pairs(entities) for entities in random.tag(texts))
 
 
 def test_tagger_score_is_the_mean_of_the_units(taggers: dict[tuple[str, str], Tagger]) -> None:
