@@ -8,7 +8,7 @@ from typing import Any, get_args
 from bench import inputs
 from bench.training import Worker, rate, worker
 from clue_ner import plugins
-from clue_ner.params import HEADS, Params, TaggingParams, load_params
+from clue_ner.params import Params, TaggingParams, load_params
 
 SECONDS, TURNS, EPOCHS = 3.0, 3, 1000
 """Of training for each of a pair in a turn; so many turns are counted; more epochs than will be trained."""
@@ -18,7 +18,7 @@ Changes = Mapping[str, Mapping[str, Any]]
 
 def configurations(params: Params, layers: int) -> Iterator[tuple[str, Changes]]:
     """What is compared with ``params`` on an encoder of so many ``layers``: a title, and values by section."""
-    for head in plugins.names(HEADS):
+    for head in plugins.names(plugins.HEADS):
         if head != params.train.head:
             yield head, {"train": {"head": head}}
     if not params.train.efficient:
