@@ -23,7 +23,7 @@ from clue_ner.params import TrainParams, load_params
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagger import Tagger, model_spec
 from clue_ner.tagging.encode import Report, encode
-from clue_ner.training import device
+from clue_ner.training import device, start
 from clue_ner.training.batches import LengthBatches
 from clue_ner.training.curves import write_curves
 from clue_ner.training.dropout import ByteDropout
@@ -95,9 +95,9 @@ def setting(backbones: dict[str, Path], make_aligner: Callable[..., Any]) -> Cal
 
 @pytest.fixture
 def params() -> TrainParams:
-    """The project's params for a model that is small and knows nothing."""
+    """The project's params for a model that is small and knows nothing, without levers."""
     project = load_params(Path(__file__).parents[1] / "params.yaml").train
-    change = {"lr": 3e-3, "head_lr_factor": 1.0, "transition_lr_factor": 10.0, "epochs": 3, "batch_size": 8}
+    change = start.OFF | {"lr": 3e-3, "head_lr_factor": 1.0, "transition_lr_factor": 10.0, "epochs": 3, "batch_size": 8}
     return project.model_copy(update={**change, "precision": "float32", "dropout": 0.1, "freeze_embeddings": False})
 
 
