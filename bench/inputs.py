@@ -9,6 +9,7 @@ import yaml
 
 from clue_ner.artifacts import read_json, read_sentences, write_text
 from clue_ner.params import Params, load_params
+from clue_ner.training.start import OFF
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
@@ -24,10 +25,13 @@ STAGES = {
 def prepare(root: Path, place: Path) -> None:
     """Lay out ``place`` with params.yaml and data/ of the repository at ``root``; what is missing there is made.
 
+    Training levers are off: some compute each batch twice, and a speed is of one pass.
+
     Without data/corpus the corpus is CLUENER if CLUENER_MIRROR says where it is, else ``sample``; without
     data/backbone the backbone is ``e5-small``.
     """
     params = load_params(root / "params.yaml")
+    params = params.model_copy(update={"train": params.train.model_copy(update=OFF)})
     (place / "data").mkdir(parents=True, exist_ok=True)
     if (root / "data/corpus/corpus.json").is_file():
         (place / "data/corpus").symlink_to((root / "data/corpus").resolve())

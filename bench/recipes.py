@@ -149,5 +149,5 @@ RECIPES = {
         "transformers' Trainer with default arguments (random order, float32, AdamW, 5e-5 falling linearly, 3 epochs) "
         "and DataCollatorForTokenClassification, softmax over every character",
     ),
-    "ours": Recipe("clue-ner", ours, "fine_tune as params.yaml has it"),
+    "ours": Recipe("clue-ner", ours, "fine_tune as params.yaml has it, without training levers"),
 }

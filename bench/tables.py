@@ -97,7 +97,7 @@ def _heads(results: Results) -> Table:
     ]
     notes = [
         f"Each in turns with {heads['committed']}, as params.yaml has it, which all else is taken from; without "
-        "validation. What each is worth: [results.md](results.md)."
+        "training levers and validation. What each is worth: [results.md](results.md)."
     ]
     header = ["configuration", "characters/s against params.yaml", "characters/s", "weights that learn"]
     return Table("Training other heads and alignments", header, rows, notes)
