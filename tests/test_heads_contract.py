@@ -31,6 +31,7 @@ from clue_ner.runtime import scorer
 from clue_ner.schemes import SCHEMES, Span
 from clue_ner.tagger import CARD, FORMAT, Tagger, model_spec
 from clue_ner.tagging.encode import Report, encode
+from clue_ner.training.start import OFF
 from clue_ner.training.trainer import fine_tune
 
 HEADS = plugins.names("clue_ner.heads")
@@ -377,7 +378,8 @@ def params() -> TrainParams:
     """The project's params for a model that is small and knows nothing."""
     project = load_params(Path(__file__).parents[1] / "params.yaml").train
     change = {"lr": 3e-3, "head_lr_factor": 1.0, "transition_lr_factor": 10.0, "batch_size": 10, "dropout": 0.0}
-    return project.model_copy(update=change | {"precision": "float32", "epochs": 40, "freeze_embeddings": False})
+    change |= OFF | {"precision": "float32", "epochs": 40, "freeze_embeddings": False}
+    return project.model_copy(update=change)
 
 
 @pytest.fixture(scope="module")

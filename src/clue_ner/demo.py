@@ -21,7 +21,7 @@ from clue_ner.stage import run
 CHANGES = {
     "corpus": {"name": "sample", "path": None},
     "backbone": {"name": "e5-small", "revision": None},
-    "train": {"epochs": 8},
+    "train": {"epochs": 8, "r_drop": 0.0},
     "tracking": {"experiment": "clue-ner-demo", "model": "clue-ner-demo"},
 }
 """What the demo's params.yaml says otherwise than the project's."""
