@@ -16,6 +16,7 @@ from clue_ner.params import load_params
 from clue_ner.schemes import SCHEMES
 from clue_ner.tagger import Tagger, model_spec
 from clue_ner.tagging.encode import Report, encode
+from clue_ner.training.start import OFF
 from clue_ner.training.trainer import fine_tune
 
 PEOPLE, PLACES = ("黄飞鸿", "王德发", "晓明"), ("北京", "佛山", "上海")
@@ -52,7 +53,7 @@ def tagger(
     """A tiny tagger that has learned TRAIN by heart."""
     backbone, align, scheme = request.param
     params = load_params(Path(__file__).parents[1] / "params.yaml").train.model_copy(
-        update={"lr": 5e-3, "epochs": 25, "batch_size": 9, "precision": "float32", "freeze_embeddings": False}
+        update=OFF | {"lr": 5e-3, "epochs": 25, "batch_size": 9, "precision": "float32", "freeze_embeddings": False}
     )
     aligner = make_aligner(backbone, align, 64, 16)
     tags = SCHEMES[scheme].tags(["name", "address"])
