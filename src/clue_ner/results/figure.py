@@ -33,7 +33,7 @@ def draw(path: Path, found: Sequence[Configuration], intervals: Mapping[str, tup
         axes.plot([], [], "d", color=ORANGE, markersize=5, label="micro F1 on valid")
         axes.set_yticks(range(len(found)), [_name(configuration) for configuration in reversed(found)])
         axes.set_ylim(-0.6, len(found) - 0.4)
-        axes.set_xlabel("F1 in percent; more than one seed: their mean")
+        axes.set_xlabel("F1 in percent; more than one seed: their mean", loc="right")
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
