@@ -25,8 +25,14 @@ SPLITS = {
     "train": [Sentence(f"train-{i}", f"王德发{'在' * (i % 5)}北京", (Entity(0, 3, "name"),)) for i in range(23)],
     "valid": [Sentence("valid-0", "王德发在佛山", (Entity(0, 3, "name"),))],
 }
-SMALL = {"epochs": 2, "batch_size": 4, "dropout": 0.0, "lr": 1e-3, "context_size": 8, "precision": "float32"}
-TRAIN = start.OFF | SMALL
+TRAIN = start.OFF | {
+    "epochs": 2,
+    "batch_size": 4,
+    "dropout": 0.0,
+    "lr": 1e-3,
+    "context_size": 8,
+    "precision": "float32",
+}
 
 
 def command(root: Path) -> dict[str, Any]:
