@@ -15,6 +15,7 @@ from clue_ner.errors import ArtifactError, UnknownNameError
 from clue_ner.evaluation.scores import micro_f1, micro_f1_ci95
 from clue_ner.results.compare import compare
 from clue_ner.results.configurations import configurations, find
+from clue_ner.results.recipes import FILE, read_recipes
 from clue_ner.results.rows import Row, own_params, read_counts, read_per_type, read_rows, row_name, write_row
 from clue_ner.results.table import BEGIN, END, write_table
 
@@ -100,6 +101,7 @@ def test_results_table_gives_mean_and_deviation_of_seeds(root: Path) -> None:
     f1, low, high = (100 * value for value in (alone.micro_f1, alone.micro_low, alone.micro_high))
     assert single[5] == f"{f1:.2f} ({low:.1f} – {high:.1f})"
     ((_, seeds, valid, test, interval, p),) = lines_of(root, "| softmax, characters_over_pieces, epochs=9 | 1 | -")
+    assert several[8] == single[8] == "61.8 M"
     assert (seeds, valid) == ("1", "-10.00") and float(p) < 0.05
     assert float(test) == pytest.approx(100 * (alone.micro_f1 - rows[1].micro_f1), abs=0.006)
     low, high = map(float, interval.split(" to "))
@@ -109,6 +111,62 @@ def test_results_table_gives_mean_and_deviation_of_seeds(root: Path) -> None:
     f1 = [100 * float(line["f1"]) for line in by_type if line["row"].startswith(head)]
     assert lines_of(root, "| name |")[0][3] == f"{mean(f1):.2f} ± {stdev(f1):.2f}"
     assert matplotlib.image.imread(root / "docs/results/f1.png").shape[2] == 4
+
+
+def test_results_table_has_a_grid_of_heads_and_alignments_that_differ_in_nothing_else(root: Path) -> None:
+    (root / "docs/results").mkdir()
+    (root / FILE).write_text("quick: {train.epochs: 3, train.r_drop: 0.0}\n")
+    quick = {"train__epochs": 3, "train__r_drop": 0.0, "seed": 1}
+    f1 = {
+        (head, align): add_row(root, share, train__head=head, tagging__align=align, **quick).micro_f1
+        for share, head, align in [(0.9, "crf", "pieces"), (0.8, "span", "characters"), (0.7, "crf", "characters")]
+    }
+    add_row(root, 0.95, seed=1)
+    add_row(root, 0.95, train__head="crf", tagging__align="pieces", train__lr=1, **quick)
+    assert {c.label for c in write_table(root)} == {"default"} | {f"quick, {rest}" for rest in (
+        "align=pieces, head=crf", "align=characters, head=span", "align=characters, head=crf",
+        "align=pieces, head=crf, lr=1")}  # fmt: skip
+    cells = {pair: f"{100 * value:.2f}" for pair, value in f1.items()}
+    assert "What they share: quick. " in (root / "docs/results.md").read_text()
+    assert lines_of(root, "| head | pieces") == [["head", "pieces", "characters"]]
+    assert lines_of(root, "| crf | ")[0] == [
+        "crf", f"{cells['crf', 'pieces']} (90.00)", f"{cells['crf', 'characters']} (70.00)"
+    ]  # fmt: skip
+    assert lines_of(root, "| span | ")[0] == ["span", "–", f"{cells['span', 'characters']} (80.00)"]
+
+
+def test_results_row_that_follows_a_recipe_in_part_is_called_by_its_params(root: Path) -> None:
+    new, recipes = own_params(root), {"quick": {"train.epochs": 3, "train.r_drop": 0.0}}
+    rows = [add_row(root, 0.8, seed=1, **changes) for changes in ({"train__epochs": 3}, {"train__r_drop": 0.0})]
+    assert {c.label for c in configurations(rows, new, recipes)} == {"epochs=3", "r_drop=0.0"}
+    same = {"kept": {"train.epochs": new["train.epochs"]}}
+    assert {c.label for c in configurations(rows, new, same)} == {"epochs=3", "r_drop=0.0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[quick]", "wanted names with params below them"),
+        ("quick: 3", r"quick: wanted params such as train\.epochs"),
+        ("quick: {train.epoch: 3}", r"quick: no param train\.epoch in params\.yaml"),
+    ],
+)
+def test_results_recipes_refuse_what_is_no_recipe(root: Path, text: str, told: str) -> None:
+    (root / "docs/results").mkdir()
+    (root / FILE).write_text(text)
+    with pytest.raises(ArtifactError, match=told):
+        read_recipes(root)
+
+
+def test_results_table_tells_costs_where_they_were_measured(root: Path) -> None:
+    add_row(root, 0.8, seed=1)
+    write_table(root)
+    assert "Nothing yet." in (root / "docs/results.md").read_text()
+    timed = add_row(root, 0.7, seed=1, train__head="crf").model_copy(update={"tag_characters_per_second": 1234.4})
+    write_row(root, timed, {}, read_counts(root, timed.row), replace=True)
+    write_table(root)
+    ((*_, model, minutes, trained, tagged, device),) = lines_of(root, "| crf, characters_over_pieces | 250")
+    assert (model, minutes, trained, tagged, device) == ("250 MB", "–", "–", "1,234", "cpu")
 
 
 def test_results_table_orders_by_valid_and_keeps_the_text_around_it(root: Path) -> None:

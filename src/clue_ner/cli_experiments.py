@@ -59,15 +59,16 @@ def table() -> None:
 def compare(a: str, b: str) -> None:
     """Compare two configurations by a paired bootstrap over the test sentences.
 
-    A and B are rows, configurations (a row's name without its seed) or labels such as "head=softmax"; "default" is what
-    params.yaml says. Of two configurations the seeds that both have are taken.
+    A and B are rows, configurations (a row's name without its seed) or labels such as "quick, head=softmax", as the
+    tables have them; "default" is what params.yaml says. Of two configurations the seeds that both have are taken.
     """
     from clue_ner.results.compare import RESAMPLES, compare
     from clue_ner.results.configurations import configurations, find
+    from clue_ner.results.recipes import read_recipes
     from clue_ner.results.rows import own_params, read_rows
 
     root = repository()
-    there = configurations(read_rows(root), own_params(root))
+    there = configurations(read_rows(root), own_params(root), read_recipes(root))
     one = compare(root, find(a, there), find(b, there))
     for name, side in (("A", one.a), ("B", one.b)):
         click.echo(f"{name}: {side.name} ({side.label}), seeds {', '.join(map(str, side.seeds))}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clue_ner.errors import ArtifactError, UnknownNameError
+from clue_ner.results.recipes import by_recipe
 from clue_ner.results.rows import Row, read_counts, read_rows
 
 DEFAULT = "default"
@@ -23,7 +24,7 @@ class Configuration:
     name: str
     """a row's name without its seed"""
     label: str
-    """what it has otherwise than the base, ``head=softmax, epochs=6``, or ``DEFAULT``"""
+    """what it has otherwise than the base, ``quick, head=softmax, lr=1e-4``, or ``DEFAULT``"""
     others: str
     """the label without head and alignment"""
     rows: tuple[Row, ...]
@@ -58,17 +59,24 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float | None]:
     return fmean(values), stdev(values) if len(values) > 1 else None
 
 
-def configurations(rows: Iterable[Row], base: Mapping[str, Any]) -> list[Configuration]:
-    """Rows by configuration, best mean valid F1 first; ``base`` is what the labels say the difference from."""
+def configurations(
+    rows: Iterable[Row], base: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Configuration]:
+    """Rows by configuration, best mean valid F1 first.
+
+    ``base`` is what the labels say the difference from, by the names of ``recipes`` where there is one.
+    """
     grouped: dict[str, list[Row]] = {}
     for row in rows:
         grouped.setdefault(row.name_by(base).rpartition("-s")[0], []).append(row)
     found = []
     for name, members in grouped.items():
-        changed = {k: v for k, v in members[0].params.items() if k != "seed" and (k not in base or base[k] != v)}
+        params = members[0].params
+        changed = {k: v for k, v in params.items() if k != "seed" and (k not in base or base[k] != v)}
+        names, changed = by_recipe(params, changed, recipes or {})
         others = {k: v for k, v in changed.items() if k not in ("train.head", "tagging.align")}
         ordered = tuple(sorted(members, key=lambda row: row.seed))
-        found.append(Configuration(name, _label(changed) or DEFAULT, _label(others), ordered))
+        found.append(Configuration(name, _label(names, changed) or DEFAULT, _label(names, others), ordered))
     return sorted(found, key=lambda configuration: (-configuration.valid_f1, configuration.name))
 
 
@@ -105,9 +113,10 @@ def one_test_split(rows: Iterable[Row]) -> None:
         )
 
 
-def _label(changed: Mapping[str, Any]) -> str:
-    """``head=softmax, corpus.split_seed=3``: sections are left out where ``train`` and ``tagging`` are meant."""
-    return ", ".join(f"{k.removeprefix('train.').removeprefix('tagging.')}={_said(v)}" for k, v in changed.items())
+def _label(recipes: Iterable[str], changed: Mapping[str, Any]) -> str:
+    """``quick, head=softmax, corpus.split_seed=3``: the sections ``train`` and ``tagging`` are left out."""
+    params = (f"{k.removeprefix('train.').removeprefix('tagging.')}={_said(v)}" for k, v in changed.items())
+    return ", ".join([*recipes, *params])
 
 
 def _said(value: Any) -> str:

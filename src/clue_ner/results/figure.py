@@ -18,7 +18,7 @@ def draw(path: Path, found: Sequence[Configuration], intervals: Mapping[str, tup
     ``intervals``: ``(low, high)`` of each configuration's name, of all its seeds together.
     """
     with plain_style():
-        figure = Figure(figsize=(9, 1.8 + 0.45 * len(found)), layout="constrained")
+        figure = Figure(figsize=(9, 1.8 + 0.38 * len(found)), layout="constrained")
         axes = figure.add_subplot()
         for y, configuration in enumerate(reversed(found)):
             scores = [100 * score for score in configuration.values("micro_f1")]
@@ -31,7 +31,7 @@ def draw(path: Path, found: Sequence[Configuration], intervals: Mapping[str, tup
         axes.plot([], [], "o-", color=BLUE, markersize=7, label="micro F1 on test, 95 % bootstrap interval")
         axes.plot([], [], "o", color=BLUE, markerfacecolor="white", markersize=4, label="each seed")
         axes.plot([], [], "d", color=ORANGE, markersize=5, label="micro F1 on valid")
-        axes.set_yticks(range(len(found)), [_name(configuration) for configuration in reversed(found)])
+        axes.set_yticks(range(len(found)), [_name(configuration) for configuration in reversed(found)], size=8)
         axes.set_ylim(-0.6, len(found) - 0.4)
         axes.set_xlabel("F1 in percent; more than one seed: their mean", loc="right")
         axes.grid(axis="x", alpha=0.3)

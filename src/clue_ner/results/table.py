@@ -1,7 +1,8 @@
 """The tables of docs/results.md, between two marks, made from the rows alone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from clue_ner.artifacts import write_text
 from clue_ner.errors import ArtifactError
@@ -9,6 +10,7 @@ from clue_ner.evaluation.scores import micro_f1_ci95
 from clue_ner.results.compare import RESAMPLES, SEED, Comparison, compare
 from clue_ner.results.configurations import DEFAULT, Configuration, configurations, mean_sd, rows_of
 from clue_ner.results.figure import draw
+from clue_ner.results.recipes import FILE, read_recipes
 from clue_ner.results.rows import FOLDER, own_params, read_per_type
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -22,7 +24,7 @@ def write_table(root: Path) -> list[Configuration]:
     """
     base = own_params(root)
     rows, hidden = rows_of(root, base["corpus.name"])
-    found = configurations(rows, base)
+    found = configurations(rows, base, recipes := read_recipes(root))
     path = root / "docs/results.md"
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
@@ -32,12 +34,14 @@ def write_table(root: Path) -> list[Configuration]:
     if found:
         intervals = {c.name: tuple(micro_f1_ci95(c.counts(root), RESAMPLES, SEED)) for c in found}
         draw(root / FIGURE, found, intervals)
-    write_text(path, f"{before}{BEGIN}\n{render(root, found, hidden)}\n{END}{after}")
+    write_text(path, f"{before}{BEGIN}\n{render(root, found, hidden, recipes)}\n{END}{after}")
     return found
 
 
-def render(root: Path, found: Sequence[Configuration], hidden: int = 0) -> str:
-    """The tables in Markdown; ``hidden`` rows of other corpora are mentioned."""
+def render(
+    root: Path, found: Sequence[Configuration], hidden: int = 0, recipes: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
+    """The tables in Markdown; ``hidden`` rows of other corpora and the ``recipes`` are mentioned."""
     if not found:
         return "No row yet: see [experiments.md](experiments.md)."
     default = next((c for c in found if c.label == DEFAULT), None)
@@ -45,10 +49,16 @@ def render(root: Path, found: Sequence[Configuration], hidden: int = 0) -> str:
         "Written by `clue-ner results table` from [rows.csv](results/rows.csv); best mean valid F1 first. Several\n"
         "seeds: mean ± sample standard deviation. One seed: the 95 % bootstrap interval in brackets, and no word on\n"
         "how far seeds differ. *Other* is what differs from the committed params.yaml."
-        + (f" {hidden} rows of other corpora are not shown." if hidden else ""),
+        + "".join(
+            f"\n*{name}* ([{FILE.name}](results/{FILE.name})): {', '.join(f'`{k}={v}`' for k, v in params.items())}."
+            for name, params in (recipes or {}).items()
+        )
+        + (f"\n{hidden} rows of other corpora are not shown." if hidden else ""),
+        *_grid(found),
+        "### All configurations",
         _scores(found),
         f"![F1 of each configuration](results/{FIGURE.name})",
-        "### What it costs\n\nSpeeds only where nothing else ran on the machine (`--timed`); weights count embeddings.",
+        "### What it costs\n\nOnly what was measured while nothing else ran on the machine (`--timed`).",
         _costs(found),
         "### Against the committed configuration",
         _against(root, found, default),
@@ -63,8 +73,30 @@ def render(root: Path, found: Sequence[Configuration], hidden: int = 0) -> str:
     return "\n\n".join(parts)
 
 
+def _grid(found: Iterable[Configuration]) -> list[str]:
+    """Micro F1 by head and alignment, of those configurations alike in all else that are most; nothing of one pair."""
+    alike: dict[str, dict[tuple[str, str], Configuration]] = {}
+    for c in found:
+        alike.setdefault(c.others, {})[c.rows[0].head, c.rows[0].align] = c
+    others, cells = max(alike.items(), key=lambda one: len(one[1]))
+    if len(cells) < 2:
+        return []
+    heads, aligns = (list(dict.fromkeys(names)) for names in zip(*cells))
+
+    def cell(head: str, align: str) -> str:
+        if (c := cells.get((head, align))) is None:
+            return "–"
+        return f"{_mean(c.values('micro_f1'))} ({_mean(c.values('valid_f1'))})"
+
+    lines = ((head, *(cell(head, align) for align in aligns)) for head in heads)
+    alike_in = f"What they share: {others}. " if others else ""
+    told = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, in parentheses on valid."
+    return [told, _table(("head", *aligns), lines)]
+
+
 def _scores(found: Iterable[Configuration]) -> str:
-    header = ("head", "alignment", "other", "seeds", "valid micro F1", "micro F1", "lenient F1", "official macro F1")
+    scores = ("valid micro F1", "micro F1", "lenient F1", "official macro F1")
+    header = ("head", "alignment", "other", "seeds", *scores, "weights")
     lines = (
         (
             c.rows[0].head,
@@ -73,6 +105,7 @@ def _scores(found: Iterable[Configuration]) -> str:
             ", ".join(map(str, c.seeds)),
             _mean(c.values("valid_f1")),
             *(_score(c, score) for score in ("micro", "lenient", "official")),
+            _each(c, "parameters", lambda n: f"{n / 1e6:.1f} M"),
         )
         for c in found
     )
@@ -80,20 +113,20 @@ def _scores(found: Iterable[Configuration]) -> str:
 
 
 def _costs(found: Iterable[Configuration]) -> str:
-    header = ("configuration", "weights", "model", "training", "characters/s trained", "characters/s tagged", "device")
-    lines = (
+    header = ("configuration", "model", "training", "characters/s trained", "characters/s tagged", "device")
+    lines = [
         (
             _title(c),
-            _each(c, "parameters", lambda n: f"{n / 1e6:.1f} M"),
             _each(c, "model_bytes", lambda n: f"{n / 1e6:.0f} MB"),
             _each(c, "train_minutes", lambda n: f"{n:.1f} min"),
             _each(c, "train_characters_per_second", lambda n: f"{n:,.0f}"),
             _each(c, "tag_characters_per_second", lambda n: f"{n:,.0f}"),
-            "; ".join(dict.fromkeys(row.device for row in c.rows)),
+            "; ".join(dict.fromkeys(row.device for row in c.rows if row.tag_characters_per_second)),
         )
         for c in found
-    )
-    return _table(header, lines)
+        if c.values("tag_characters_per_second")
+    ]
+    return _table(header, lines) if lines else "Nothing yet."
 
 
 def _against(root: Path, found: Iterable[Configuration], default: Configuration | None) -> str:
