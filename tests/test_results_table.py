@@ -155,7 +155,7 @@ def test_results_recipes_refuse_what_is_no_recipe(root: Path, text: str, told: s
     (root / "docs/results").mkdir()
     (root / FILE).write_text(text)
     with pytest.raises(ArtifactError, match=told):
-        read_recipes(root)
+        read_recipes(root, own_params(root))
 
 
 def test_results_table_tells_costs_where_they_were_measured(root: Path) -> None:

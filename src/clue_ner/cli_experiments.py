@@ -68,7 +68,8 @@ def compare(a: str, b: str) -> None:
     from clue_ner.results.rows import own_params, read_rows
 
     root = repository()
-    there = configurations(read_rows(root), own_params(root), read_recipes(root))
+    base = own_params(root)
+    there = configurations(read_rows(root), base, read_recipes(root, base))
     one = compare(root, find(a, there), find(b, there))
     for name, side in (("A", one.a), ("B", one.b)):
         click.echo(f"{name}: {side.name} ({side.label}), seeds {', '.join(map(str, side.seeds))}")

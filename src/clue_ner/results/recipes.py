@@ -1,25 +1,25 @@
 """Names for params that rows change together, from docs/results/recipes.yaml; the tables say the name instead."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from clue_ner.errors import ArtifactError
 from clue_ner.params import read_yaml
-from clue_ner.results.rows import FOLDER, own_params
+from clue_ner.results.rows import FOLDER
 
 FILE = FOLDER / "recipes.yaml"
 
 
-def read_recipes(root: Path) -> dict[str, dict[str, Any]]:
-    """The params of each recipe, by dotted name; none without the file.
+def read_recipes(root: Path, known: Container[str]) -> dict[str, dict[str, Any]]:
+    """The params of each recipe, by dotted name; none without the file. ``known``: the names in params.yaml.
 
-    Raises ArtifactError for what is no mapping of names to params of params.yaml, ParamsError for what is no YAML.
+    Raises ArtifactError for what is no mapping of names to params that are known, ParamsError for what is no YAML.
     """
     path = root / FILE
     if not path.exists():
         return {}
-    found, known = read_yaml(path.read_bytes(), str(path)), own_params(root)
+    found = read_yaml(path.read_bytes(), str(path))
     if not isinstance(found, dict):
         raise ArtifactError(f"{path}: wanted names with params below them, found {found!r}")
     for name, params in found.items():

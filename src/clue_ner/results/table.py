@@ -24,7 +24,8 @@ def write_table(root: Path) -> list[Configuration]:
     """
     base = own_params(root)
     rows, hidden = rows_of(root, base["corpus.name"])
-    found = configurations(rows, base, recipes := read_recipes(root))
+    recipes = read_recipes(root, base)
+    found = configurations(rows, base, recipes)
     path = root / "docs/results.md"
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
