@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from clue_ner.artifacts import write_json, write_text
-from clue_ner.stage import prepare as quiet
+from clue_ner.common.stage import prepare as quiet
+from clue_ner.core.files import write_json, write_text
 
 PARTS = ("training", "heads", "tagging", "pipeline", "scaling")
 SECONDS, TARGET = 120.0, 0.5

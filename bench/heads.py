@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from bench import inputs
 from bench.training import Worker, rate, worker
-from clue_ner import plugins
-from clue_ner.params import Params, TaggingParams, load_params
+from clue_ner.core import plugins
+from clue_ner.core.params import Params, TaggingParams, load_params
 
 SECONDS, TURNS, EPOCHS = 3.0, 3, 1000
 """Of training for each of a pair in a turn; so many turns are counted; more epochs than will be trained."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from clue_ner.artifacts import read_json, read_sentences, write_text
-from clue_ner.params import Params, load_params
-from clue_ner.training.start import OFF
+from clue_ner.core.files import read_json, read_sentences, write_text
+from clue_ner.core.params import Params, load_params
+from clue_ner.training.model_setup import OFF
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""

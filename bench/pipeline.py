@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import scaling
 from bench.inputs import STAGES
-from clue_ner.artifacts import write_text
+from clue_ner.core.files import write_text
 from clue_ner.demo import prepare
 
 REPROS, STARTS = 5, 3
@@ -47,7 +47,7 @@ def commands(root: Path) -> dict[str, Command]:
     """Commands that do nothing but start: the interpreter, each stage's imports, the command line's help."""
     stages = {path.stem: [sys.executable, "-c", imports(path)] for path in sorted((root / "stages").glob("*.py"))}
     script = BIN / "clue-ner"
-    help_ = [str(script)] if script.exists() else [sys.executable, "-m", "clue_ner.cli"]
+    help_ = [str(script)] if script.exists() else [sys.executable, "-m", "clue_ner.cli.main"]
     return {"interpreter": [sys.executable, "-c", "pass"], **stages, "clue-ner --help": [*help_, "--help"]}
 
 

@@ -86,7 +86,7 @@ def ours(setting: Setting, turns: Turns) -> None:
     from datasets import Dataset
     from transformers import set_seed
 
-    from clue_ner.training import start
+    from clue_ner.training import model_setup
     from clue_ner.training.trainer import NerTrainer, arguments
 
     class Metered(NerTrainer):
@@ -100,8 +100,8 @@ def ours(setting: Setting, turns: Turns) -> None:
     rows = Dataset.from_list(setting.rows(aligner))
     per_unit = setting.characters() / sum(map(len, rows["labels"])) if align == "pieces" else 1.0
     set_seed(setting.params.seed)
-    model = start.build(setting.backbone, card, train)
-    start.prepare(model, train)
+    model = model_setup.build(setting.backbone, card, train)
+    model_setup.prepare(model, train)
     with tempfile.TemporaryDirectory() as scratch:
         settings = arguments(train, setting.params.seed, scratch)
         trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)

@@ -17,8 +17,8 @@ from typing import Any
 
 from bench.inputs import ROOT, stage
 from bench.memory import peak_memory_gb
-from clue_ner.artifacts import read_sentences, write_checksums, write_sentences
-from clue_ner.entities import Sentence
+from clue_ner.core.entities import Sentence
+from clue_ner.core.files import read_sentences, write_checksums, write_sentences
 
 CLUENER = {"tokenize_align": 12091, "evaluate": 1343}
 """Sentences that the stage reads of CLUENER: of all labelled splits, and of its test split. This is 1×."""
@@ -60,10 +60,10 @@ def repeated(place: Path, sentences: int) -> list[Sentence]:
 
 def _evaluate() -> Callable[[Path], Any]:
     """All that stage evaluate does beside the model and its figures, as if the model had found the gold entities."""
+    from clue_ner.core.params import load_params
     from clue_ner.evaluation import predictions
     from clue_ner.evaluation.error_analysis import analyse
     from clue_ner.evaluation.scores import report
-    from clue_ner.params import load_params
 
     def run(folder: Path) -> None:
         params = load_params(folder / "params.yaml")

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clue_ner.artifacts import read_json, read_sentences
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.alignment.encode import Report, encode
+from clue_ner.core.files import read_json, read_sentences
+from clue_ner.core.params import load_params
+from clue_ner.core.schemes import SCHEMES
 from clue_ner.evaluation.scores import micro
-from clue_ner.model import TaggerModel
-from clue_ner.params import load_params
-from clue_ner.schemes import SCHEMES
-from clue_ner.tagger import Tagger, model_spec
-from clue_ner.tagging.align import Aligner
-from clue_ner.tagging.encode import Report, encode
+from clue_ner.network.model import TaggerModel
+from clue_ner.tagger.tagger import Tagger, model_spec
 
 VALID = 200
 """Sentences that the F1 of a turn is measured on: the first of valid."""

@@ -11,16 +11,16 @@ import torch
 
 from bench.machine import clock
 from bench.setting import Setting, stock_model
-from clue_ner.artifacts import read_sentences
-from clue_ner.entities import Entity, Sentence
+from clue_ner.core.entities import Entity, Sentence
+from clue_ner.core.files import read_sentences
+from clue_ner.core.schemes import OUTSIDE
 from clue_ner.evaluation.predictions import split_to_score
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import onnx
-from clue_ner.heads import reads_tags
-from clue_ner.model import TaggerModel, load_encoder
-from clue_ner.runtime import GRAPHS, scorer
-from clue_ner.schemes import OUTSIDE
-from clue_ner.tagger import Tagger, model_spec
+from clue_ner.network.heads import reads_tags
+from clue_ner.network.model import TaggerModel, load_encoder
+from clue_ner.runtimes.onnx import GRAPHS, scorer
+from clue_ner.tagger.tagger import Tagger, model_spec
 
 BULK, SINGLE = 1000, 200
 """So many sentences at most are tagged in bulk, and one at a time."""

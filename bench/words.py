@@ -14,8 +14,8 @@ from tokenizers.models import WordLevel
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from clue_ner.artifacts import read_sentences
-from clue_ner.entities import Sentence
+from clue_ner.core.entities import Sentence
+from clue_ner.core.files import read_sentences
 
 
 def count(sentences: list[Sentence]) -> dict[str, int]:

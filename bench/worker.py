@@ -115,7 +115,7 @@ def main(recipe: str, place: str) -> None:
 
 
 if __name__ == "__main__":
-    from clue_ner.stage import prepare
+    from clue_ner.common.stage import prepare
 
     prepare()
     main(*sys.argv[1:])

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, sha256, write_checksums, write_json
 from clue_ner.backbones import fetch_backbone
-from clue_ner.params import load_params
-from clue_ner.stage import run
+from clue_ner.common.stage import run
+from clue_ner.core.files import atomic_folder, sha256, write_checksums, write_json
+from clue_ner.core.params import load_params
 
 
 def main(root: Path) -> None:

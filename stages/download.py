@@ -5,10 +5,10 @@ In: params.yaml (corpus), and what the corpus module reads. Out: data/corpus/, m
 
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, write_checksums, write_json, write_sentences
+from clue_ner.common.stage import run
+from clue_ner.core.files import atomic_folder, write_checksums, write_json, write_sentences
+from clue_ner.core.params import load_params
 from clue_ner.corpora import describe, load_corpus, measure
-from clue_ner.params import load_params
-from clue_ner.stage import run
 
 
 def main(root: Path) -> None:

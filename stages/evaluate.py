@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import checked, read_sentences, write_json
+from clue_ner.common.stage import run
+from clue_ner.core.files import checked, read_sentences, write_json
+from clue_ner.core.params import load_params
 from clue_ner.evaluation import predictions
 from clue_ner.evaluation.error_analysis import analyse
 from clue_ner.evaluation.plots import confusion_figure, per_type_figure, write_confusion, write_per_type
 from clue_ner.evaluation.scores import report
-from clue_ner.params import load_params
-from clue_ner.stage import run
-from clue_ner.tagger import Tagger
+from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.replay import record_evaluation
 
 

@@ -3,12 +3,13 @@
 import shutil
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, checked, read_json, read_sentences, write_json, write_text
-from clue_ner.exporting import card, onnx, parity, transformers_format
-from clue_ner.params import load_params
-from clue_ner.stage import run
-from clue_ner.tagger import Tagger
-from clue_ner.tracking.registry import register
+from clue_ner.common.stage import run
+from clue_ner.core.files import atomic_folder, checked, read_json, read_sentences, write_json, write_text
+from clue_ner.core.params import load_params
+from clue_ner.exporting import model_card as card
+from clue_ner.exporting import onnx, parity, stock_transformers
+from clue_ner.tagger.tagger import Tagger
+from clue_ner.tracking.model_registry import register
 
 
 def main(root: Path) -> None:
@@ -21,7 +22,7 @@ def main(root: Path) -> None:
     gold = read_sentences(data / f"{scores['split']}.jsonl")
     with atomic_folder(root / "models/export") as folder:
         shutil.copytree(root / "models/tagger", folder / "tagger")
-        obstacle = transformers_format.write(tagger, folder / "transformers")
+        obstacle = stock_transformers.write(tagger, folder / "transformers")
         if params.export.onnx:
             onnx.write(tagger.model, folder / "onnx")
         measured = parity.report(tagger, gold, folder)

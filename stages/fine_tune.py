@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import home_of, write_json
-from clue_ner.params import Params, load_params
-from clue_ner.stage import run
+from clue_ner.common.paths import home_of
+from clue_ner.common.stage import run
+from clue_ner.core.files import write_json
+from clue_ner.core.params import Params, load_params
+from clue_ner.evaluation.curves import write_curves
 from clue_ner.tracking import resolve_teacher
 from clue_ner.tracking.recorder import TrainingRecorder
 from clue_ner.training import device, distributed
-from clue_ner.training.curves import write_curves
-from clue_ner.training.run import checkpoints_of, describe, summary, train
+from clue_ner.training.fine_tune import checkpoints_of, describe, summary, train
 
 
 def main(root: Path) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import checked, read_json, tag_map, write_json
-from clue_ner.params import load_params
-from clue_ner.stage import run
+from clue_ner.common.stage import run
+from clue_ner.core.files import checked, read_json, tag_map, write_json
+from clue_ner.core.params import load_params
 
 
 def main(root: Path) -> None:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from clue_ner.artifacts import atomic_folder, checked, read_sentences, read_tags, write_checksums, write_json
-from clue_ner.params import load_params
-from clue_ner.schemes import SCHEMES
-from clue_ner.stage import run
-from clue_ner.tagging.align import Aligner
-from clue_ner.tagging.encode import Report, encode, write_rows
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.alignment.encode import Report, encode, write_rows
+from clue_ner.common.stage import run
+from clue_ner.core.files import atomic_folder, checked, read_sentences, read_tags, write_checksums, write_json
+from clue_ner.core.params import load_params
+from clue_ner.core.schemes import SCHEMES
 
 
 def main(root: Path) -> None:

@@ -15,7 +15,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 @pytest.fixture(scope="session")
 def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tiny random backbone folder for each family of tokenizers: ``wordpiece``, ``unigram``."""
-    from tiny_backbones import BACKBONES
+    from support.tiny_backbones import BACKBONES
 
     root = tmp_path_factory.mktemp("backbones")
     return {name: make(root / name) for name, make in BACKBONES.items()}
@@ -25,7 +25,7 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def e5_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real backbone ``e5-small``, converted from its wheel."""
     from clue_ner.backbones import fetch_backbone
-    from clue_ner.params import BackboneParams
+    from clue_ner.core.params import BackboneParams
 
     folder = tmp_path_factory.mktemp("e5-small")
     fetch_backbone(BackboneParams(name="e5-small", revision=None), folder)
@@ -35,8 +35,8 @@ def e5_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def make_aligner(backbones: dict[str, Path]) -> Callable[..., Any]:
     """``make_aligner(backbone, align, window, overlap)``."""
-    from clue_ner.params import TaggingParams
-    from clue_ner.tagging.align import Aligner
+    from clue_ner.alignment.aligner import Aligner
+    from clue_ner.core.params import TaggingParams
 
     @cache
     def first(backbone: str, align: str) -> Any:

@@ -3,10 +3,10 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from clue_ner.entities import Entity, Sentence
+from clue_ner.core.entities import Entity, Sentence
 
 if TYPE_CHECKING:
-    from clue_ner.tagger import Tagger
+    from clue_ner.tagger.tagger import Tagger
 
 __version__ = "0.1.0"
 __all__ = ["Entity", "Sentence", "Tagger", "__version__"]
@@ -15,5 +15,5 @@ __all__ = ["Entity", "Sentence", "Tagger", "__version__"]
 def __getattr__(name: str) -> Any:
     """Import the tagger, and with it torch, only when somebody asks for it."""
     if name == "Tagger":
-        return importlib.import_module("clue_ner.tagger").Tagger
+        return importlib.import_module("clue_ner.tagger.tagger").Tagger
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,9 +14,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from clue_ner.artifacts import read_json, write_text
-from clue_ner.errors import ArtifactError
-from clue_ner.stage import run
+from clue_ner.common.errors import ArtifactError
+from clue_ner.common.stage import run
+from clue_ner.core.files import read_json, write_text
 
 CHANGES = {
     "corpus": {"name": "sample", "path": None},

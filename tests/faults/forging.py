@@ -10,13 +10,13 @@ import time
 from typing import Any
 
 import yaml
-from clones import ROOT, Clone
+from support.clones import ROOT, Clone
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 IMPORTED = (
     "torch transformers datasets accelerate safetensors.torch mlflow onnx onnxruntime onnxscript matplotlib.pyplot "
-    "clue_ner.exporting clue_ner.training.run clue_ner.tracking clue_ner.evaluation.plots clue_ner.corpora "
-    "clue_ner.backbones clue_ner.stage"
+    "clue_ner.exporting clue_ner.training.fine_tune clue_ner.tracking clue_ner.evaluation.plots clue_ner.corpora "
+    "clue_ner.backbones clue_ner.common.stage"
 )
 SERVER = """
 import importlib, os, runpy, sys, traceback

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import psutil
-from clones import Clone
+from support.clones import Clone
 
-from clue_ner.artifacts import sha256, verify_checksums
-from clue_ner.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError
+from clue_ner.core.files import sha256, verify_checksums
 
 FOLDERS = ("data", "models", "metrics", "plots")
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import Clone, make_clone
 from killing import results
-from mlflow_servers import server
-from tracking_repository import client, free_port, points, runs
+from support.clones import Clone, make_clone
+from support.mlflow_servers import server
+from support.tracking_repository import client, free_port, points, runs
 
-from clue_ner.artifacts import read_json
+from clue_ner.core.files import read_json
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 TRAIN = {"epochs": 1, "precision": "float32"}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import STAGES, Clone, make_clone
 from forging import outs
 from killing import results
+from support.clones import STAGES, Clone, make_clone
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 TRAIN = {"epochs": 1, "checkpoint_seconds": 0.0, "precision": "float32"}

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import STAGES, Clone, make_clone
-from damage import flip, truncate
 from forging import Forge
 from killing import assert_nothing_half, is_whole, kill_all, kill_stage, results, stage_process
+from support.clones import STAGES, Clone, make_clone
+from support.damage import flip, truncate
 
 KILLS = int(os.environ.get("KILLS", "30"))
 SEED = int(os.environ.get("SEED", "1"))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clones import make_clone
-from mlflow_servers import proxied, server
-from tracking_repository import (
+from support.clones import make_clone
+from support.mlflow_servers import proxied, server
+from support.tracking_repository import (
     EVALUATION,
     begin,
     client,

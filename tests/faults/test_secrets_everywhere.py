@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_backbones
-from clones import STAGES, make_clone
-from mlflow_servers import server
-from servers import hub_handler, serve
+from support import tiny_backbones
+from support.clones import STAGES, make_clone
+from support.mlflow_servers import server
+from support.servers import hub_handler, serve
+from support.tracking_repository import client, free_port, runs
 from test_secrets import ENVIRONMENT, PASSWORD, assert_kept
-from tracking_repository import client, free_port, runs
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 NAME = "org/tiny-unigram"

@@ -9,10 +9,11 @@ weights as the source has them, ``licence``.
 import re
 from pathlib import Path
 
-from clue_ner import plugins
 from clue_ner.backbones import _safety
-from clue_ner.errors import UnknownNameError, redact
-from clue_ner.params import BackboneParams
+from clue_ner.common.errors import UnknownNameError
+from clue_ner.common.redaction import redact
+from clue_ner.core import plugins
+from clue_ner.core.params import BackboneParams
 
 FORMS = {
     "hub": "ORG/NAME (a hub id, such as google-bert/bert-base-chinese)",

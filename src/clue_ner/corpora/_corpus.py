@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clue_ner.entities import Sentence
+from clue_ner.core.entities import Sentence
 
 SPLITS = ("train", "valid", "test", "unlabelled")
 

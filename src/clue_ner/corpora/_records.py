@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clue_ner.entities import Entity, Sentence
-from clue_ner.errors import CorpusError
+from clue_ner.common.errors import CorpusError
+from clue_ner.core.entities import Entity, Sentence
 
 SHOWN = 20
 

@@ -3,8 +3,8 @@
 import hashlib
 from collections import defaultdict
 
-from clue_ner.entities import Sentence
-from clue_ner.errors import CorpusError
+from clue_ner.common.errors import CorpusError
+from clue_ner.core.entities import Sentence
 
 
 def split_valid(train: list[Sentence], fraction: float, seed: int) -> tuple[list[Sentence], list[Sentence]]:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from clue_ner.core.entities import Sentence, fingerprint, overlapping_pairs, types_of
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.entities import Sentence, fingerprint, overlapping_pairs, types_of
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:

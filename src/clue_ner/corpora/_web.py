@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from clue_ner.errors import SourceError, redact
-from clue_ner.waiting import retried, within
+from clue_ner.common.errors import SourceError
+from clue_ner.common.redaction import redact
+from clue_ner.common.retry import retried, within
 
 PATIENCE = 7.0
 """Seconds to wait for a first answer, and then between two pieces of it."""

@@ -16,14 +16,15 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
+from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.common.redaction import redact
+from clue_ner.common.retry import within
+from clue_ner.core.entities import Sentence, fingerprint
+from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import _web
 from clue_ner.corpora._corpus import Corpus
 from clue_ner.corpora._files import resolve
 from clue_ner.corpora._records import Row, Strict, json_lines, refuse, to_sentences
-from clue_ner.entities import Sentence, fingerprint
-from clue_ner.errors import CorpusError, SourceError, redact
-from clue_ner.params import CorpusParams
-from clue_ner.waiting import within
 
 HUB_DATASET = "xusenlin/clue-ner"
 ARCHIVE_URL = "https://storage.googleapis.com/cluebenchmark/tasks/cluener_public.zip"
@@ -31,7 +32,7 @@ PINS = {
     "train": "4fffff7875821d22bb6a952189fe99f63cde3616d455e4accd6a1969c3fe9159",
     "test": "858c80f9dde9451528cdbcf7623487daf540c5dcf0a76131018ae47668493080",
 }
-"""Fingerprint of the content of each labelled split (see ``clue_ner.entities.fingerprint``)."""
+"""Fingerprint of the content of each labelled split (see ``clue_ner.core.entities.fingerprint``)."""
 
 _OFFICIAL_FILES = {"train": "train.json", "test": "dev.json", "unlabelled": "test.json"}
 _HUB_FILE = re.compile(r"(train|dev|validation|test)(-\d+-of-\d+.*)?\.(parquet|json)")

@@ -6,10 +6,10 @@
 import re
 from importlib import resources
 
+from clue_ner.common.errors import CorpusError
+from clue_ner.core.entities import Entity, Sentence
+from clue_ner.core.params import CorpusParams
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.entities import Entity, Sentence
-from clue_ner.errors import CorpusError
-from clue_ner.params import CorpusParams
 
 _MARK = re.compile(r"\[([^\[\]|]+)\|([a-z]+)\]")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clue_ner.entities import Entity, Sentence, types_of
+from clue_ner.core.entities import Entity, Sentence, types_of
 
 KINDS = ("boundary", "type", "boundary_and_type", "missed", "spurious")
 NONE = "none"

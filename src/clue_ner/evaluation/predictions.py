@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clue_ner.artifacts import atomic_folder, to_record, write_json, write_text
-from clue_ner.entities import Entity, Sentence
-from clue_ner.errors import CorpusError
-from clue_ner.schemes import SCHEMES
+from clue_ner.common.errors import CorpusError
+from clue_ner.core.entities import Entity, Sentence
+from clue_ner.core.files import atomic_folder, to_record, write_json, write_text
+from clue_ner.core.schemes import SCHEMES
 
 _log = logging.getLogger(__name__)
 

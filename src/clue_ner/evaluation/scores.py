@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from seqeval.metrics.sequence_labeling import get_entities
 
-from clue_ner.entities import Entity, Sentence
+from clue_ner.core.entities import Entity, Sentence
 from clue_ner.evaluation.intervals import interval95, resample
 
 Item = tuple[str, Any]  # the type, and what else must agree

@@ -1,6 +1,6 @@
-"""The network as an ONNX graph, in float32 and in int8, for ``clue_ner.runtime``.
+"""The network as an ONNX graph, in float32 and in int8, for ``clue_ner.runtimes.onnx``.
 
-The graph takes the columns of ``clue_ner.model.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
+The graph takes the columns of ``clue_ner.network.model.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
 rows, tokens and units) and gives the head's ``logits``. Decoding stays in Python: it is the head's.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clue_ner.artifacts import write_checksums
-from clue_ner.model import INPUTS, TaggerModel, collate
-from clue_ner.runtime import GRAPHS
+from clue_ner.core.files import write_checksums
+from clue_ner.network.model import INPUTS, TaggerModel, collate
+from clue_ner.runtimes.onnx import GRAPHS
 
 OPSET = 17
 WIDEST = 40.0

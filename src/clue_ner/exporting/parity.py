@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clue_ner.entities import Sentence
+from clue_ner.core.entities import Sentence
 from clue_ner.evaluation.scores import micro
-from clue_ner.exporting import transformers_format
-from clue_ner.model import INPUTS
-from clue_ner.runtime import GRAPHS, Scorer, scorer
-from clue_ner.tagger import Tagger
+from clue_ner.exporting import stock_transformers
+from clue_ner.network.model import INPUTS
+from clue_ner.runtimes.onnx import GRAPHS, Scorer, scorer
+from clue_ner.tagger.tagger import Tagger
 
 SENTENCES = 500
 """How many sentences are tagged with each format, at most: the first ones."""
@@ -124,7 +124,7 @@ def _compare(
 
 def _stock(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
     texts = [sentence.text for sentence in gold]
-    pairs = list(zip(tagger.tag(texts, BATCH), transformers_format.read(folder, texts)))
+    pairs = list(zip(tagger.tag(texts, BATCH), stock_transformers.read(folder, texts)))
     same = sum(ours == theirs for ours, theirs in pairs)
     if same < len(pairs):
         logger.warning(

@@ -16,8 +16,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from clue_ner.artifacts import home_of, write_text
-from clue_ner.errors import redact
+from clue_ner.common.paths import home_of
+from clue_ner.common.redaction import redact
+from clue_ner.core.files import write_text
 from clue_ner.tracking import provenance
 
 

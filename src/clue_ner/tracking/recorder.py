@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from clue_ner.params import Params
+from clue_ner.core.params import Params
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.replay import push, record_epoch, record_training

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from clue_ner.artifacts import home_of, read_json, sha256
-from clue_ner.errors import ClueNerError, TrackingError
-from clue_ner.params import load_params
+from clue_ner.common.errors import ClueNerError, TrackingError
+from clue_ner.common.paths import home_of
+from clue_ner.core.files import read_json, sha256
+from clue_ner.core.params import load_params
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal, Record
 from clue_ner.tracking.store import (
@@ -259,12 +260,12 @@ def _add_artifacts(store: Store, run: Any, journal: Journal, record: Record) -> 
     digest = hashlib.sha256()
     for name in sorted(record.artifacts):
         digest.update(f"{name}\0{sha256(journal.files / name)}\n".encode())
-    if run.data.tags.get("clue_ner.artifacts") == digest.hexdigest():
+    if run.data.tags.get("clue_ner.core.files") == digest.hexdigest():
         return
     for name in record.artifacts:
         folder = Path(name).parent
         store.client.log_artifact(run.info.run_id, str(journal.files / name), None if folder == Path() else str(folder))
-    store.client.set_tag(run.info.run_id, "clue_ner.artifacts", digest.hexdigest())
+    store.client.set_tag(run.info.run_id, "clue_ner.core.files", digest.hexdigest())
 
 
 def _note_epoch(journal: Journal, epoch: Mapping[str, Any]) -> None:

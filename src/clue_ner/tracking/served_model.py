@@ -13,7 +13,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 from pydantic import BaseModel
 
-from clue_ner.entities import Entity
+from clue_ner.core.entities import Entity
 
 OUTPUTS = ("records", "json")
 
@@ -40,7 +40,7 @@ class TaggerModel(PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Load the tagger that was registered."""
-        from clue_ner.tagger import Tagger
+        from clue_ner.tagger.tagger import Tagger
 
         self.tagger = Tagger.load(context.artifacts["tagger"])
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from clue_ner.artifacts import home_of
-from clue_ner.errors import ClueNerError, TrackingError, redact
+from clue_ner.common.errors import ClueNerError, TrackingError
+from clue_ner.common.paths import home_of
+from clue_ner.common.redaction import redact
 
 LOCK_SECONDS = 60
 """How long to wait for another process that is creating the local store's tables."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clue_ner.errors import ClueNerError, TrackingError
-from clue_ner.params import load_params
-from clue_ner.tracking import registry
+from clue_ner.common.errors import ClueNerError, TrackingError
+from clue_ner.core.params import load_params
+from clue_ner.tracking import model_registry as registry
 from clue_ner.tracking.journal import Journal, journals
 from clue_ner.tracking.replay import replay, restore, restore_evaluation, trained_by
 from clue_ner.tracking.store import PATIENT, connect, translated, waiting

@@ -12,8 +12,8 @@ import torch
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
-from clue_ner.errors import ParamsError
-from clue_ner.params import TrainParams
+from clue_ner.common.errors import ParamsError
+from clue_ner.core.params import TrainParams
 from clue_ner.training.dropout import use_bytes
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clue_ner.artifacts import CHECKSUMS, read_json, sha256
-from clue_ner.errors import ArtifactError
-from clue_ner.model import INPUTS
-from clue_ner.params import TrainParams
-from clue_ner.tagger import Tagger, model_folder
+from clue_ner.common.errors import ArtifactError
+from clue_ner.core.files import CHECKSUMS, read_json, sha256
+from clue_ner.core.params import TrainParams
+from clue_ner.network.model import INPUTS
+from clue_ner.tagger.tagger import Tagger, model_folder
 from clue_ner.training import device
 
 SHARED = ("head", "align", "scheme", "types", "tags", "window", "overlap")

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 
-from clue_ner.model import TaggerModel, collate
-from clue_ner.params import TrainParams
-from clue_ner.training import device, distributed, start
-from clue_ner.training.adversary import Adversary
-from clue_ner.training.average import Average
-from clue_ner.training.batches import EpochLoader, LengthBatches
+from clue_ner.core.params import TrainParams
+from clue_ner.network.model import TaggerModel, collate
+from clue_ner.training import device, distributed, model_setup
 from clue_ner.training.checkpoints import Checkpoints
-from clue_ner.training.epochs import Epochs, History, ProgressBar, Validate
-from clue_ner.training.objective import TAUGHT, Objective
-from clue_ner.training.rates import parameter_groups
-from clue_ner.training.resuming import ResumingTrainer
+from clue_ner.training.ema import Average
+from clue_ner.training.evaluation_callback import Epochs, History, ProgressBar, Validate
+from clue_ner.training.fgm import Adversary
+from clue_ner.training.loss import TAUGHT, Objective
+from clue_ner.training.optimizer import parameter_groups
+from clue_ner.training.resume import ResumingTrainer
+from clue_ner.training.sampler import EpochLoader, LengthBatches
 from clue_ner.training.teacher import Teacher
 
 
@@ -140,7 +140,7 @@ def fine_tune(
 
     With ``checkpoints``, it goes on from the newest of them.
     """
-    start.prepare(model, params)
+    model_setup.prepare(model, params)
     trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id, teacher)
     average = Average(model, params.ema_decay) if params.ema_decay else None
     epochs = Epochs(params, validate, tell, average)

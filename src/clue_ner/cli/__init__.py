@@ -1,0 +1,1 @@
+"""``clue-ner``: one module a command group."""

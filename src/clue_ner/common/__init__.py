@@ -1,0 +1,1 @@
+"""Errors, redaction, retries, paths: what every package uses and no result depends on."""

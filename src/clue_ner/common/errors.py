@@ -1,0 +1,50 @@
+"""Every error that clue-ner raises on purpose.
+
+ClueNerError
+├── ParamsError      params.yaml: unknown, missing, mistyped or out of range values
+├── UnknownNameError a corpus, backbone, scheme or head that does not exist
+├── SourceError      no place that should have data or weights could give it
+├── CorpusError      data that arrived, but is not what it should be
+├── BackboneError    pretrained weights that are missing, unsafe or not what was pinned
+├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
+└── TrackingError    the MLflow store or registry cannot do what was asked of it
+
+A message says where (file, line, key), what was found, what was wanted, and what to do next; never a secret.
+"""
+
+from collections.abc import Iterable
+
+
+class ClueNerError(Exception):
+    """The root: stages and the command line print its message and exit with status 1."""
+
+
+class ParamsError(ClueNerError):
+    """params.yaml does not say something that can be run."""
+
+
+class UnknownNameError(ClueNerError):
+    """A name that is not one of those there are."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown {kind} {name!r}: there are {', '.join(sorted(known))}")
+
+
+class SourceError(ClueNerError):
+    """No source could be reached, or none gave what was wanted."""
+
+
+class CorpusError(ClueNerError):
+    """A record or a split of a corpus that is not as documented."""
+
+
+class BackboneError(ClueNerError):
+    """A backbone that cannot be used."""
+
+
+class ArtifactError(ClueNerError):
+    """A stage's file or a model folder that is missing, damaged or of another kind."""
+
+
+class TrackingError(ClueNerError):
+    """The tracking store refused, or the registry lacks what was asked for."""

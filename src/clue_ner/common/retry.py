@@ -1,0 +1,47 @@
+"""How long something is waited for, and how often it is tried again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from clue_ner.common.redaction import redact
+
+ATTEMPTS = 3
+"""How often something is tried that passes by itself, all together."""
+PAUSE = 0.5
+"""Seconds before the second attempt; the next pause is twice as long."""
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What ``call`` returns; TimeoutError after ``seconds``, also where it waits without a timeout (name look-up)."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future.result(timeout=seconds)
+
+
+def retried(call: Callable[[], T], passing: Callable[[Exception], bool]) -> T:
+    """What ``call`` returns, in one of ``ATTEMPTS``; an error that is not ``passing``, or the last one, is raised."""
+    for attempt in range(2, ATTEMPTS + 1):
+        try:
+            return call()
+        except Exception as error:
+            if not passing(error):
+                raise
+            pause = PAUSE * 2 ** (attempt - 2)
+            told = redact(" ".join(str(error).split())) or type(error).__name__
+            _log.warning("%s; trying again in %.1f s (%d of %d)", told, pause, attempt, ATTEMPTS)
+        time.sleep(pause)
+    return call()

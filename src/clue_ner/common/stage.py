@@ -1,0 +1,55 @@
+"""What every stage script does around its ``main``: quiet libraries, one line per error, the exit status."""
+
+import errno
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from clue_ner.common.errors import ClueNerError
+from clue_ner.common.redaction import keep_secrets
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+"""No telemetry, and no library's own chatter; what the environment already says stays."""
+
+FULL = ("os error 28", "os error 122", "no space left on device", "disk is full", "disk quota exceeded")
+"""How safetensors, Arrow, SQLite and ONNX call a full disk or a used-up quota."""
+
+
+def run(main: Callable[[Path], None]) -> None:
+    """Run a stage in the working directory, which DVC makes the pipeline's root."""
+    prepare()
+    try:
+        main(Path())
+    except ClueNerError as error:
+        sys.exit(f"error: {error}")
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        where = getattr(error, "filename", None) or "while writing"
+        sys.exit(f"error: the disk is full ({where}); free some space and run `dvc repro`")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether the system said so, or a library that writes files itself and has errors of its own."""
+    told = str(error).lower()
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in told for text in FULL)
+
+
+def prepare() -> None:
+    """Set what libraries read when they are imported; our own log lines go to stderr; secrets to neither stream."""
+    keep_secrets("stdout", "stderr")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("clue_ner")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)

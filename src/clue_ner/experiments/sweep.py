@@ -1,0 +1,175 @@
+"""One sweep from its first trial to its last, which may be in another process than the first.
+
+Trials are kept in ``.sweeps/optuna.db`` of the repository. A trial is ``dvc exp run --temp`` of fine_tune alone, so it
+is an experiment of DVC's by the name of ``<sweep>-<number>``, and its params say all there is to it. The objective is
+the valid micro F1 that metrics/train.json gives; test is never scored.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from filelock import FileLock, Timeout
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, TrialState
+
+from clue_ner.common.errors import ArtifactError, ClueNerError, ParamsError
+from clue_ner.experiments.revision import Revision, of_training, overrides
+from clue_ner.experiments.sweep_recorder import Recorder
+from clue_ner.experiments.sweep_space import Choices, Range, Sweep, with_params
+
+FOLDER = ".sweeps"
+FAILURES = 3
+"""After so many failed trainings in a row a sweep stops: then it is not the params."""
+LOST = "lost"
+"""Attribute of a study: numbers of trials whose process was killed; each is tried again under another number."""
+
+_log = logging.getLogger(__name__)
+
+
+def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> list[FrozenTrial]:
+    """Run the trials that are missing, and return all, best first, failed ones last.
+
+    ``base``: params.yaml, nested; ``text``: sweep.yaml, for the record. Raises ArtifactError if another process runs
+    this sweep, if it was begun with another space or other params, or after ``FAILURES`` failed trainings in a row.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = root / FOLDER
+    folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / f"{sweep.name}.lock")
+    try:
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        raise ArtifactError(f"{lock.lock_file}: another process runs this sweep; wait for it, or end it") from None
+    with held:
+        study = _open(folder, sweep, base)
+        with Recorder(root, sweep, base, text, identity(sweep, base)) as recorder:
+            _clear(study)
+            _run(root, sweep, base, study, recorder)
+    return in_order(study)
+
+
+def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
+    """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched."""
+    space = {name: values.model_dump() for name, values in sweep.space.items()}
+    about = [sweep.name, space, {k: v for k, v in of_training(base).items() if k not in space}]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def in_order(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that are not lost, best first, failed ones last."""
+    lost = study.user_attrs.get(LOST, [])
+    trials = [trial for trial in study.trials if trial.number not in lost and trial.state.is_finished()]
+    return sorted(trials, key=lambda trial: (-(trial.value if trial.value is not None else -1.0), trial.number))
+
+
+def command(params: Mapping[str, Any], *options: str) -> str:
+    """The line that runs a trial's params."""
+    return shlex.join(["dvc", "exp", "run", *options, *_changes(params)])
+
+
+def _changes(params: Mapping[str, Any]) -> list[str]:
+    return [part for name, value in params.items() for change in overrides(name, value) for part in ("-S", change)]
+
+
+def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
+    storage = f"sqlite:///{(folder / 'optuna.db').resolve()}"
+    study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
+    begun = study.user_attrs.get("identity")
+    if begun is None:
+        study.set_user_attr("identity", identity(sweep, base))
+    elif begun != identity(sweep, base):
+        raise ArtifactError(
+            f"{folder / 'optuna.db'}: sweep {sweep.name!r} was begun with another space, or other params in "
+            "params.yaml, and its trials do not compare with new ones; rename it in sweep.yaml, or set these back"
+        )
+    return study
+
+
+def _clear(study: optuna.Study) -> None:
+    """Let go of a trial that a kill left running.
+
+    The next one is proposed from the same finished trials and the same random numbers, so it has the same params, and
+    its training goes on from its checkpoint.
+    """
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.set_user_attr(LOST, [*study.user_attrs.get(LOST, []), trial.number])
+        study.tell(trial.number, state=TrialState.FAIL)
+        _log.info("trial %d was killed, and is tried again", trial.number)
+
+
+def _run(root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study, recorder: Recorder) -> None:
+    space = {name: _distribution(values) for name, values in sweep.space.items()}
+    failures = 0
+    while (done := len(in_order(study))) < sweep.trials:
+        # A sampler of its own for each trial: proposals are the same wherever the sweep was stopped in between.
+        seed = np.random.SeedSequence([sweep.seed, done]).generate_state(1)[0]
+        study.sampler = optuna.samplers.TPESampler(seed=int(seed))
+        trial = study.ask(space)
+        trial.set_user_attr("command", command(trial.params, "--temp"))
+        _log.info("trial %d, %d of %d: %s", trial.number, done + 1, sweep.trials, command(trial.params, "--temp"))
+        try:
+            name, value = _valid_f1(root, sweep, base, study, trial)
+        except ClueNerError as error:
+            _log.warning("trial %d failed: %s", trial.number, error)
+            trial.set_user_attr("error", str(error))
+            study.tell(trial, state=TrialState.FAIL)
+            failures += not isinstance(error, ParamsError)
+            if failures == FAILURES:
+                raise ArtifactError(
+                    f"{FAILURES} trainings failed one after the other, the last: {error}; "
+                    "mend it and start the sweep again"
+                ) from None
+            continue
+        failures = 0
+        trial.set_user_attr("experiment", name)
+        study.tell(trial, value)
+        recorder.trial(trial.number, value, study.best_value, Revision(root, name))
+        _log.info("trial %d: valid micro F1 %.2f, best %.2f", trial.number, 100 * value, 100 * study.best_value)
+
+
+def _valid_f1(
+    root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study, trial: optuna.Trial
+) -> tuple[str, float]:
+    """The experiment of a trial and its valid micro F1; the earlier ones where the same params were trained before."""
+    for other in study.get_trials(states=(TrialState.COMPLETE,)):
+        if other.params == trial.params and other.value is not None:
+            return other.user_attrs["experiment"], other.value
+    with_params(base, trial.params)
+    name = f"{sweep.name}-{trial.number}"
+    _dvc(root, ["exp", "run", "--temp", "--force", "--name", name, *_changes(trial.params), "fine_tune"])
+    value = json.loads(Revision(root, name).read("metrics/train.json"))["valid_micro_f1"]
+    if value is None:
+        raise ArtifactError(f"{name}: no valid split, so nothing to choose by; set corpus.valid_fraction above 0")
+    return name, float(value)
+
+
+def _dvc(root: Path, arguments: list[str]) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        ["dvc", *arguments], cwd=root, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False
+    )
+    if done.returncode:
+        raise ArtifactError(f"dvc {' '.join(arguments)} ended with status {done.returncode}; the lines above say why")
+
+
+def _distribution(values: Range | Choices) -> BaseDistribution:
+    if isinstance(values, Choices):
+        return CategoricalDistribution(values.choices)
+    if isinstance(values.low, int) and isinstance(values.high, int):
+        return IntDistribution(values.low, values.high, log=values.log)
+    return FloatDistribution(values.low, values.high, log=values.log)

@@ -1,0 +1,1 @@
+"""The network: a BERT encoder, units gathered from its states, a head."""

@@ -1,0 +1,106 @@
+"""A linear-chain conditional random field over the tags (Lafferty et al. 2001; for NER, Lample et al. 2016).
+
+Transitions that the scheme forbids cost ``FORBIDDEN`` in training and everything in decoding: no illegal sequence is
+ever read.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clue_ner.network.heads import _linear_chain
+from clue_ner.network.heads._base import HeadSpec, TaggingHead, TagSequence
+
+WEIGHS_TYPES = False
+FORBIDDEN = -1e4
+
+
+class Head(TaggingHead):
+    """Emissions from a linear layer, learned transitions [L, L] from-to, and scores to begin and to end with a tag."""
+
+    legal: Tensor
+    legal_start: Tensor
+    legal_end: Tensor
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        size = len(spec.tags)
+        self.transitions = nn.Parameter(torch.zeros(size, size))
+        self.start = nn.Parameter(torch.zeros(size))
+        self.end = nn.Parameter(torch.zeros(size))
+        matrix, starts, ends = spec.scheme.transitions(spec.tags)
+        for name, table in (("legal", matrix), ("legal_start", starts), ("legal_end", ends)):
+            self.register_buffer(name, torch.tensor(table), persistent=False)
+
+    def transition_parameters(self) -> list[nn.Parameter]:
+        """The scores between, before and after tags."""
+        return [self.transitions, self.start, self.end]
+
+    def terms(self, mask: Tensor) -> int:
+        """The windows."""
+        return len(mask)
+
+    def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Negative log-likelihood of the gold tags, summed over a window and averaged over the batch."""
+        mask, emissions = batch["unit_mask"], logits.float()
+        gold = self.score(emissions, mask, batch["labels"])
+        return (self.partition(emissions, mask) - gold).mean()
+
+    def score(self, emissions: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        """The score [B] of the tag sequences ``labels`` [B, U]."""
+        start, transitions, end = self._masked(emissions)
+        weight = mask.to(emissions.dtype)
+        own = (emissions.gather(-1, labels[..., None]).squeeze(-1) * weight).sum(-1)
+        moves = (transitions[labels[:, :-1], labels[:, 1:]] * weight[:, 1:]).sum(-1)
+        last = labels.gather(1, mask.sum(-1, keepdim=True) - 1).squeeze(-1)
+        return start[labels[:, 0]] + own + moves + end[last]
+
+    def partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """The log of the summed exponentials [B] of all sequences' scores, by the forward algorithm."""
+        partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
+            emissions, mask.sum(-1), *self._masked(emissions)
+        )
+        return partition
+
+    @torch.no_grad()
+    def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
+        """The best legal sequence by Viterbi, with the marginal probability of each of its tags."""
+        lengths = mask.sum(-1)
+        arrays = _arrays(logits, lengths, *self._masked(logits, -torch.inf))
+        paths = _linear_chain.viterbi(*arrays)
+        probabilities = _linear_chain.marginals(*arrays)
+        scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
+        return self.sequences(paths, scores, lengths)
+
+    def _masked(self, emissions: Tensor, forbidden: float = FORBIDDEN) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores to begin, to move and to end, on the device of ``emissions``."""
+        return (
+            self.start.masked_fill(~self.legal_start, forbidden).to(emissions.device),
+            self.transitions.masked_fill(~self.legal, forbidden).to(emissions.device),
+            self.end.masked_fill(~self.legal_end, forbidden).to(emissions.device),
+        )
+
+
+class _LogPartition(torch.autograd.Function):
+    """The log partition with its derivatives in closed form: PyTorch would record a dozen small steps a unit."""
+
+    @staticmethod
+    def forward(context: Any, emissions: Tensor, lengths: Tensor, *tables: Tensor) -> Tensor:
+        posterior = _linear_chain.posterior(*_arrays(emissions, lengths, *tables))
+        last = posterior.marginals[np.arange(len(lengths)), lengths.cpu().numpy() - 1]
+        derivatives = (posterior.marginals, posterior.marginals[:, 0], posterior.moves, last)
+        context.save_for_backward(*(torch.from_numpy(d).to(emissions) for d in derivatives))
+        return torch.from_numpy(posterior.log_partition).to(emissions)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        marginals, first, moves, last = context.saved_tensors
+        summed = (torch.tensordot(gradient, derivative, 1) for derivative in (first, moves, last))
+        return gradient[:, None, None] * marginals, None, *summed
+
+
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [t.detach().cpu().double().numpy() if t.is_floating_point() else t.cpu().numpy() for t in tensors]

@@ -1,0 +1,1 @@
+"""Where a tagger's logits come from, one runtime a file."""

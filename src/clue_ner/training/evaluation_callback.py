@@ -1,0 +1,117 @@
+"""What happens after each epoch: valid scores, a line in the log, the history, and the weights that are kept."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from transformers import ProgressCallback, TrainerCallback
+
+from clue_ner.core.params import TrainParams
+from clue_ner.network.model import TaggerModel
+from clue_ner.training.ema import Average
+
+logger = logging.getLogger(__name__)
+
+Validate = Callable[[TaggerModel], dict[str, float]]
+"""Scores of a model on valid: micro_f1, precision, recall."""
+
+
+@dataclass
+class History:
+    """What each epoch gave; the seconds are kept apart, so that equal runs give equal metrics."""
+
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best: int = 0
+    peak_memory_gb: float = 0.0
+
+
+class Epochs(TrainerCallback):  # type: ignore[misc]
+    """After each epoch: valid scores, one line, the history, and the weights if they are the best so far."""
+
+    def __init__(
+        self,
+        params: TrainParams,
+        validate: Validate | None,
+        tell: Callable[[History], None],
+        average: Average | None = None,
+    ) -> None:
+        self.params, self.validate, self.tell, self.average = params, validate, tell, average
+        self.history = History()
+        self.kept: dict[str, Tensor] = {}
+        """the weights of the best epoch"""
+        self._started = time.perf_counter()
+        self._before = 0.0
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock."""
+        self._started = time.perf_counter() - self._before
+        self._before = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """The history and the seconds that this epoch has taken so far."""
+        return {"history": asdict(self.history), "seconds": time.perf_counter() - self._started}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the values that ``state`` gave."""
+        self.history, self._before = History(**state["history"]), state["seconds"]
+
+    def is_done(self) -> bool:
+        """Whether ``patience`` is at its end."""
+        return bool(self.params.patience) and self._waited() >= self.params.patience
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
+        """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
+        if logs and "loss" in logs:
+            with self.average.in_place() if self.average else contextlib.nullcontext():
+                self._finish(control, logs["loss"], others["model"])
+
+    def _finish(self, control: Any, loss: float, model: TaggerModel) -> None:
+        epoch = len(self.history.epochs) + 1
+        row: dict[str, Any] = {"epoch": epoch, "loss": float(loss)}
+        if self.validate is not None:
+            scores = self.validate(model)
+            row |= {f"valid_{name}": value for name, value in scores.items()}
+        history = self.history
+        history.epochs.append(row)
+        history.seconds.append(time.perf_counter() - self._started)
+        self._started = time.perf_counter()
+        history.peak_memory_gb = max(history.peak_memory_gb, psutil.Process().memory_info().rss / 1e9)
+        if self._is_best(row):
+            history.best = epoch
+            self.kept = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        told = "".join(f"  {name} {value:.4f}" for name, value in row.items() if name != "epoch")
+        logger.info("epoch %d/%d%s  %.0f s", epoch, self.params.epochs, told, history.seconds[-1])
+        self.tell(history)
+        if self.is_done():
+            control.should_training_stop = True
+
+    def _is_best(self, row: dict[str, Any]) -> bool:
+        if self.validate is None or self.params.keep == "last" or not self.history.best:
+            return True
+        return bool(row["valid_micro_f1"] > self.history.epochs[self.history.best - 1]["valid_micro_f1"])
+
+    def _waited(self) -> int:
+        """Epochs since the best valid F1, whichever is kept; 0 without a valid split."""
+        scores = [row.get("valid_micro_f1", 0.0) for row in self.history.epochs]
+        return 0 if self.validate is None or not scores else len(scores) - 1 - scores.index(max(scores))
+
+    def restore(self, model: TaggerModel) -> None:
+        """Give ``model`` the weights of the epoch that is kept."""
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name in self.kept:
+                    parameter.copy_(self.kept[name])
+
+
+class ProgressBar(ProgressCallback):  # type: ignore[misc]
+    """Trainer's bar without its print of every log; the epoch's own line says more."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        """Nothing."""

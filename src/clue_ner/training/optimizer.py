@@ -1,0 +1,43 @@
+"""Which parameter learns how fast, and which are pulled towards zero."""
+
+from typing import Any
+
+from clue_ner.core.params import TrainParams
+from clue_ner.network.model import TaggerModel
+from clue_ner.training.model_setup import layers_of
+
+
+def parameter_groups(model: TaggerModel, params: TrainParams) -> list[dict[str, Any]]:
+    """The trainable parameters by learning rate and weight decay; no decay of biases, norms and transitions.
+
+    With ``layer_lr_decay`` (as ELECTRA's: Clark et al. 2020) each encoder layer learns at that times the one above it,
+    the embeddings at that times the lowest; head and characters stand above all layers.
+    """
+    transitions = {id(parameter) for parameter in model.head.transition_parameters()}
+    depths = _layers_above(model, params)
+    groups: dict[tuple[float, float], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        factor = params.head_lr_factor
+        if name in depths:
+            factor = params.layer_lr_decay ** depths[name]
+        elif id(parameter) in transitions:
+            factor = params.transition_lr_factor
+        decay = params.weight_decay if parameter.ndim > 1 and id(parameter) not in transitions else 0.0
+        groups.setdefault((params.lr * factor, decay), []).append(parameter)
+    return [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
+
+
+def _layers_above(model: TaggerModel, params: TrainParams) -> dict[str, int]:
+    """For each pretrained parameter how many encoder layers stand above it; none above what follows the last."""
+    depths = dict.fromkeys(model.encoder_parameters(), 0)
+    if params.layer_lr_decay == 1.0:
+        return depths
+    stack = layers_of(model.encoder, "layer_lr_decay")
+    above = {id(p): len(stack) - 1 - number for number, layer in enumerate(stack) for p in layer.parameters()}
+    for name, parameter in model.named_parameters():
+        if name in depths:
+            lowest = len(stack) if name.startswith("encoder.embeddings") else 0
+            depths[name] = above.get(id(parameter), lowest)
+    return depths

@@ -1,0 +1,171 @@
+"""transformers' Trainer that goes on from a checkpoint to the very bytes it would have reached without a break.
+
+Trainer's own checkpoints lack the loss since the last log and are written in place; here a checkpoint has what
+training changes and nothing else: trainable weights and their average, optimizer, scheduler, scaler, each process's
+random numbers and loss, the history, and the weights of the best epoch.
+"""
+
+import json
+import logging
+import random
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import Trainer, TrainerCallback
+
+from clue_ner.training import distributed
+from clue_ner.training.checkpoints import Checkpoints
+from clue_ner.training.ema import Average
+
+logger = logging.getLogger(__name__)
+
+AVERAGE = "average.safetensors"
+COST = 1 / 50
+"""Share of a training that writing checkpoints can take."""
+
+
+class Progress(Protocol):
+    """What else than Trainer's state a training has."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain JSON values."""
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take the values that ``state`` gave."""
+
+    kept: dict[str, Tensor]
+    average: Average | None
+
+
+class ResumingTrainer(Trainer):  # type: ignore[misc]
+    """Saves with ``checkpoints`` when ``seconds`` have gone by, and goes on from the newest of them."""
+
+    checkpoints: Checkpoints | None = None
+    progress: Progress
+    newest: Path | None = None
+    """the checkpoint that this training goes on from"""
+
+    def use(self, checkpoints: Checkpoints, seconds: float, progress: Progress) -> None:
+        """Save to ``checkpoints``, and make ready to go on from the newest; with ``seconds`` 0 after every step."""
+        self.checkpoints, self.progress = checkpoints, progress
+        self.add_callback(_Saving(self, seconds))
+        self.newest = distributed.from_leader(checkpoints.newest() if distributed.leads() else None)
+        if self.newest is not None:
+            made = _read(self.newest)
+            progress.load_state(made["progress"])
+            if made["kept"]:
+                progress.kept = load_file(self.newest / made["kept"])
+            if progress.average is not None:
+                progress.average.load(load_file(self.newest / AVERAGE))
+            logger.info("going on from %s", self.newest)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Trainer calls this when a callback said ``should_save``."""
+        assert self.checkpoints is not None
+        processes = distributed.gathered({"rng": _random_state(), "loss": self._tr_loss.item()})
+        if not distributed.leads():
+            return
+        started = time.perf_counter()
+        self.checkpoints.write(self.state.global_step, lambda folder: self._fill(folder, processes))
+        self.checkpoints.seconds = time.perf_counter() - started
+
+    def _fill(self, folder: Path, processes: list[Any]) -> None:
+        """Write all that a checkpoint has."""
+        weights = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
+        save_file(_packed(weights), folder / "model.safetensors")
+        kept = self._save_kept(folder, weights)
+        if self.progress.average is not None:
+            save_file(_packed(self.progress.average.weights), folder / AVERAGE)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        torch.save(processes, folder / "processes.pt")
+        made = {"progress": self.progress.state(), "kept": kept, "logged": self._globalstep_last_logged}
+        (folder / "progress.json").write_text(json.dumps(made), encoding="utf-8")
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def _save_kept(self, folder: Path, weights: dict[str, Tensor]) -> str | None:
+        """The name of the file with the best epoch's weights, written only if they are not the newest."""
+        kept = self.progress.kept
+        if not kept:
+            return None
+        if all(torch.equal(weights[name], value) for name, value in kept.items()):
+            return "model.safetensors"
+        save_file(_packed(kept), folder / "kept.safetensors")
+        return "kept.safetensors"
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Trainer calls this before it makes the optimizer."""
+        weights = load_file(Path(resume_from_checkpoint) / "model.safetensors")
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                if parameter.requires_grad:
+                    parameter.copy_(weights[name])
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Trainer calls this where the first epoch, or the rest of it, begins."""
+        if checkpoint is not None:
+            _set_random_state(self._process(checkpoint)["rng"])
+
+    def take_up_loss(self) -> None:
+        """The loss since the last log, which Trainer begins at zero."""
+        if self.newest is not None:
+            self._tr_loss.fill_(self._process(self.newest)["loss"])
+            self._globalstep_last_logged = _read(self.newest)["logged"]
+
+    @staticmethod
+    def _process(checkpoint: str | Path) -> Any:
+        return torch.load(Path(checkpoint) / "processes.pt", weights_only=True)[distributed.rank()]
+
+
+class _Saving(TrainerCallback):  # type: ignore[misc]
+    """Says when to save: within an epoch after a step, at its end after the scores of valid."""
+
+    def __init__(self, trainer: ResumingTrainer, seconds: float) -> None:
+        self.trainer, self.seconds = trainer, seconds
+        self._last = time.perf_counter()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock."""
+        self.trainer.take_up_loss()
+        self._last = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """An epoch's last step is left to its end: a checkpoint there would skip the scores of valid."""
+        control.should_save = state.epoch != int(state.epoch) and self._is_due()
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """As after a step."""
+        control.should_save = self._is_due()
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock again."""
+        self._last = time.perf_counter()
+
+    def _is_due(self) -> bool:
+        assert self.trainer.checkpoints is not None
+        wait = max(self.seconds, self.trainer.checkpoints.seconds / COST) if self.seconds else 0.0
+        return bool(distributed.from_leader(time.perf_counter() - self._last >= wait))
+
+
+def _read(checkpoint: Path) -> Any:
+    return json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))
+
+
+def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.cpu().contiguous() for name, value in tensors.items()}
+
+
+def _random_state() -> dict[str, Any]:
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return {"python": random.getstate(), "cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])

@@ -1,0 +1,244 @@
+"""params.yaml: every wrong value in one message, and numbers as YAML 1.2 and DVC have them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from support.places import ROOT
+
+from clue_ner.common.errors import ParamsError
+from clue_ner.core.params import Params, load_params, parse_params
+
+PARAMS = ROOT / "params.yaml"
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """The project's own params.yaml as plain values."""
+    return load_params(PARAMS).model_dump()
+
+
+def errors(values: Any) -> dict[str, str]:
+    """What is wrong with values: key to message."""
+    with pytest.raises(ParamsError, match=r"^params\.yaml: \d+ wrong\n") as info:
+        parse_params(values, "params.yaml")
+    head, *lines = str(info.value).splitlines()
+    assert head == f"params.yaml: {len(lines)} wrong"
+    return dict(line.strip().split(": ", 1) for line in lines)
+
+
+def test_params_of_the_project_are_right(values: dict[str, Any]) -> None:
+    assert parse_params(values, "params.yaml").model_dump() == values
+    assert set(values) == set(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
+
+
+def test_params_are_frozen() -> None:
+    params = load_params(PARAMS)
+    with pytest.raises(ValidationError, match="frozen"):
+        params.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("4e-05", 4e-05),
+        ("4e-5", 4e-5),
+        ("4E-5", 4e-5),
+        ("3.0e-5", 3e-5),
+        ("1e+1", 10.0),
+        ("1e1", 10.0),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("+0.5", 0.5),
+        ("1", 1.0),
+    ],
+)
+def test_params_reads_numbers_as_yaml_1_2(tmp_path: Path, written: str, expected: float) -> None:
+    text = re.sub(r"(?m)^  lr: \S+", f"  lr: {written}", PARAMS.read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    assert load_params(tmp_path / "params.yaml").train.lr == expected
+
+
+def test_params_reads_the_file_as_dvc_rewrites_it(tmp_path: Path, values: dict[str, Any]) -> None:
+    from dvc.utils.serialize import modify_yaml
+
+    path = tmp_path / "params.yaml"
+    path.write_bytes(PARAMS.read_bytes())
+    with modify_yaml(str(path)) as written:
+        written["train"]["lr"] = 4e-05
+        written["train"]["weight_decay"] = 1e-7
+        written["seed"] = 3
+    assert re.search(r"lr: 4e-05\b", path.read_text(encoding="utf-8"))
+    values["train"] |= {"lr": 4e-05, "weight_decay": 1e-7}
+    assert load_params(path).model_dump() == values | {"seed": 3}
+
+
+@pytest.mark.parametrize("written", ["4e-05x", "'4e-05'", "1_0.0", "1:30.5", ".inf", ".nan", "true", "null", ""])
+def test_params_refuses_what_is_no_number(tmp_path: Path, written: str) -> None:
+    text = re.sub(r"(?m)^  lr: \S+", f"  lr: {written}", PARAMS.read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"params\.yaml: 1 wrong\n  train\.lr: Input should be a "):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any]) -> None:
+    del values["seed"]
+    del values["train"]["epochs"]
+    values["corpus"] |= {"name": "conll", "valid_fraction": 0.6, "valid_fractoin": 0.1}
+    values["tagging"] |= {"scheme": "IOB7", "align": "words", "window": 8}
+    values["train"] |= {"head": "softmaxx", "lr": "4e-5", "batch_size": 2.5, "dropout": 1.0, "freeze_embeddings": 1}
+    values["evaluate"] = None
+    values["speed"] = 3
+    found = errors(values)
+    assert found == {
+        "seed": "missing; take its line from the project's own params.yaml",
+        "train.epochs": "missing; take its line from the project's own params.yaml",
+        "corpus.name": "unknown corpus: there are cluener, jsonl, sample, found 'conll'",
+        "corpus.valid_fraction": "Input should be less than or equal to 0.5, found 0.6",
+        "corpus.valid_fractoin": "unknown; remove it or mend the spelling",
+        "tagging.scheme": found["tagging.scheme"],
+        "tagging.align": "Input should be 'characters', 'pieces' or 'characters_over_pieces', found 'words'",
+        "tagging.window": "Input should be greater than or equal to 16, found 8",
+        "train.head": found["train.head"],
+        "train.lr": "Input should be a valid number, found '4e-5'",
+        "train.batch_size": "Input should be a valid integer, found 2.5",
+        "train.dropout": "Input should be less than 1, found 1.0",
+        "train.freeze_embeddings": "Input should be a valid boolean, found 1",
+        "evaluate": "wanted keys and values, found None",
+        "speed": "unknown; remove it or mend the spelling",
+    }
+    assert re.fullmatch(r"unknown scheme: there are .*\bBIO\b.*, found 'IOB7'", found["tagging.scheme"])
+    assert re.fullmatch(r"unknown head: there are .*\bcrf\b.*\bsoftmax\b.*, found 'softmaxx'", found["train.head"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"layer_lr_decay": 0.0}, {"layer_lr_decay": "Input should be greater than 0, found 0.0"}),
+        ({"layer_lr_decay": 1.1}, {"layer_lr_decay": "Input should be less than or equal to 1, found 1.1"}),
+        ({"fgm_epsilon": -1.0}, {"fgm_epsilon": "Input should be greater than or equal to 0, found -1.0"}),
+        ({"r_drop": -1.0}, {"r_drop": "Input should be greater than or equal to 0, found -1.0"}),
+        ({"ema_decay": 1.0}, {"ema_decay": "Input should be less than 1, found 1.0"}),
+        ({"layers": 0}, {"layers": "Input should be greater than or equal to 1, found 0"}),
+        ({"teacher": ""}, {"teacher": "String should have at least 1 character, found ''"}),
+        ({"teacher_weight": 1.5}, {"teacher_weight": "Input should be less than or equal to 1, found 1.5"}),
+        ({"temperature": 0.0}, {"temperature": "Input should be greater than 0, found 0.0"}),
+        (
+            {"head": "softmax", "class_weights": {"name": -1.0}},
+            {"class_weights.name": "Input should be greater than 0, found -1.0"},
+        ),
+        (
+            {"head": "crf", "class_weights": {"name": 2.0}},
+            {
+                "class_weights": "goes with heads whose loss has parts for types, and crf's has none; set it to {}, "
+                "found {'name': 2.0}"
+            },
+        ),
+        (
+            {"fgm_epsilon": 0.5, "compile": True},
+            {"compile": "does not go with fgm_epsilon, which reaches into the model; set it to false, found True"},
+        ),
+        (
+            {"teacher": "./models/tagger/"},
+            {
+                "teacher": "the stages write there themselves; name the model in the registry, or a copy, "
+                "found './models/tagger/'"
+            },
+        ),
+    ],
+)
+def test_params_refuses_levers_that_cannot_be(
+    values: dict[str, Any], changed: dict[str, Any], message: dict[str, str]
+) -> None:
+    values["train"] |= changed
+    assert errors(values) == {f"train.{key}": text for key, text in message.items()}
+
+
+@pytest.mark.parametrize("raw", [None, [], "BIO", 3])
+def test_params_refuses_a_file_without_keys(raw: object) -> None:
+    assert errors(raw) == {"the file": f"wanted keys and values, found {raw!r}"}
+
+
+def test_params_refuses_a_boolean_where_a_number_goes(values: dict[str, Any]) -> None:
+    values["train"]["epochs"] = True
+    assert errors(values) == {"train.epochs": "Input should be a valid integer, found True"}
+
+
+def _set(section: str, **change: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda values: values[section].update(change)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "message"),
+    [
+        (_set("corpus", name="jsonl", path=None), "corpus.path", "wanted the folder of corpus jsonl"),
+        (_set("corpus", name="sample", path="mine"), "corpus.path", "null for any other corpus, found 'mine'"),
+        (_set("tagging", window=64, overlap=33), "tagging.overlap", "more than half of window 64, found 33"),
+        (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "goes with a hub id"),
+        (_set("train", head="crf", constrained=True), "train.constrained", "goes with head softmax, not crf"),
+        (_set("train", head="span", efficient=True), "train.efficient", "goes with head global_pointer, not span"),
+        (_set("train", head="global_pointer", head_size=5), "train.head_size", "wanted an even number"),
+    ],
+)
+def test_params_refuses_values_that_do_not_go_together(
+    values: dict[str, Any], change: Callable[[dict[str, Any]], None], key: str, message: str
+) -> None:
+    change(values)
+    del values["seed"]  # what goes together is checked whatever else is wrong
+    found = errors(values)
+    assert set(found) == {"seed", key}
+    assert message in found[key]
+
+
+@pytest.mark.parametrize("head", ["span", "global_pointer", "biaffine"])
+def test_params_refuses_a_scheme_for_heads_that_read_no_tags(values: dict[str, Any], head: str) -> None:
+    values["train"] |= {"head": head, "lr": -1.0}
+    values["tagging"] |= {"scheme": "BMES", "window": 8}
+    found = errors(values)
+    assert set(found) == {"train.lr", "tagging.window", "tagging.scheme"}
+    assert found["tagging.scheme"] == (
+        f"goes with heads that read tags, and {head} does not; set it to BIO, or train.head to one that does "
+        "(crf, softmax), found 'BMES'"
+    )
+    values["train"]["lr"], values["tagging"] = 1.0, values["tagging"] | {"window": 256, "scheme": "IOB2"}
+    assert parse_params(values, "params.yaml").train.head == head
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("corpus", name="jsonl", path="mine"),
+        _set("train", head="softmax", constrained=True),
+        _set("train", head="global_pointer", efficient=True, head_size=2),
+        _set("train", head="biaffine", head_size=5),
+        _set("tagging", window=16, overlap=8),
+        _set("tagging", window=512, overlap=0),
+        _set("backbone", name="google-bert/bert-base-chinese", revision="refs/pr/3"),
+        _set("corpus", valid_fraction=0),
+    ],
+)
+def test_params_takes_values_at_the_edge(values: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> None:
+    change(values)
+    assert isinstance(parse_params(values, "params.yaml"), Params)
+
+
+@pytest.mark.parametrize(("alias", "name"), [("IOB2", "BIO"), ("IOBES", "BIOES"), ("BMES", "BMES")])
+def test_params_know_other_names_of_schemes(values: dict[str, Any], alias: str, name: str) -> None:
+    values["tagging"]["scheme"], values["train"]["head"] = alias, "crf"
+    assert parse_params(values, "params.yaml").tagging.scheme == name
+
+
+@pytest.mark.parametrize("damage", [b"seed: [", b"\xff\xfe", b"a: 1\nb: -\n  c: 2: 3", b"seed: 1\n\tx: 2"])
+def test_params_says_where_the_file_is_not_yaml(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "params.yaml").write_bytes(damage)
+    with pytest.raises(ParamsError, match=r"params\.yaml: not YAML that can be read: "):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_params_says_that_there_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"params\.yaml: no such file; run from the repository's root"):
+        load_params(tmp_path / "params.yaml")

@@ -1,0 +1,168 @@
+import json
+
+import pytest
+
+from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.core.entities import Entity, Sentence
+from clue_ner.core.params import CorpusParams
+from clue_ner.corpora import jsonl
+
+GOOD = '{"text": "李雷在上海。", "entities": [{"type": "name", "start": 0, "end": 2}]}'
+
+
+def load(folder):
+    return jsonl.load(CorpusParams(name="jsonl", path=str(folder), valid_fraction=0.1, split_seed=0))
+
+
+def refused(folder, *lines):
+    (folder / "train.jsonl").write_text("\n".join([GOOD, *lines]) + "\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="wrong") as info:
+        load(folder)
+    return str(info.value)
+
+
+def entity(**keys):
+    return json.dumps({"text": "李雷在上海。", "entities": [{"type": "name", "start": 0, "end": 2, **keys}]})
+
+
+def test_jsonl_reads_every_split_that_is_there(tmp_path):
+    (tmp_path / "train.jsonl").write_text(
+        '{"id": "a", "text": "韩梅梅😀去南京路。", "entities": ['
+        '{"type": "road", "start": 5, "end": 8, "text": "南京路"}, {"type": "地名", "start": 5, "end": 7},'
+        '{"type": "name", "start": 0, "end": 3}]}\r\n' + GOOD,
+        encoding="utf-8",
+    )
+    (tmp_path / "test.jsonl").write_bytes('\ufeff{"text": "没有\u2028人", "entities": []}\n'.encode())
+    (tmp_path / "notes.txt").write_text("not looked at", encoding="utf-8")
+    corpus = load(tmp_path)
+    assert corpus.name == "jsonl"
+    assert corpus.splits == {
+        "train": [
+            Sentence("a", "韩梅梅😀去南京路。", (Entity(0, 3, "name"), Entity(5, 7, "地名"), Entity(5, 8, "road"))),
+            Sentence("train-1", "李雷在上海。", (Entity(0, 2, "name"),)),
+        ],
+        "test": [Sentence("test-0", "没有\u2028人")],
+    }
+
+
+def test_jsonl_takes_a_relative_path_from_the_repository_root(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "train.jsonl").write_text(GOOD, encoding="utf-8")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert len(load("mine").splits["train"]) == 1
+    monkeypatch.delenv("DVC_ROOT")
+    monkeypatch.chdir(tmp_path)
+    assert len(load("mine").splits["train"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "not JSON"),
+        ("", "not JSON"),
+        ('{"text": NaN, "entities": []}', "text: Input should be a valid string, found nan"),
+        ("[" * 100_000, "not JSON"),
+        ('{"text": "一", "text": "二", "entities": []}', "not JSON (a key occurs twice)"),
+        ("[1]", "the record: wanted an object, found [1]"),
+        ('{"entities": []}', "lacks 'text'"),
+        ('{"text": "李雷"}', "lacks 'entities'"),
+        ('{"text": "李雷", "entities": [], "label": {}}', "unknown key 'label'"),
+        ('{"text": "", "entities": []}', "text: String should have at least 1 character, found ''"),
+        ('{"text": 5, "entities": []}', "text: Input should be a valid string, found 5"),
+        ('{"id": 1, "text": "李雷", "entities": []}', "id: Input should be a valid string, found 1"),
+        ('{"id": "", "text": "李雷", "entities": []}', "id: String should have at least 1 character, found ''"),
+        ('{"text": "\\ud83d", "entities": []}', "text: holds a lone surrogate"),
+        ('{"text": "李雷", "entities": {}}', "entities: Input should be a valid list, found {}"),
+        (entity(label="x"), "unknown key 'entities.0.label'"),
+        (entity(start=True), "entities.0.start: Input should be a valid integer, found True"),
+        (entity(start=0.0), "entities.0.start: Input should be a valid integer, found 0.0"),
+        (entity(end="2"), "entities.0.end: Input should be a valid integer, found '2'"),
+        (entity(start=-1), "entities.0 (name -1:2): wanted 0 <= start < end <= 6, the length of the text"),
+        (entity(start=2), "entities.0 (name 2:2): wanted 0 <= start < end <= 6"),
+        (entity(start=3), "entities.0 (name 3:2): wanted 0 <= start < end <= 6"),
+        (entity(end=7), "entities.0 (name 0:7): wanted 0 <= start < end <= 6"),
+        (entity(text="李"), "entities.0 (name 0:2): text[start:end] is '李雷', the record says '李'"),
+        (entity(type=""), "entities.0.type: "),
+        (entity(type="a b"), "entities.0.type: "),
+        (entity(type="\ud800"), "entities.0.type: holds a lone surrogate"),
+        (
+            '{"text": "李雷", "entities": [{"type": "a", "start": 0, "end": 2}, {"type": "b", "start": 0, "end": 2}]}',
+            "entities.1 (b 0:2): the same span is an entity of type a already",
+        ),
+        (
+            '{"text": "李雷", "entities": [{"type": "a", "start": 0, "end": 2}, {"type": "a", "start": 0, "end": 2}]}',
+            "entities.1 (a 0:2): the same span is an entity of type a already",
+        ),
+        ('{"id": "train-0", "text": "李雷", "entities": []}', "id 'train-0' is that of"),
+    ],
+)
+def test_jsonl_bad_line_is_named(line, message, tmp_path):
+    found = refused(tmp_path, line)
+    assert found.startswith("1 wrong\n")
+    assert f"{tmp_path / 'train.jsonl'}:2: {message}" in found
+    assert "docs/data.md" in found
+
+
+def test_jsonl_line_that_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "train.jsonl").write_bytes(GOOD.encode() + b"\n" + GOOD.encode("gb18030"))
+    with pytest.raises(CorpusError, match=r"train\.jsonl:2: not JSON \('utf-8' codec"):
+        load(tmp_path)
+
+
+def test_jsonl_duplicate_id_names_both_lines(tmp_path):
+    line = '{"id": "x", "text": "李雷", "entities": []}'
+    path = tmp_path / "train.jsonl"
+    assert f"{path}:4: id 'x' is that of {path}:2 already" in refused(tmp_path, line, GOOD, line)
+
+
+def test_jsonl_id_that_a_line_without_id_would_get_is_refused(tmp_path):
+    path = tmp_path / "train.jsonl"
+    line = '{"id": "train-2", "text": "李雷", "entities": []}'
+    assert f"{path}:3: id 'train-2' is that of {path}:2 already" in refused(tmp_path, line, GOOD)
+
+
+def test_jsonl_problems_of_all_files_come_in_one_message(tmp_path):
+    (tmp_path / "valid.jsonl").write_text("[]\n", encoding="utf-8")
+    message = refused(tmp_path, "{}")
+    assert message.startswith("3 wrong\n")
+    assert f"{tmp_path / 'train.jsonl'}:2: lacks 'entities'" in message
+    assert f"{tmp_path / 'valid.jsonl'}:1: the record" in message
+
+
+def test_jsonl_shows_twenty_problems_and_counts_the_others(tmp_path):
+    message = refused(tmp_path, *["{"] * 23)
+    assert message.startswith("23 wrong\n")
+    assert message.count("not JSON") == 20
+    assert "train.jsonl:21:" in message
+    assert "train.jsonl:22:" not in message
+    assert "and 3 more" in message
+
+
+def test_jsonl_long_values_are_shortened_in_messages(tmp_path):
+    assert max(map(len, refused(tmp_path, '{"text": ["' + "长" * 500 + '"], "entities": []}').splitlines())) < 250
+
+
+@pytest.mark.parametrize("name", ["train", "valid", "test"])
+def test_jsonl_empty_split_is_refused(name, tmp_path):
+    (tmp_path / "train.jsonl").write_text(GOOD, encoding="utf-8")
+    (tmp_path / f"{name}.jsonl").write_text("", encoding="utf-8")
+    with pytest.raises(CorpusError, match=rf"{name}\.jsonl: found no sentence, wanted at least one"):
+        load(tmp_path)
+
+
+def test_jsonl_train_without_any_entity_is_refused(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "没有人", "entities": []}', encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"train\.jsonl: found no entity"):
+        load(tmp_path)
+
+
+def test_jsonl_folder_without_train_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match=r"train\.jsonl: cannot be read \(No such file.*corpus\.path"):
+        load(tmp_path / "nowhere")
+
+
+def test_jsonl_split_by_another_name_is_refused(tmp_path):
+    (tmp_path / "train.jsonl").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "dev.jsonl").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"found dev\.jsonl, wanted train\.jsonl, valid\.jsonl, test\.jsonl"):
+        load(tmp_path)

@@ -1,0 +1,227 @@
+"""Downloads that go wrong, from real servers: refused by name, or tried again, with a bound and a line that says so."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from support.servers import COMMIT, Handler, hub_handler, serve, use_hub
+from test_backbones_folder import tiny_bert
+from test_backbones_hub import NAME, cache, contents, fetch  # noqa: F401
+from test_corpora_cluener import FILES, SENTENCES, load, nothing_reachable  # noqa: F401
+
+from clue_ner.backbones import hub
+from clue_ner.common import retry
+from clue_ner.common.errors import BackboneError, SourceError
+from clue_ner.corpora import _web
+
+Answer = Callable[[Handler, bytes, int], object]
+"""Answers a request for a file with this content; the number is how often the file was asked for before."""
+
+
+def mirror(answer: Answer, name: str = "train.json") -> type[Handler]:
+    """A mirror of CLUENER that gives one of its files in this way, and keeps the Range of each request for it."""
+
+    class Mirror(Handler):
+        requests: ClassVar[list[str]] = []
+        ranges: ClassVar[list[str | None]] = []
+
+        def answer(self) -> None:
+            asked = self.path.removeprefix("/")
+            if asked not in FILES:
+                return self.send(404)
+            if asked != name:
+                return self.send(200, FILES[asked])
+            self.ranges.append(self.headers.get("Range"))
+            answer(self, FILES[asked], len(self.ranges) - 1)
+            return None
+
+    return Mirror
+
+
+def served(handler: type[Handler], monkeypatch: pytest.MonkeyPatch) -> Any:
+    with serve(handler) as url:
+        monkeypatch.setenv("CLUENER_MIRROR", url)
+        return load().splits
+
+
+def failing(times: int, status: int) -> Answer:
+    return lambda handler, content, before: handler.send(status) if before < times else handler.send(200, content)
+
+
+def breaking(handler: Handler, content: bytes, before: int) -> None:
+    """Gives twenty bytes a request, and breaks off; goes on where it is asked to."""
+    asked = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
+    start = int(asked[1]) if asked and handler.headers.get("If-Range") == '"one"' else 0
+    headers = {"ETag": '"one"', "Content-Length": str(len(content) - start)}
+    if start:
+        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    end = start + 20 if before < 2 else len(content)
+    handler.send(206 if start else 200, content[start:end], headers)
+
+
+def replaced(handler: Handler, content: bytes, before: int) -> None:
+    """Breaks off in another version of the file, and has the right one when asked again."""
+    if before:
+        return handler.send(200, content, {"ETag": '"two"'})
+    return handler.send(200, b"#" * 20, {"ETag": '"one"', "Content-Length": "1000"})
+
+
+def hanging_up(handler: Handler, content: bytes, before: int) -> None:
+    """Closes without an answer, once."""
+    if before:
+        handler.send(200, content)
+    else:
+        handler.close_connection = True
+
+
+@pytest.mark.parametrize("answer", [failing(1, 503), failing(2, 500), failing(1, 429), hanging_up, replaced, breaking])
+def test_download_is_tried_again_and_says_so(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler: Any = mirror(answer)
+    assert served(handler, monkeypatch) == SENTENCES
+    again = len(handler.ranges) - 1
+    said = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(said) == again > 0
+    assert all(re.search(r"train\.json: .*; trying again in 0\.0 s \([23] of 3\)", r.getMessage()) for r in said)
+    if answer is breaking:
+        assert handler.ranges == [None, "bytes=20-", "bytes=40-"]
+
+
+def cut(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, content[:-9], {"Content-Length": str(len(content))})
+
+
+def flipped(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, content.replace("程".encode(), "稌".encode(), 1))
+
+
+def html(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, b"\n<!doctype html><title>sign in</title>")
+
+
+def circle(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(302, b"", {"Location": "/train.json"})
+
+
+def drip(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, b"", {"Content-Length": str(len(content))})
+    for number in range(len(content)):
+        handler.wfile.write(content[number : number + 1])
+        time.sleep(0.05)
+
+
+def squeezed(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
+
+
+def other_split(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, FILES["dev.json"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "requests"),
+    [
+        (failing(99, 503), "answered HTTP 503", 3),
+        (failing(99, 410), "answered HTTP 410", 1),
+        (cut, r"broke off after \d+ bytes", 3),
+        (flipped, r"wanted 程千帆|text\[start:end\]|has fingerprint", 1),
+        (html, "an HTML page", 1),
+        (circle, "redirected in a circle", 21),
+        (drip, r"too slow, \d+ bytes in 0 s", 1),
+        (squeezed, "sent as gzip", 1),
+        (other_split, "is the test split of CLUENER2020, wanted train", 1),
+    ],
+)
+def test_download_that_will_not_do_is_refused_by_name(
+    answer: Answer, message: str, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_web, "LONGEST", 0.3)
+    handler: Any = mirror(answer)
+    with pytest.raises(SourceError, match=rf"train\.json.*({message})"):
+        served(handler, monkeypatch)
+    assert len(handler.ranges) == requests
+
+
+# --- a hub
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny_bert(tmp_path / "model")
+
+
+def hub_that(answer: Answer, model: Path) -> type[Handler]:
+    """A hub that says what its files are, as git has them, and gives the vocabulary in this way."""
+    files = {path.name: path.read_bytes() for path in model.iterdir()}
+    base: Any = hub_handler("model", {NAME: files})
+
+    class Hub(base):  # type: ignore[misc]
+        given = 0
+
+        def send_json(self, value: Any) -> None:
+            for sibling in value.get("siblings", []):
+                content = files[sibling["rfilename"]]
+                sibling["size"] = len(content)
+                sibling["blobId"] = sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            super().send_json(value)
+
+        def send_file(self, content: bytes | None) -> None:
+            if self.command == "HEAD" or content != files["vocab.txt"]:
+                return super().send_file(content)
+            type(self).given += 1
+            answer(self, content, type(self).given - 1)
+            return None
+
+    return Hub
+
+
+@pytest.mark.parametrize("answer", [failing(1, 503), failing(2, 500), hanging_up])
+def test_hub_download_is_tried_again(
+    answer: Answer,
+    model: Path,
+    tmp_path: Path,
+    cache: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with serve(hub_that(answer, model)) as url:
+        use_hub(monkeypatch, url, str(cache))
+        assert fetch(tmp_path / "out")["revision"] == COMMIT
+    assert re.search("trying again|Trying to resume", caplog.text)
+
+
+def turned(handler: Handler, content: bytes, _: int) -> None:
+    handler.send(200, content.replace("今".encode(), "令".encode()), {"X-Repo-Commit": COMMIT})
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (failing(99, 503), SourceError, "503"),
+        (turned, BackboneError, r"damaged \(git's id [0-9a-f]{12}…, wanted [0-9a-f]{12}…\)"),
+        (drip, SourceError, r"vocab\.txt did not come in \d s"),
+    ],
+)
+def test_hub_download_that_will_not_do_is_refused(
+    answer: Answer,
+    error: type[Exception],
+    message: str,
+    model: Path,
+    tmp_path: Path,
+    cache: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "PAUSE", 0.0)
+    monkeypatch.setattr(hub, "SLACK", 0.5 if answer is drip else 60.0)
+    with serve(hub_that(answer, model)) as url:
+        use_hub(monkeypatch, url, str(cache))
+        with pytest.raises(error, match=message):
+            fetch(tmp_path / "out")
+    assert contents(tmp_path / "out") == {}

@@ -1,0 +1,321 @@
+"""Text in, entities out, by the one path that users and scores share."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support.strategies import texts as any_texts
+from support.tiny import TAGS, TYPES, tiny_tagger_folder
+
+from clue_ner.common.errors import ArtifactError
+from clue_ner.core import plugins
+from clue_ner.core.entities import Entity, overlapping_pairs
+from clue_ner.core.files import write_checksums
+from clue_ner.core.schemes import SCHEMES
+from clue_ner.network.heads import reads_tags
+from clue_ner.tagger.tagger import CHUNK, Tagger
+
+HEADS = [name for name in plugins.names("clue_ner.network.heads") if reads_tags(name)]
+ALIGNMENTS = ["characters", "pieces", "characters_over_pieces"]
+TEXT = "昨天李雷在上海的招商银行，上海李雷😀去了一人。"
+FOUND = [
+    ("name", "李雷"),
+    ("address", "上海"),
+    ("company", "招商银行"),
+    ("address", "上海"),
+    ("name", "李雷"),
+    ("name", "😀"),
+]
+
+every_head = pytest.mark.parametrize("head", HEADS)
+every_alignment = pytest.mark.parametrize("align", ALIGNMENTS)
+
+
+@pytest.fixture(scope="module")
+def taggers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Tagger]:
+    """For each head and alignment, a tagger that gives each character of ``TAGS`` its tag."""
+    root = tmp_path_factory.mktemp("taggers")
+    return {
+        (head, align): Tagger.load(tiny_tagger_folder(root / f"{head}-{align}", head, align, lexicon=TAGS))
+        for head, align in itertools.product(HEADS, ALIGNMENTS)
+    }
+
+
+def surfaces(text: str, entities: list[Entity]) -> list[tuple[str, str]]:
+    return [(entity.type, entity.surface(text)) for entity in entities]
+
+
+@every_head
+@every_alignment
+def test_tagger_finds_entities_with_offsets_and_scores(
+    taggers: dict[tuple[str, str], Tagger], head: str, align: str
+) -> None:
+    (entities,) = taggers[head, align].tag([TEXT])
+    assert surfaces(TEXT, entities) == FOUND
+    assert entities == sorted(entities)
+    assert all(entity.score is not None and 0.9 < entity.score <= 1 for entity in entities)
+
+
+@every_head
+@every_alignment
+def test_tagger_reads_a_long_text_as_a_short_one(taggers: dict[tuple[str, str], Tagger], head: str, align: str) -> None:
+    text = TEXT * 40
+    (entities,) = taggers[head, align].tag([text])
+    assert surfaces(text, entities) == FOUND * 40
+    assert [entity.start for entity in entities[:: len(FOUND)]] == [2 + len(TEXT) * i for i in range(40)]
+
+
+@every_head
+@every_alignment
+@settings(max_examples=40, deadline=None)
+@given(
+    parts=st.lists(st.one_of(any_texts, st.sampled_from(["李雷", "上海", "招商银行", "\u200b", "我们"])), max_size=8)
+)
+@example(["\ud800李雷\udfff"])
+@example(["李雷", "\n", "上海"])
+def test_tagger_takes_any_text(taggers: dict[tuple[str, str], Tagger], head: str, align: str, parts: list[str]) -> None:
+    text = "".join(parts)
+    (reading,) = taggers[head, align].read([text])
+    end = 0
+    for entity in reading.entities:
+        assert end <= entity.start < entity.end <= len(text)
+        assert align != "characters" or entity.surface(text)[0] in TAGS
+        assert entity.type in TYPES
+        assert entity.score is not None
+        assert 0 <= entity.score <= 1
+        end = entity.end
+    assert set(reading.strict) <= set(reading.entities)
+    if align == "characters":
+        assert surfaces(text, list(reading.entities)) == list(_runs(text))
+
+
+def _runs(text: str) -> Iterator[tuple[str, str]]:
+    """What the lexicon says of a text: runs of one type, begun anew by each B-."""
+    start, type_ = 0, ""
+    for position, char in enumerate([*text, ""]):
+        prefix, _, next_type = TAGS.get(char, "O").partition("-")
+        if type_ and (prefix != "I" or next_type != type_):
+            yield type_, text[start:position]
+            type_ = ""
+        if prefix != "O" and not type_:
+            start, type_ = position, next_type
+
+
+def test_tagger_strict_reading_leaves_out_what_breaks_the_scheme(taggers: dict[tuple[str, str], Tagger]) -> None:
+    (reading,) = taggers["softmax", "characters"].read(["海雷上海雷"])
+    assert reading.entities == (
+        Entity(0, 1, "address"),
+        Entity(1, 2, "name"),
+        Entity(2, 4, "address"),
+        Entity(4, 5, "name"),
+    )
+    assert reading.strict == (Entity(2, 4, "address"),)
+    (crf,) = taggers["crf", "characters"].read(["海雷上海雷"])
+    assert crf.entities == crf.strict
+
+
+@every_alignment
+def test_tagger_keeps_the_order_of_texts_and_empty_ones(taggers: dict[tuple[str, str], Tagger], align: str) -> None:
+    tagger = taggers["crf", align]
+    texts = ["", TEXT * 3, " ", "李雷", "\u200b\x01", "", "我们在上海"]
+    tagged = tagger.tag(texts)
+    assert [surfaces(text, found) for text, found in zip(texts, tagged, strict=True)] == [
+        [],
+        FOUND * 3,
+        [],
+        [("name", "李雷")],
+        [],
+        [],
+        [("address", "上海")],
+    ]
+    assert tagger.tag([]) == []
+    assert [tagger.tag([text])[0] for text in texts] == tagged
+    for batch_size in (1, 2, 1000):
+        assert tagger.tag(texts, batch_size) == tagged
+
+
+def test_tagger_reads_while_more_texts_come(taggers: dict[tuple[str, str], Tagger]) -> None:
+    taken = 0
+
+    def stream() -> Iterator[str]:
+        nonlocal taken
+        for number in range(3 * CHUNK):
+            taken += 1
+            yield "李雷" * (number % 3)
+
+    readings = taggers["softmax", "pieces"].read(stream())
+    assert len(next(readings).entities) == 0
+    assert taken == CHUNK
+    assert [len(reading.entities) for reading in readings] == [number % 3 for number in range(1, 3 * CHUNK)]
+
+
+def test_tagger_chunks_are_full_by_characters_too(
+    taggers: dict[tuple[str, str], Tagger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clue_ner.tagger.tagger.CHUNK_CHARACTERS", 5)
+    taken = 0
+
+    def stream() -> Iterator[str]:
+        nonlocal taken
+        for text in ["李雷", "在", "李雷李雷", "李雷"]:
+            taken += 1
+            yield text
+
+    readings = taggers["softmax", "pieces"].read(stream())
+    assert len(next(readings).entities) == 1
+    assert taken == 3
+    assert [len(reading.entities) for reading in readings] == [0, 2, 1]
+
+
+def test_tagger_wants_texts_in_a_list(taggers: dict[tuple[str, str], Tagger]) -> None:
+    with pytest.raises(TypeError, match=r"wanted several texts, found one str; give \[text\]"):
+        taggers["softmax", "pieces"].tag("李雷")
+
+
+def test_tagger_takes_100_000_characters(taggers: dict[tuple[str, str], Tagger]) -> None:
+    text = TEXT * (100_000 // len(TEXT))
+    (entities,) = taggers["crf", "characters_over_pieces"].tag([text])
+    assert surfaces(text, entities) == FOUND * (100_000 // len(TEXT))
+
+
+@every_head
+@every_alignment
+def test_tagger_with_random_weights_does_not_depend_on_the_batch(tmp_path: Path, head: str, align: str) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", head, align, "BIOES"))
+    texts = [TEXT[i % 9 :] * (i % 4) for i in range(30)]
+    tagged = tagger.tag(texts)
+    assert sum(map(len, tagged)) > 30
+    for text, found in zip(texts, tagged, strict=True):
+        (alone,) = tagger.tag([text])
+        assert alone == found
+        assert [entity.score for entity in alone] == pytest.approx([entity.score for entity in found], abs=1e-4)
+
+
+def test_tagger_using_takes_logits_from_elsewhere(taggers: dict[tuple[str, str], Tagger]) -> None:
+    tagger = taggers["softmax", "characters"]
+    tags = tagger.card["tags"]
+
+    def scorer(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        logits = torch.zeros(*batch["unit_mask"].shape, len(tags))
+        logits[:, 0, tags.index("B-name")] = 5.0
+        return logits
+
+    assert tagger.using(scorer).tag(["王李雷"]) == [[Entity(0, 1, "name")]]
+    assert tagger.tag(["王李雷"]) == [[Entity(1, 3, "name")]]
+
+
+def test_tagger_batches_are_full_by_tokens_or_windows(
+    taggers: dict[tuple[str, str], Tagger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagger = taggers["crf", "characters"]
+    texts = [TEXT[: 1 + i % len(TEXT)] for i in range(100)]
+    wanted = [[(e.start, e.end, e.type) for e in found] for found in tagger.tag(texts)]
+    for tokens, most in ((64, 10), (10**6, 10), (64, 1000), (1, 1000)):
+        monkeypatch.setattr("clue_ner.tagger.tagger.TOKENS", tokens)
+        shapes = []
+
+        def score(batch: dict[str, torch.Tensor], shapes: list[torch.Size] = shapes) -> torch.Tensor:
+            shapes.append(batch["input_ids"].shape)
+            return tagger._torch_scores(batch)
+
+        found = tagger.using(score).tag(texts, most)
+        assert [[(e.start, e.end, e.type) for e in entities] for entities in found] == wanted
+        rows = [shape[0] for shape in shapes]
+        assert sum(rows) == len(texts)
+        assert max(rows) <= most
+        assert all(shape[0] == 1 or shape.numel() <= tokens for shape in shapes)
+        following = [longer[1] for longer in shapes[1:]]
+        assert all(n == most or (n + 1) * longest > tokens for n, longest in zip(rows, following))
+
+
+@every_head
+def test_tagger_windows_that_disagree_give_entities_apart(taggers: dict[tuple[str, str], Tagger], head: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    tagger = taggers[head, "characters"]
+
+    def scorer(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.randn(*batch["unit_mask"].shape, len(tagger.card["tags"]), generator=generator)
+
+    random = tagger.using(scorer)
+    texts = [TEXT * 40] * 20
+    for reading in random.read(texts):
+        assert reading.entities
+        assert not overlapping_pairs(reading.entities)
+        assert not overlapping_pairs(reading.strict)
+    random.flat = False
+    assert any(overlapping_pairs(entities) for entities in random.tag(texts))
+
+
+def test_tagger_score_is_the_mean_of_the_units(taggers: dict[tuple[str, str], Tagger]) -> None:
+    tagger = taggers["softmax", "characters"]
+    tags = tagger.card["tags"]
+
+    def scorer(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        logits = torch.zeros(*batch["unit_mask"].shape, len(tags))
+        logits[:, 0, tags.index("B-name")], logits[:, 1, tags.index("I-name")] = 3.0, 1.0
+        return logits
+
+    ((entity,),) = tagger.using(scorer).tag(["李雷"])
+    each = [torch.tensor([logit] + [0.0] * (len(tags) - 1)).softmax(0)[0].item() for logit in (3.0, 1.0)]
+    assert entity.score == pytest.approx(sum(each) / 2)
+
+
+def test_tagger_loads_the_folder_that_export_wrote(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "export/tagger", lexicon=TAGS)
+    assert Tagger.load(str(folder.parent)).tag([TEXT]) == Tagger.load(folder).tag([TEXT])
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_tagger_loads_every_scheme(tmp_path: Path, scheme: str) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", "crf", "characters", scheme))
+    assert tagger.scheme.name == scheme
+    (reading,) = tagger.read([TEXT])
+    assert reading.strict == reading.entities
+
+
+def test_tagger_load_refuses_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    for folder in (tmp_path, tmp_path / "absent", tmp_path / "config.json"):
+        with pytest.raises(
+            ArtifactError, match=r"no model \(wanted tagger\.json there.*name another folder, or train one"
+        ):
+            Tagger.load(folder)
+
+
+@pytest.mark.parametrize("content", [{"format": 2}, {}, [], "model"])
+def test_tagger_load_refuses_another_format(tmp_path: Path, content: object) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    (folder / "tagger.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"tagger\.json: format .*, wanted 1; train it again"):
+        Tagger.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json", "tagger.json"])
+def test_tagger_load_refuses_a_damaged_file(tmp_path: Path, name: str) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    with (folder / name).open("ab") as stream:
+        stream.write(b" ")
+    with pytest.raises(ArtifactError, match=rf"{name}: damaged .*dvc repro"):
+        Tagger.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "checksums.json"])
+def test_tagger_load_refuses_a_missing_file(tmp_path: Path, name: str) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match=rf"{name}: (missing|no such file)"):
+        Tagger.load(folder)
+
+
+def test_tagger_load_says_that_weights_are_of_another_shape(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    other = tiny_tagger_folder(tmp_path / "other", types=("name",))
+    (folder / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
+    write_checksums(folder)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors: not the weights that tagger\.json describes "):
+        Tagger.load(folder)

@@ -1,0 +1,229 @@
+import json
+import logging
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from support.tracking_repository import (
+    begin,
+    fingerprint_of,
+    free_port,
+    local_client,
+    own_store,  # noqa: F401
+    python,
+    ready_store,  # noqa: F401
+    runs,
+    tracking_params,
+    write_repository,
+)
+
+from clue_ner.common.errors import TrackingError
+from clue_ner.core.files import read_json, verify_checksums
+from clue_ner.tracking import Version, champion_path, register, resolve_model, resolve_teacher
+from clue_ner.tracking.model_registry import gate, kept_for_later
+
+
+def registered(root: Path, name: str, valid_f1: float | None = 0.6, corpus: str = "corpus") -> Version:
+    write_repository(root, name, valid_f1, corpus)
+    version = register(root, root / "models" / "export", tracking_params())
+    assert version is not None
+    return version
+
+
+def aliases(root: Path) -> dict[str, int]:
+    return {alias: int(v) for alias, v in local_client(root).get_registered_model("clue-ner").aliases.items()}
+
+
+def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    begin(tmp_path, "a")
+    version = register(tmp_path, tmp_path / "models" / "export", tracking_params())
+    assert version == Version("clue-ner", 1, "champion", "there was no champion")
+    made = local_client(tmp_path).get_model_version("clue-ner", "1")
+    assert made.description == "# The model a\n"
+    assert made.tags == {
+        "clue_ner.fingerprint": fingerprint_of("a"),
+        "corpus": "sample",
+        "corpus_fingerprint": fingerprint_of("corpus"),
+        "backbone": "e5-small",
+        "head": "crf",
+        "scheme": "BIO",
+        "valid_micro_f1": "0.6",
+        "alias": "champion",
+        "alias_reason": "there was no champion",
+    }
+    (run,) = runs(local_client(tmp_path))
+    assert made.run_id == run.info.run_id
+    (output,) = run.outputs.model_outputs
+    assert made.source == f"models:/{output.model_id}"
+    assert str(local_client(tmp_path).get_logged_model(output.model_id).status) == "READY"
+    (card,) = (tmp_path / "mlartifacts").rglob("MLmodel")
+    files = {str(path.relative_to(card.parent)) for path in card.parent.rglob("*") if path.is_file()}
+    assert {
+        "artifacts/tagger/tagger.json",
+        "artifacts/tagger/checksums.json",
+        "code/clue_ner/tracking/served_model.py",
+        "code/clue_ner/tagger.py",
+        "input_example.json",
+        "requirements.txt",
+        "served_model.py",
+    } <= files
+    assert not [name for name in files if name.endswith((".pkl", ".pyc"))]
+    pins = (card.parent / "requirements.txt").read_text().split()
+    assert [pin.partition("==")[0] for pin in pins] == [
+        *("mlflow", "numpy", "pydantic", "PyYAML", "safetensors", "tokenizers", "torch", "transformers")
+    ]
+    assert "+" not in "".join(pins)
+    signature = yaml.safe_load(card.read_text())["signature"]
+    assert json.loads(signature["inputs"]) == [{"type": "string", "required": True}]
+    assert [field["name"] for field in json.loads(signature["params"])] == ["output"]
+    (record,) = json.loads(signature["outputs"])
+    assert set(record["properties"]) == {"text", "entities"}
+    assert set(record["properties"]["entities"]["items"]["properties"]) == {"type", "start", "end", "text", "score"}
+
+
+def test_registry_register_again_is_the_same_version(tmp_path: Path) -> None:
+    assert registered(tmp_path, "a") == registered(tmp_path, "a")
+    assert len(local_client(tmp_path).search_model_versions("name = 'clue-ner'")) == 1
+
+
+def test_registry_champion_moves_only_to_a_better_valid_f1(tmp_path: Path) -> None:
+    assert registered(tmp_path, "a", 0.6).alias == "champion"
+    assert registered(tmp_path, "b", 0.6).reason == "valid F1 0.6000 is not above 0.6000 of champion version 1"
+    assert aliases(tmp_path) == {"champion": 1, "challenger": 2}
+    assert registered(tmp_path, "c", 0.7).alias == "champion"
+    assert aliases(tmp_path) == {"champion": 3, "challenger": 2}
+    assert registered(tmp_path, "a", 0.6).alias == "champion"  # what it was when it came
+    assert aliases(tmp_path) == {"champion": 3, "challenger": 2}
+
+
+@pytest.mark.parametrize(
+    ("valid_f1", "corpus", "tags", "alias", "reason"),
+    [
+        (None, "x", None, "champion", "there was no champion"),
+        (0.9, "x", {"corpus_fingerprint": "y", "valid_micro_f1": "0.1"}, "challenger", "trained on another corpus"),
+        (None, "x", {"corpus_fingerprint": "x", "valid_micro_f1": "0.1"}, "challenger", "without a valid F1 of both"),
+        (0.9, "x", {"corpus_fingerprint": "x"}, "challenger", "without a valid F1 of both"),
+        (0.2, "x", {"corpus_fingerprint": "x", "valid_micro_f1": "0.1"}, "champion", "is above"),
+        (0.1, "x", {"corpus_fingerprint": "x", "valid_micro_f1": "0.1"}, "challenger", "is not above"),
+    ],
+)
+def test_registry_gate(
+    valid_f1: float | None, corpus: str, tags: dict[str, str] | None, alias: str, reason: str
+) -> None:
+    champion = None if tags is None else SimpleNamespace(version="4", tags=tags)
+    found = gate(valid_f1, corpus, champion)
+    assert found[0] == alias
+    assert reason in found[1]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from support.tracking_repository import begin, tracking_params, write_repository
+from clue_ner.tracking import register
+from clue_ner.tracking.store import import_mlflow
+import_mlflow()
+import mlflow.pyfunc
+import clue_ner.tagger.tagger  # before the forks, once
+from mlflow import MlflowClient
+from mlflow.store.tracking import sqlalchemy_store
+for method in sys.argv[2:]:
+    root = Path(sys.argv[1], method)
+    if os.fork() == 0:
+        original = getattr(MlflowClient, method)
+        def and_die(*arguments, **keywords):
+            original(*arguments, **keywords)
+            os.kill(os.getpid(), signal.SIGKILL)
+        setattr(MlflowClient, method, and_die)
+        write_repository(root, "a")
+        begin(root, "a")
+        register(root, root / "models" / "export", tracking_params())
+        os._exit(0)
+    assert os.wait()[1] == signal.SIGKILL, method
+"""
+
+
+def test_registry_killed_after_any_request_registers_once(tmp_path: Path) -> None:
+    methods = [
+        "create_registered_model",
+        "create_logged_model",
+        "log_model_artifacts",
+        "finalize_logged_model",
+        "create_model_version",
+        "set_registered_model_alias",
+    ]
+    for method in methods:
+        (tmp_path / method).mkdir()
+        shutil.copyfile(tmp_path / "mlflow.db", tmp_path / method / "mlflow.db")
+    assert python(KILLED, tmp_path, *methods).wait(200) == 0
+    for method in methods:
+        root = tmp_path / method
+        assert register(root, root / "models" / "export", tracking_params()) == Version(
+            "clue-ner", 1, "champion", "there was no champion"
+        )
+        assert len(local_client(root).search_model_versions("name = 'clue-ner'")) == 1
+        (run,) = runs(local_client(root))
+        assert len(local_client(root).search_logged_models([run.info.experiment_id])) == 1
+        assert aliases(root) == {"champion": 1}
+
+
+def test_registry_unreachable_is_kept_for_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    write_repository(tmp_path, "a")
+    with caplog.at_level(logging.WARNING, logger="clue_ner"):
+        for _ in range(2):
+            assert register(tmp_path, tmp_path / "models" / "export", tracking_params("other")) is None
+    assert "registered with `clue-ner sync`" in caplog.text
+    ((folder, tracking),) = kept_for_later(tmp_path)
+    assert tracking.model == "other"
+    verify_checksums(folder / "tagger", "")
+    assert (folder / "README.md").read_text() == "# The model a\n"
+
+
+def test_registry_resolve_model_gives_the_registered_files(tmp_path: Path) -> None:
+    registered(tmp_path, "a", 0.6)
+    registered(tmp_path, "b", 0.5)
+    for uri, name in [("@champion", "a"), ("@challenger", "b"), ("/1", "a"), ("/2", "b")]:
+        folder = resolve_model(tmp_path, f"models:/clue-ner{uri}")
+        assert read_json(folder / "tagger.json")["trained"]["fingerprint"] == fingerprint_of(name)
+        verify_checksums(folder, "")
+    assert champion_path(tmp_path, "clue-ner") == resolve_model(tmp_path, "models:/clue-ner/1")
+    assert champion_path(tmp_path, "other") is None
+    assert resolve_model(tmp_path, "models/tagger") == Path("models/tagger")
+    assert resolve_teacher(tmp_path, "models:/clue-ner/2") == resolve_model(tmp_path, "models:/clue-ner/2")
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("models:/clue-ner@best", r"clue-ner has @champion \(version 1\); versions: 1"),
+        ("models:/clue-ner/7", r"clue-ner has @champion \(version 1\); versions: 1"),
+        ("models:/other@champion", r"no registered model 'other'; there are: clue-ner"),
+        ("models:/clue-ner", r"wanted models:/NAME@ALIAS or models:/NAME/VERSION"),
+        ("models:clue-ner@champion", r"wanted models:/NAME@ALIAS or models:/NAME/VERSION"),
+    ],
+)
+def test_registry_resolve_model_lists_what_there_is(tmp_path: Path, uri: str, message: str) -> None:
+    registered(tmp_path, "a")
+    with pytest.raises(TrackingError, match=message):
+        resolve_model(tmp_path, uri)
+
+
+def test_registry_looking_for_a_model_makes_no_store(tmp_path: Path) -> None:
+    root = tmp_path / "empty"
+    assert champion_path(root, "clue-ner") is None
+    with pytest.raises(TrackingError, match="there is no MLflow store yet"):
+        resolve_model(root, "models:/clue-ner@champion")
+    assert not root.exists()
+
+
+def test_registry_missing_files_of_a_version_are_named(tmp_path: Path) -> None:
+    registered(tmp_path, "a")
+    shutil.rmtree(tmp_path / "mlartifacts")
+    with pytest.raises(TrackingError, match="models:/clue-ner@champion"):
+        resolve_model(tmp_path, "models:/clue-ner@champion")

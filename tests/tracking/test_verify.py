@@ -1,0 +1,66 @@
+"""What ``clue-ner verify`` says of a model that a whole pipeline made, and of one that something is wrong with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.changed_params import PARAMS
+from support.tiny import tiny_tagger_folder
+from support.tracking_repository import own_store, tracking_params  # noqa: F401
+from test_cli import elsewhere, run  # noqa: F401
+from test_training_distributed import fine_tuned, inputs  # noqa: F401
+
+from clue_ner.tracking import register
+
+
+def states(*arguments: object) -> tuple[int, dict[str, str]]:
+    result = run("verify", *arguments)
+    assert result.stderr == ""
+    lines = [line.split("  ") for line in result.stdout.splitlines()]
+    return result.exit_code, {[part for part in line if part][1].strip(): line[0].strip() for line in lines}
+
+
+def test_verify_traces_a_training_and_says_what_changed(
+    fine_tuned: object,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root, _ = fine_tuned(1)  # type: ignore[operator]
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    tagger = root / "models/tagger"
+    _, found = states(tagger)
+    assert found["files"] == found["params"] == found["training"] == found["backbone"] == found["corpus"] == "ok"
+    assert found["code"] == "not traced"  # the folder is no git repository
+
+    params = root / "params.yaml"
+    params.write_text(params.read_text().replace("lr: 0.001", "lr: 0.002"))
+    status, changed = states(tagger)
+    assert (status, changed["params"], changed["training"]) == (1, "not traced", "not traced")
+    assert "train.lr" in run("verify", tagger).stdout
+
+    sentences = root / "data/corpus/valid.jsonl"
+    sentences.write_text(sentences.read_text().replace("佛山", "上海"))
+    assert states(tagger)[1]["corpus"] == "WRONG"
+    weights = root / "data/backbone/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    assert states(tagger)[1]["backbone"] == "WRONG"
+    (tagger / "more.py").write_text("")
+    assert states(tagger) == (1, {"files": "WRONG"})
+
+
+def test_verify_registered_version_of_another_repository(tmp_path: Path) -> None:
+    tiny_tagger_folder(tmp_path / "models/export/tagger")
+    shutil.copy(PARAMS, tmp_path)
+    assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
+    status, found = states("models:/clue-ner@champion")
+    assert (status, found["files"], found["version"]) == (1, "ok", "ok")
+    assert {found[name] for name in ("corpus", "backbone", "params", "training", "code")} == {"not traced"}
+
+
+def test_verify_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    (folder / "config.json").write_text("{}")
+    result = run("verify", folder)
+    assert result.exit_code == 1
+    assert f"{folder / 'config.json'}: damaged" in result.stdout
+    result = run("verify", tmp_path / "nothing")
+    assert (result.exit_code, result.stderr.startswith("error: ")) == (1, True)

@@ -1,0 +1,166 @@
+"""docs/results/: ``rows.csv``, a line a training; ``per_type.csv``; ``counts/<row>.csv``, of each sentence.
+
+A row is there if it is in rows.csv, which is written last.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from clue_ner.common.errors import ArtifactError
+from clue_ner.core.files import write_csv
+from clue_ner.core.params import load_params
+from clue_ner.experiments.revision import of_training
+
+FOLDER = Path("docs/results")
+
+
+class Row(BaseModel):
+    """One training. Scores are shares of 1; ``low`` and ``high`` are the ends of a 95 % bootstrap interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    row: str
+    corpus: str
+    backbone: str
+    head: str
+    align: str
+    scheme: str
+    seed: int
+    valid_f1: float | None
+    """micro F1 on valid of the epoch that was kept"""
+    micro_precision: float
+    micro_recall: float
+    micro_f1: float
+    micro_low: float
+    micro_high: float
+    lenient_f1: float
+    lenient_low: float
+    lenient_high: float
+    official_f1: float
+    official_low: float
+    official_high: float
+    parameters: int | None
+    model_bytes: int
+    train_minutes: float | None
+    """with validation; this and the next two only where nothing else ran"""
+    train_characters_per_second: float | None
+    tag_characters_per_second: float | None
+    device: str
+    commit: str
+    command: str
+    """what runs the training again, in a checkout of ``commit``"""
+    test: str
+    """fingerprint of the split that was scored"""
+    params: dict[str, Any]
+    """by dotted name: seed, corpus, backbone, tagging, train"""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reads_csv(cls, value: Any) -> Any:
+        if value == "":
+            return None
+        return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+
+    def name_by(self, base: Mapping[str, Any]) -> str:
+        """``row_name`` with the values of ``base`` for params that came after this row was written."""
+        return row_name({**base, **self.params})
+
+
+def row_name(params: Mapping[str, Any]) -> str:
+    """``head-align-xxxxxx-sN``: the same for the same params, six hexadecimal digits standing for all but the seed.
+
+    >>> row_name({"seed": 1, "train.head": "crf", "tagging.align": "pieces", "train.epochs": 3})
+    'crf-pieces-f7bdc3-s1'
+    """
+    rest = {name: _number(value) for name, value in params.items() if name != "seed"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:6]
+    return f"{params['train.head']}-{params['tagging.align']}-{digest}-s{params['seed']}"
+
+
+def read_rows(root: Path) -> list[Row]:
+    """The rows there are, none if there is no table yet; raises ArtifactError that names a damaged line."""
+    path = root / FOLDER / "rows.csv"
+    rows = []
+    for number, values in enumerate(_read_csv(path), 2):
+        try:
+            rows.append(Row.model_validate(values))
+        except (ValidationError, ValueError) as error:
+            raise ArtifactError(f"{path}:{number}: not a row of results ({error}); take it from git again") from None
+    return rows
+
+
+def write_row(
+    root: Path, row: Row, per_type: Mapping[str, Mapping[str, Any]], counts: NDArray[np.int64], *, replace: bool
+) -> None:
+    """Add a row with the scores of each type and ``counts`` (S sentences, 3): correct, predicted, gold.
+
+    Raises ArtifactError if one of the same params and seed is there already, unless it is to ``replace`` that one.
+    """
+    folder = root / FOLDER
+    rows = read_rows(root)
+    same = {other.row for other in rows if other.name_by(row.params) == row.row}
+    if same and not replace:
+        raise ArtifactError(
+            f"{folder / 'rows.csv'}: {', '.join(same)} is there already (this configuration and seed are measured); "
+            "add --replace if it is to be another"
+        )
+    write_csv(folder / "counts" / f"{row.row}.csv", ("correct", "predicted", "gold"), counts.tolist())
+    lines = [line for line in read_per_type(root) if line["row"] not in same]
+    for name, score in per_type.items():
+        rates = (*(score[key] for key in ("precision", "recall", "f1")), *score["f1_ci95"], score["support"])
+        lines.append(dict(zip(PER_TYPE, (row.row, name, *rates))))
+    write_csv(folder / "per_type.csv", PER_TYPE, (line.values() for line in sorted(lines, key=_by_row)))
+    rows = sorted([*(other for other in rows if other.row not in same), row], key=lambda row: row.row)
+    write_csv(folder / "rows.csv", Row.model_fields, (map(_cell, row.model_dump().values()) for row in rows))
+    for name in same - {row.row}:
+        (folder / "counts" / f"{name}.csv").unlink(missing_ok=True)
+
+
+def own_params(root: Path) -> dict[str, Any]:
+    """What params.yaml of ``root`` says of a training, by dotted name."""
+    return of_training(load_params(root / "params.yaml").model_dump())
+
+
+PER_TYPE = ("row", "type", "precision", "recall", "f1", "low", "high", "entities")
+
+
+def read_per_type(root: Path) -> list[dict[str, str]]:
+    """The lines of per_type.csv: micro scores of each row and type."""
+    return _read_csv(root / FOLDER / "per_type.csv")
+
+
+def read_counts(root: Path, row: str) -> NDArray[np.int64]:
+    """(S sentences, 3) of a row: correct, predicted, gold."""
+    path = root / FOLDER / "counts" / f"{row}.csv"
+    lines = _read_csv(path)
+    if not lines:
+        raise ArtifactError(f"{path}: no counts of this row; take them from git, or add the row with --replace")
+    return np.array([[int(line[key]) for key in ("correct", "predicted", "gold")] for line in lines])
+
+
+def _by_row(line: Mapping[str, Any]) -> tuple[str, str]:
+    return line["row"], line["type"]
+
+
+def _number(value: Any) -> Any:
+    """1 and 1.0 are the same value of a param."""
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
