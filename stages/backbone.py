@@ -1,10 +1,10 @@
-"""params.yaml (backbone) → data/backbone/: config, weights and tokenizer of the pretrained encoder, and its source."""
+"""Stage backbone: params.yaml (backbone) -> data/backbone/, the encoder's config, weights, tokenizer and source."""
 
 from pathlib import Path
 
 from clue_ner.backbones import fetch_backbone
+from clue_ner.common.files import atomic_folder, sha256, write_checksums, write_json
 from clue_ner.common.stage import run
-from clue_ner.core.files import atomic_folder, sha256, write_checksums, write_json
 from clue_ner.core.params import load_params
 
 

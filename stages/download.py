@@ -1,25 +1,32 @@
-"""Get the corpus that params.yaml names, check it, and write it as the other stages read it.
+"""Stage download: the corpus that params.yaml names -> data/corpus/, data/test/, metrics/corpus.json."""
 
-In: params.yaml (corpus), and what the corpus module reads. Out: data/corpus/, metrics/corpus.json.
-"""
-
+import logging
 from pathlib import Path
 
+from clue_ner.common.files import atomic_folder, write_checksums, write_json
 from clue_ner.common.stage import run
-from clue_ner.core.files import atomic_folder, write_checksums, write_json, write_sentences
 from clue_ner.core.params import load_params
+from clue_ner.core.sentences import SPLITS, write_sentences
 from clue_ner.corpora import describe, load_corpus, measure
+
+log = logging.getLogger("clue_ner.stages.download")
 
 
 def main(root: Path) -> None:
-    """The stage, in the pipeline at ``root``."""
+    """Get the corpus and check it; what is trained on and what is tested on become folders of their own."""
     corpus = load_corpus(load_params(root / "params.yaml").corpus)
-    with atomic_folder(root / "data" / "corpus") as folder:
-        for split, sentences in corpus.splits.items():
-            write_sentences(folder / f"{split}.jsonl", sentences)
-        write_json(folder / "corpus.json", describe(corpus))
-        write_checksums(folder)
-    write_json(root / "metrics" / "corpus.json", measure(corpus))
+    for place in dict.fromkeys(SPLITS.values()):
+        splits = [split for split in SPLITS if SPLITS[split] == place]
+        with atomic_folder(root / place) as folder:
+            for split in splits:
+                if split in corpus.splits:
+                    write_sentences(folder / f"{split}.jsonl", corpus.splits[split])
+            write_json(folder / "corpus.json", describe(corpus, *splits))
+            write_checksums(folder)
+    measured = measure(corpus)
+    if types := measured["types_only_in_test"]:
+        log.warning("only test has entities of %s: they are scored, and cannot be learned", ", ".join(types))
+    write_json(root / "metrics/corpus.json", measured)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
-"""Stage evaluate: models/tagger, data/corpus -> metrics/evaluate.json, plots/, data/predictions/."""
+"""Stage evaluate: models/tagger, data/corpus, data/test -> metrics/evaluate.json, plots/, data/predictions/."""
 
 from pathlib import Path
 
+from clue_ner.alignment.encode import count
+from clue_ner.common.files import write_json
 from clue_ner.common.stage import run
-from clue_ner.core.files import checked, read_sentences, write_json
 from clue_ner.core.params import load_params
 from clue_ner.evaluation import predictions
 from clue_ner.evaluation.error_analysis import analyse
 from clue_ner.evaluation.plots import confusion_figure, per_type_figure, write_confusion, write_per_type
-from clue_ner.evaluation.scores import report
+from clue_ner.evaluation.report import report
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.replay import record_evaluation
 
@@ -17,25 +18,31 @@ def main(root: Path) -> None:
     """Tag the test split as a user's text is tagged, score it, and sort the errors."""
     params = load_params(root / "params.yaml")
     tagger = Tagger.load(root / "models/tagger")
-    corpus = checked(root / "data/corpus")
-    split = predictions.split_to_score(corpus)
-    gold = read_sentences(corpus / f"{split}.jsonl")
+    split, gold, corpus = predictions.to_score(root)
     readings = list(tagger.read(sentence.text for sentence in gold))
     strict = [reading.strict for reading in readings]
-    tags = predictions.character_tags(gold, [reading.entities for reading in readings]) if tagger.flat else None
+    entities = [reading.entities for reading in readings]
+    tags = predictions.character_tags(gold, entities) if tagger.config.is_flat else None
 
     scores = report(gold, strict, tags, params.evaluate.bootstrap, params.seed)
     errors = analyse(gold, strict, params.evaluate.examples)
-    predictions.write(root / "data/predictions", split, gold, strict, errors)
+    alignment = count(gold, tagger.aligner)
+    predictions.write(root / "data/predictions", split, gold, strict, errors, alignment.lost)
     counted = {name: errors[name] for name in ("counts", "per_type")}
-    scores = {"split": split, **scores, "errors": counted}
+    scores = {
+        "split": split,
+        "fingerprint": corpus["splits"][split]["fingerprint"],
+        **scores,
+        "errors": counted,
+        "alignment": alignment.metrics(),
+    }
     write_json(root / "metrics/evaluate.json", scores)
     plots = root / "plots"
     write_confusion(plots / "confusion.csv", gold, strict)
     write_per_type(plots / "per_type.csv", scores)
     confusion_figure(plots / "confusion.png", gold, strict)
     per_type_figure(plots / "per_type.png", scores)
-    record_evaluation(root, tagger.card["trained"]["fingerprint"], scores, sorted(plots.glob("*.[cp][sn][vg]")))
+    record_evaluation(root, tagger.config.trained.fingerprint, scores, sorted(plots.glob("*.[cp][sn][vg]")))
 
 
 if __name__ == "__main__":

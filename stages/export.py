@@ -1,13 +1,14 @@
-"""Stage export: models/tagger, data/corpus, metrics/{train,evaluate}.json -> models/export/, metrics/export.json."""
+"""Stage export: models/tagger, data/corpus, data/test, metrics/{train,evaluate}.json -> models/export/, its version."""
 
 import shutil
 from pathlib import Path
 
+from clue_ner.common.files import atomic_folder, read_json, write_json, write_text
 from clue_ner.common.stage import run
-from clue_ner.core.files import atomic_folder, checked, read_json, read_sentences, write_json, write_text
 from clue_ner.core.params import load_params
-from clue_ner.exporting import model_card as card
-from clue_ner.exporting import onnx, parity, stock_transformers
+from clue_ner.core.sentences import describe_corpus, read_split
+from clue_ner.exporting import model_card, onnx, parity, stock_transformers
+from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.model_registry import register
 
@@ -16,17 +17,18 @@ def main(root: Path) -> None:
     """Write the tagger in every format, compare them, describe the model, and register its version."""
     params = load_params(root / "params.yaml")
     tagger = Tagger.load(root / "models/tagger")
-    data = checked(root / "data/corpus")
-    corpus = read_json(data / "corpus.json")
+    model = model_of(tagger)
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
-    gold = read_sentences(data / f"{scores['split']}.jsonl")
+    gold = read_split(root, scores["split"]) or []
+    corpus = describe_corpus(root)
     with atomic_folder(root / "models/export") as folder:
         shutil.copytree(root / "models/tagger", folder / "tagger")
-        obstacle = stock_transformers.write(tagger, folder / "transformers")
+        write_json(folder / "corpus.json", corpus)
+        obstacle = stock_transformers.write(tagger, model, folder / "transformers")
         if params.export.onnx:
-            onnx.write(tagger.model, folder / "onnx")
-        measured = parity.report(tagger, gold, folder)
-        write_text(folder / "README.md", card.render(tagger.card, corpus, train, scores, measured, obstacle))
+            onnx.write(model, tagger.decoder.unit_axes, folder / "onnx")
+        measured = parity.report(tagger, model, gold, folder)
+        write_text(folder / "README.md", model_card.render(tagger.config, corpus, train, scores, measured, obstacle))
     write_json(root / "metrics/export.json", parity.without_speeds(measured))
     register(root, root / "models/export", params.tracking)
 

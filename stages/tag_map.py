@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from clue_ner.common.files import checked, read_json, write_json
 from clue_ner.common.stage import run
-from clue_ner.core.files import checked, read_json, tag_map, write_json
 from clue_ner.core.params import load_params
+from clue_ner.core.tag_map import tag_map
 
 
 def main(root: Path) -> None:
-    """Derive the tags of the scheme from the corpus's types, in sorted order."""
+    """Derive the tags of the scheme from the types of train and valid, in sorted order."""
     params = load_params(root / "params.yaml")
     types = read_json(checked(root / "data/corpus", "corpus.json") / "corpus.json")["types"]
     write_json(root / "data/tags.json", tag_map(params.tagging.scheme, types))

@@ -3,28 +3,27 @@
 from pathlib import Path
 
 from clue_ner.alignment.aligner import Aligner
-from clue_ner.alignment.encode import Report, encode, write_rows
+from clue_ner.alignment.encode import Report, count, encode, write_examples
+from clue_ner.common.files import atomic_folder, checked, write_checksums, write_json
 from clue_ner.common.stage import run
-from clue_ner.core.files import atomic_folder, checked, read_sentences, read_tags, write_checksums, write_json
 from clue_ner.core.params import load_params
 from clue_ner.core.schemes import SCHEMES
+from clue_ner.core.sentences import read_split
+from clue_ner.core.tag_map import read_tags
 
 
 def main(root: Path) -> None:
-    """Encode every labelled split; keep the tokenizer that reads it; count what could not be expressed."""
-    params = load_params(root / "params.yaml")
-    corpus = checked(root / "data/corpus")
-    aligner = Aligner.from_backbone(checked(root / "data/backbone"), params.tagging)
-    scheme, tags = SCHEMES[params.tagging.scheme], read_tags(root)["tags"]
-    reports = {}
+    """Encode train, keep the tokenizer that reads it, count what could not be expressed in train and valid."""
+    tagging = load_params(root / "params.yaml").tagging
+    aligner = Aligner.from_backbone(checked(root / "data/backbone"), tagging.align, tagging.window, tagging.overlap)
+    scheme, tags = SCHEMES[tagging.scheme], read_tags(root)["tags"]
+    reports = {"train": Report()}
     with atomic_folder(root / "data/encoded") as folder:
-        aligner.tokenizer.save_pretrained(folder / "tokenizer")
-        for split in ("train", "valid", "test"):
-            path = corpus / f"{split}.jsonl"
-            if path.exists():
-                reports[split] = Report()
-                rows = encode(read_sentences(path), aligner, scheme, tags, reports[split])
-                write_rows(folder / f"{split}.arrow", rows)
+        aligner.tokenizer.save(folder / "tokenizer")
+        train, valid = (read_split(root, split) for split in ("train", "valid"))
+        write_examples(folder / "train.arrow", encode(train or [], aligner, scheme, tags, reports["train"]))
+        if valid is not None:  # it is tagged as text, as a user's is, so that it is only counted here
+            reports["valid"] = count(valid, aligner)
         write_json(folder / "lost.json", {split: report.lost for split, report in reports.items()})
         write_checksums(folder)
     write_json(root / "metrics/alignment.json", {split: report.metrics() for split, report in reports.items()})

@@ -1,13 +1,15 @@
-"""Fixtures that several test files share; each is made once a session, because making it takes seconds."""
+"""Fixtures that test files of several folders share; what takes seconds to make is made once a session."""
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+pytest.register_assert_rewrite("support")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower with more
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
@@ -36,15 +38,75 @@ def e5_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_aligner(backbones: dict[str, Path]) -> Callable[..., Any]:
     """``make_aligner(backbone, align, window, overlap)``."""
     from clue_ner.alignment.aligner import Aligner
-    from clue_ner.core.params import TaggingParams
 
     @cache
     def first(backbone: str, align: str) -> Any:
-        params = TaggingParams(scheme="BIO", align=align, window=256, overlap=64)
-        return Aligner.from_backbone(backbones[backbone], params)
+        return Aligner.from_backbone(backbones[backbone], align, 256, 64)
 
     @cache
     def make(backbone: str, align: str, window: int = 256, overlap: int = 64) -> Any:
         return Aligner(first(backbone, align).tokenizer, align, window, overlap)
 
     return make
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub client, which for now knows a hub that is not there."""
+    from support.servers import use_hub
+
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    use_hub(monkeypatch, "http://127.0.0.1:9", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def fine_tune_inputs(
+    tmp_path: Path, backbones: dict[str, Path], make_aligner: Callable[..., Any]
+) -> Callable[..., Path]:
+    """``fine_tune_inputs(name, **train)`` writes all that the stage fine_tune reads to a root of that name; the root.
+
+    ``train`` are params of training.
+    """
+    from support.fine_tune_stage import write_inputs
+
+    def write(name: str, **train: Any) -> Path:
+        root = tmp_path / name
+        write_inputs(root, backbones["unigram"], make_aligner("unigram", "characters_over_pieces"), **train)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def fine_tuned(fine_tune_inputs: Callable[..., Path]) -> Callable[..., tuple[Path, str]]:
+    """Run the stage fine_tune in a root of its own with so many processes; its root and what it said."""
+    from support.fine_tune_stage import command
+
+    def run(processes: int) -> tuple[Path, str]:
+        root = fine_tune_inputs(str(processes), processes=processes)
+        done = subprocess.run(**command(root), capture_output=True, text=True, timeout=280)
+        assert done.returncode == 0, done.stderr
+        return root, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def served_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The champion, as MLflow loads it."""
+    from support.tiny import TAGS, tiny_tagger_folder
+    from support.tracking_repository import leave_stores_alone, put_empty_store, tracking_params
+
+    from clue_ner.tracking import register
+
+    root = tmp_path_factory.mktemp("repository")
+    tiny_tagger_folder(root / "models" / "export" / "tagger", lexicon=TAGS)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        leave_stores_alone(monkeypatch)
+        put_empty_store(root)
+        assert register(root, root / "models" / "export", tracking_params()) is not None
+        import mlflow.pyfunc
+
+        yield mlflow.pyfunc.load_model("models:/clue-ner@champion")

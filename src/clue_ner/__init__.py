@@ -13,7 +13,7 @@ __all__ = ["Entity", "Sentence", "Tagger", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the tagger, and with it torch, only when somebody asks for it."""
+    """Import the tagger only when somebody asks for it."""
     if name == "Tagger":
         return importlib.import_module("clue_ner.tagger.tagger").Tagger
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

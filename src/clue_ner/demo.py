@@ -10,13 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from clue_ner.common.errors import ArtifactError
+from clue_ner.common.files import read_json, write_text
 from clue_ner.common.stage import run
-from clue_ner.core.files import read_json, write_text
+from clue_ner.core.yaml import read_yaml, to_yaml
 
 CHANGES = {
     "corpus": {"name": "sample", "path": None},
@@ -54,11 +54,11 @@ def prepare(root: Path, place: Path) -> None:
     for name in tracked.split("\0"):
         if name.startswith(("src/", "stages/")) or name in ("dvc.yaml", ".dvcignore"):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, place / name)
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+            shutil.copy(root / name, place / name)
+    params = read_yaml((root / "params.yaml").read_bytes(), "params.yaml")
     for section, values in CHANGES.items():
         params[section].update(values)
-    write_text(place / "params.yaml", yaml.safe_dump(params, allow_unicode=True, sort_keys=False))
+    write_text(place / "params.yaml", to_yaml(params))
 
 
 def show(place: Path) -> None:

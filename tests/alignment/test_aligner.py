@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from support.places import GOLDEN as GOLDEN_ROOT
 from support.strategies import entities, long_texts, texts
 
-from clue_ner.alignment.aligner import MAX_PLACE, UNITS_PER_TOKEN, Aligner, Window, load_tokenizer, merge
-from clue_ner.common.errors import ArtifactError
+from clue_ner.alignment.aligner import UNITS_PER_TOKEN, Aligner
+from clue_ner.alignment.tokenizer import SPECIALS, Tokenizer
+from clue_ner.alignment.windows import MAX_PLACE, Window, merge
+from clue_ner.common.errors import ParamsError
 from clue_ner.core.entities import Entity
-from clue_ner.core.params import TaggingParams
 
 GOLDEN = sorted((GOLDEN_ROOT / "alignment").glob("*.json"))
 ALIGNMENTS = ["characters", "pieces", "characters_over_pieces"]
@@ -57,7 +58,7 @@ def test_align_golden(make_aligner: MakeAligner, backbone: str, align: str, path
     if wanted == "each character":
         wanted = [[i, i + 1] for i in range(len(text))]
     assert units(window) == [tuple(unit) for unit in wanted]
-    tokens = aligner.tokenizer.convert_ids_to_tokens(window.input_ids)
+    tokens = aligner.tokenizer.tokens(window.input_ids)
     assert tokens == case[backbone]["pieces" if align == "characters_over_pieces" else align]["tokens"]
     lost = [span for span in case["entities"] if window.units_of(Entity(*span, "X")) is None]
     assert lost == expected["lost"]
@@ -93,10 +94,13 @@ def test_align_units_are_pieces_of_the_text(make_aligner: MakeAligner, backbone:
             assert start < end or align == "pieces"
             edge = end
         assert window.unit_tokens == sorted(window.unit_tokens)
-        special = aligner.tokenizer.all_special_ids
+        tokenizer, vocabulary = aligner.tokenizer, aligner.tokenizer.vocabulary()
+        special = {vocabulary[token] for name in SPECIALS if (token := tokenizer.special(name)) is not None}
         before, *inside, after = window.input_ids
-        assert (before, after) == (aligner.tokenizer.cls_token_id, aligner.tokenizer.sep_token_id)
-        assert not set(inside) & set(special) - {aligner.tokenizer.unk_token_id}
+        assert ([before], [after]) == (tokenizer.before, tokenizer.after)
+        assert tokenizer.tokens([before, after]) == [tokenizer.special("cls_token"), tokenizer.special("sep_token")]
+        assert len(special) > 3
+        assert not set(inside) & special - {tokenizer.unk_id}
         assert all(1 <= token <= len(inside) for token in window.unit_tokens)
         assert all(0 <= place <= length <= MAX_PLACE for place, length in zip(window.unit_places, window.unit_lengths))
         for first in range(len(window.unit_starts)):
@@ -261,59 +265,32 @@ def test_align_texts_do_not_touch_each_other(make_aligner: MakeAligner, backbone
 def test_align_reads_the_same_after_it_was_saved_with_a_model(
     backbones: dict[str, Path], tmp_path: Path, backbone: str, align: str
 ) -> None:
-    params = TaggingParams(scheme="BIO", align=align, window=32, overlap=8)
-    aligner = Aligner.from_backbone(backbones[backbone], params)
-    aligner.tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_bytes((backbones[backbone] / "config.json").read_bytes())
-    loaded = Aligner(load_tokenizer(tmp_path), align, 32, 8)
+    aligner = Aligner.from_backbone(backbones[backbone], align, 32, 8)
+    aligner.tokenizer.save(tmp_path)
+    loaded = Aligner(Tokenizer.load(tmp_path), align, 32, 8)
     some = [json.loads(path.read_text(encoding="utf-8"))["text"] for path in GOLDEN]
     assert list(loaded.windows(some)) == list(aligner.windows(some))
 
 
-def test_align_load_tokenizer_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"no tokenizer\.json; wanted a folder that `dvc repro` made"):
-        load_tokenizer(tmp_path)
-
-
-def _window(*found: tuple[int, int], core: tuple[int, int]) -> Window:
-    starts, ends = [start for start, _ in found], [end for _, end in found]
-    zeros = [0] * len(found)
-    return Window([0], starts, ends, zeros, zeros, zeros, zeros, core)
-
-
-def test_align_window_finds_units_by_exact_offsets() -> None:
-    window = _window((0, 2), (2, 2), (2, 3), (5, 5), (5, 9), core=(0, 5))
-    assert window.units_of(Entity(0, 2, "X")) == (0, 1)
-    assert window.units_of(Entity(0, 9, "X")) == (0, 5)
-    assert window.units_of(Entity(2, 3, "X")) == (2, 3)
-    assert window.units_of(Entity(2, 9, "X")) == (2, 5)
-    for start, end in [(0, 1), (1, 3), (3, 5), (5, 8), (2, 5), (9, 10)]:
-        assert window.units_of(Entity(start, end, "X")) is None
-
-
-def test_align_window_entity_leaves_out_units_without_characters() -> None:
-    window = _window((0, 2), (2, 2), (2, 3), (5, 5), (5, 9), core=(0, 5))
-    assert window.entity(1, 4, "X", 0.5) == Entity(2, 3, "X")
-    assert window.entity(0, 5, "X") == Entity(0, 9, "X")
-    assert window.entity(3, 4, "X") is None
-
-
-def test_align_merge_takes_each_entity_from_the_window_it_begins_in() -> None:
-    left = _window(*((i, i + 1) for i in range(8)), core=(0, 6))
-    right = _window(*((i, i + 1) for i in range(4, 12)), core=(2, 8))
-    both, cut = Entity(4, 7, "A"), Entity(5, 7, "B")
-    assert merge([(left, [both]), (right, [both])]) == (both,)
-    assert merge([(left, [Entity(6, 8, "A")]), (right, [Entity(6, 10, "A")])]) == (Entity(6, 10, "A"),)
-    assert merge([(left, [cut, both]), (right, [Entity(4, 5, "C"), Entity(7, 9, "A")])]) == (
-        both,
-        cut,
-        Entity(7, 9, "A"),
-    )
-    assert merge([]) == ()
-
-
-def test_align_merge_keeps_entities_of_two_windows_that_overlap() -> None:
-    left = _window(*((i, i + 1) for i in range(8)), core=(0, 6))
-    right = _window(*((i, i + 1) for i in range(4, 12)), core=(2, 8))
-    parts = [(left, [Entity(5, 8, "A")]), (right, [Entity(6, 7, "B"), Entity(8, 9, "B")])]
-    assert merge(parts) == (Entity(5, 8, "A"), Entity(6, 7, "B"), Entity(8, 9, "B"))
+@pytest.mark.parametrize(
+    ("config", "positions"),
+    [
+        ({"max_position_embeddings": 32}, 32),
+        ({"max_position_embeddings": 34, "model_type": "xlm-roberta", "pad_token_id": 1}, 32),
+        ({"max_position_embeddings": -1}, None),
+        ({}, None),
+    ],
+)
+def test_align_windows_are_no_longer_than_what_the_backbone_reads(
+    backbones: dict[str, Path], tmp_path: Path, config: dict[str, Any], positions: int | None
+) -> None:
+    Tokenizer.load(backbones["wordpiece"]).save(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert Aligner.from_backbone(tmp_path, "pieces", 32, 8).window == 32
+    if positions is None:
+        assert Aligner.from_backbone(tmp_path, "pieces", 10_000, 8).window == 10_000
+    else:
+        with pytest.raises(
+            ParamsError, match=rf"window: 33, and the backbone reads {positions} tokens; .*{positions} or"
+        ):
+            Aligner.from_backbone(tmp_path, "pieces", 33, 8)

@@ -1,26 +1,27 @@
 """A tokenizer that splits at every character, over another one's vocabulary."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from support.strategies import texts
 
-from clue_ner.alignment.aligner import load_tokenizer
 from clue_ner.alignment.character_tokenizer import character_tokenizer
+from clue_ner.alignment.tokenizer import Tokenizer
 from clue_ner.backbones import e5_small
+
+every_backbone = pytest.mark.parametrize("backbone", ["wordpiece", "unigram"])
 
 
 @pytest.fixture(scope="module")
-def tokenizers(backbones: dict[str, Path]) -> dict[str, Any]:
-    return {name: character_tokenizer(load_tokenizer(folder)) for name, folder in backbones.items()}
+def tokenizers(backbones: dict[str, Path]) -> dict[str, Tokenizer]:
+    return {name: character_tokenizer(Tokenizer.load(folder)) for name, folder in backbones.items()}
 
 
 @pytest.mark.parametrize(
     ("backbone", "text", "tokens"),
     [
-        ("wordpiece", "2000年2月", "2 0 0 0 年 2 月"),  # 0 is in the vocabulary as ##0 alone
+        ("wordpiece", "2000年2月", "2 0 0 0 年 2 月"),  # the vocabulary has 0 as ##0 only
         ("wordpiece", "EeＡ", "e e [UNK]"),  # lower case as the original, and no NFKC as the original
         ("wordpiece", "北 京", "北 [UNK] 京"),
         ("wordpiece", "[SEP]", "[ s e [UNK] ]"),
@@ -30,57 +31,68 @@ def tokenizers(backbones: dict[str, Path]) -> dict[str, Any]:
         ("unigram", "新\\q", "新 <unk> <unk>"),
     ],
 )
-def test_characters_tokens(tokenizers: dict[str, Any], backbone: str, text: str, tokens: str) -> None:
-    assert tokenizers[backbone].tokenize(text) == tokens.split()
+def test_characters_tokens(tokenizers: dict[str, Tokenizer], backbone: str, text: str, tokens: str) -> None:
+    (encoding,) = tokenizers[backbone].encode([text])
+    assert tokenizers[backbone].tokens(encoding.ids) == tokens.split()
 
 
 @pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r", "\u3000", "\u200b", "\x01", "\ufeff", "\u2028"])
-def test_characters_reads_every_blank_as_the_word_mark(tokenizers: dict[str, Any], blank: str) -> None:
-    ids = tokenizers["unigram"](f"北{blank}京", add_special_tokens=False)["input_ids"]
+def test_characters_reads_every_blank_as_the_word_mark(tokenizers: dict[str, Tokenizer], blank: str) -> None:
+    (encoding,) = tokenizers["unigram"].encode([f"北{blank}京"])
+    vocabulary = tokenizers["unigram"].vocabulary()
     mark = e5_small.SPECIALS.index("<unk>") + 1
-    assert ids == [
-        tokenizers["unigram"].convert_tokens_to_ids("北"),
-        mark,
-        tokenizers["unigram"].convert_tokens_to_ids("京"),
-    ]
+    assert encoding.ids == [vocabulary["北"], mark, vocabulary["京"]]
 
 
-@pytest.mark.parametrize("backbone", ["wordpiece", "unigram"])
+@every_backbone
 def test_characters_keeps_ids_and_special_tokens(
-    tokenizers: dict[str, Any], backbones: dict[str, Path], backbone: str
+    tokenizers: dict[str, Tokenizer], backbones: dict[str, Path], backbone: str
 ) -> None:
-    original, own = load_tokenizer(backbones[backbone]), tokenizers[backbone]
-    before, after = original.get_vocab(), own.get_vocab()
+    original, own = Tokenizer.load(backbones[backbone]), tokenizers[backbone]
+    before, after = original.vocabulary(), own.vocabulary()
     assert sorted(before.values()) == sorted(after.values())
     renamed = {piece: id_ for piece, id_ in before.items() if after.get(piece) != id_}
     assert all(len(piece.removeprefix("##").removeprefix("▁") or " ") == 1 for piece in renamed)
-    for name in ("pad_token_id", "unk_token_id", "cls_token_id", "sep_token_id"):
-        assert getattr(own, name) == getattr(original, name)
-    assert own("北")["input_ids"] == [own.cls_token_id, after["北"], own.sep_token_id]
+    for name in ("pad_token", "unk_token", "cls_token", "sep_token"):
+        token = own.special(name)
+        assert token is not None
+        assert token == original.special(name)
+        assert after[token] == before[token]
+    assert (own.pad_id, own.unk_id) == (original.pad_id, original.unk_id)
+    assert (own.before, own.after) == (original.before, original.after)
+    assert own.tokens([*own.before, *own.after]) == [own.special("cls_token"), own.special("sep_token")]
 
 
-def test_characters_prefers_the_character_s_own_entry() -> None:
+def test_characters_prefers_the_character_s_own_entry(tmp_path: Path) -> None:
     pieces = [*e5_small.SPECIALS, "▁", "▁王", "王", "▁李", "▁Q"]
-    own = character_tokenizer(e5_small.tokenizer([(piece, -1.0) for piece in pieces]))
-    vocabulary = own.get_vocab()
+    e5_small.tokenizer([(piece, -1.0) for piece in pieces]).save_pretrained(tmp_path)
+    own = character_tokenizer(Tokenizer.load(tmp_path))
+    vocabulary = own.vocabulary()
     assert [vocabulary[piece] for piece in ("王", "▁王", "李", "Q", " ")] == [6, 5, 7, 8, 4]
-    assert own("李王Q", add_special_tokens=False)["input_ids"] == [7, 6, 8]
+    assert own.encode(["李王Q"])[0].ids == [7, 6, 8]
 
 
-@pytest.mark.parametrize("backbone", ["wordpiece", "unigram"])
+@every_backbone
 @settings(max_examples=60, deadline=None)
 @given(text=texts.map(lambda text: text.encode("utf-8", "replace").decode("utf-8")))
-def test_characters_loses_nothing(tokenizers: dict[str, Any], backbone: str, text: str) -> None:
-    encoding = tokenizers[backbone](text, add_special_tokens=False, return_offsets_mapping=True)
-    starts = [start for start, _ in encoding["offset_mapping"]]
+def test_characters_loses_nothing(tokenizers: dict[str, Tokenizer], backbone: str, text: str) -> None:
+    (encoding,) = tokenizers[backbone].encode([text])
+    starts = [start for start, _ in encoding.offsets]
     assert starts == sorted(starts)
     if backbone == "wordpiece":
-        assert sorted(set(encoding["offset_mapping"])) == [(i, i + 1) for i in range(len(text))]
+        assert sorted(set(encoding.offsets)) == [(i, i + 1) for i in range(len(text))]
 
 
-@pytest.mark.parametrize("backbone", ["wordpiece", "unigram"])
-def test_characters_is_saved_whole(tokenizers: dict[str, Any], backbone: str, tmp_path: Path) -> None:
-    tokenizers[backbone].save_pretrained(tmp_path)
-    loaded = load_tokenizer(tmp_path)
+@every_backbone
+def test_characters_is_saved_whole(tokenizers: dict[str, Tokenizer], backbone: str, tmp_path: Path) -> None:
+    tokenizers[backbone].save(tmp_path)
+    loaded = Tokenizer.load(tmp_path)
     text = "2000年 New York [SEP]<s>北京\n２㎡"
-    assert loaded(text, return_offsets_mapping=True) == tokenizers[backbone](text, return_offsets_mapping=True)
+    wanted, found = (tokenizer.encode([text])[0] for tokenizer in (tokenizers[backbone], loaded))
+    assert (found.ids, found.tokens, found.offsets) == (wanted.ids, wanted.tokens, wanted.offsets)
+    assert (loaded.before, loaded.after, loaded.unk_id, loaded.pad_id) == (
+        tokenizers[backbone].before,
+        tokenizers[backbone].after,
+        tokenizers[backbone].unk_id,
+        tokenizers[backbone].pad_id,
+    )

@@ -126,5 +126,5 @@ def test_submission_bad_lines_and_ids_come_in_one_message():
         "f:4: id is 1.5, wanted a whole number or a string",
         "f:5: id is None, wanted a whole number or a string",
         "f:6: id is True, wanted a whole number or a string",
-        "mend these lines and run again",
+        "fix these lines and run again",
     ]

@@ -1,27 +1,23 @@
-"""Messages without secrets."""
+"""Errors that are raised on purpose: all below one root, and all on the module's own list."""
+
+import inspect
 
 import pytest
 
-from clue_ner.common.redaction import SECRETS, redact
+from clue_ner.common import errors
+from clue_ner.common.errors import ClueNerError, UnknownNameError
+
+CLASSES = [value for _, value in inspect.getmembers(errors, inspect.isclass) if value.__module__ == errors.__name__]
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("see https://me:p@ss@example.org/a\nthere", "see https://***@example.org/a\nthere"),
-        ("https://example.org/a", "https://example.org/a"),
-        (
-            "http://me:x@a.org and http://b.org: models:/m@champion",
-            "http://***@a.org and http://b.org: models:/m@champion",
-        ),
-        ("token hf_0123456789 refused", "token *** refused"),
-    ],
-)
-def test_redact_hides_user_password_and_token(text: str, shown: str) -> None:
-    assert redact(text) == shown
+@pytest.mark.parametrize("error", CLASSES)
+def test_errors_have_one_root_and_a_line_in_the_list(error: type[Exception]) -> None:
+    assert issubclass(error, ClueNerError)
+    listed = {line.strip("├└─ ").partition(" ")[0] for line in str(errors.__doc__).splitlines()}
+    assert error.__name__ in listed
+    assert error.__doc__
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_redact_hides_what_the_environment_keeps_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "s3cret")
-    assert redact("Bearer s3cret was refused") == "Bearer *** was refused"
+def test_errors_of_an_unknown_name_list_those_there_are() -> None:
+    error = UnknownNameError("head", "crff", ["softmax", "crf"])
+    assert str(error) == "unknown head 'crff': there are crf, softmax"

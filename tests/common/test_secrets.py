@@ -8,34 +8,21 @@ from pathlib import Path
 
 import pytest
 from support.changed_params import write_params
+from support.commands import run
 from support.places import ROOT
+from support.secrets import ENVIRONMENT, PASSWORD, TOKEN, assert_kept
 from support.tracking_repository import begin, local_client, own_store, points, runs  # noqa: F401
-from test_cli import run
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.redaction import redact
 from clue_ner.core.params import load_params
 from clue_ner.tracking import push
 
-PASSWORD, TOKEN = "pass%40word-1", "tok-en-of-no-known-form"
-ENVIRONMENT = {
-    "HF_TOKEN": TOKEN,
-    "HF_ENDPOINT": f"http://me:{PASSWORD}@127.0.0.1:9",
-    "CLUENER_MIRROR": f"http://me:{PASSWORD}@127.0.0.1:9/cluener?token=query-secret",
-    "MLFLOW_TRACKING_URI": f"http://me:{PASSWORD}@127.0.0.1:9",
-    "AWS_SECRET_ACCESS_KEY": "amazons-own",
-}
-SECRET = ("pass%40word", "pass@word", "tok-en-of", "query-secret", "amazons-own", "bWU6cGFzc0B3b3JkLTE=")
-
 
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-
-
-def assert_kept(text: str) -> None:
-    assert not [(secret, text[at - 200 : at + 50]) for secret in SECRET if (at := text.find(secret)) >= 0]
 
 
 @pytest.mark.parametrize(

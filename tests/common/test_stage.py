@@ -50,6 +50,19 @@ def test_stage_understands_libraries_that_find_the_disk_full(error: Exception) -
         run(_raising(error))
 
 
+@pytest.mark.parametrize("size", [10, 10**6])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_stage_understands_torch_that_finds_the_disk_full(size: int, tmp_path: Path) -> None:
+    """Its errors differ by where in the file the disk is full, and name no reason."""
+    import torch
+
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(RuntimeError) as caught:
+        torch.save(torch.zeros(size), tmp_path / "full")
+    with pytest.raises(SystemExit, match=r"^error: the disk is full \(while writing\); free some space"):
+        run(_raising(caught.value))
+
+
 @pytest.mark.parametrize("error", [OSError(errno.EACCES, "denied"), ValueError("a bug"), KeyboardInterrupt("now")])
 def test_stage_lets_other_errors_through(error: BaseException) -> None:
     with pytest.raises(type(error), match=r"denied|a bug|now"):

@@ -1,12 +1,21 @@
 """Entities, sentences, and the fingerprint of their content."""
 
 import dataclasses
+import hashlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clue_ner.core.entities import Entity, Sentence, fingerprint, likeliest_apart, overlapping_pairs, types_of
+from clue_ner.core.entities import (
+    Entity,
+    Sentence,
+    fingerprint,
+    fingerprint_of_all,
+    overlapping_pairs,
+    resolve_overlaps,
+    types_of,
+)
 
 SENTENCE = Sentence("1", "我在北京😀吃饭", (Entity(2, 4, "address"),))
 
@@ -57,7 +66,7 @@ def test_entities_overlapping_pairs_finds_each_once() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5), st.sampled_from("ab"), st.sampled_from([0.2, 0.5, 0.9])))
 )
-def test_entities_likeliest_apart_leaves_out_what_overlaps_a_likelier_one(
+def test_entities_resolve_overlaps_leaves_out_what_overlaps_a_likelier_one(
     drawn: list[tuple[int, int, str, float]],
 ) -> None:
     entities = [Entity(start, start + length, type_, score) for start, length, type_, score in drawn]
@@ -65,7 +74,7 @@ def test_entities_likeliest_apart_leaves_out_what_overlaps_a_likelier_one(
     for entity in sorted(entities, key=lambda entity: (-(entity.score or 0), entity)):
         if not any(entity.overlaps(other) for other in kept):
             kept.append(entity)
-    assert likeliest_apart(entities) == tuple(sorted(kept))
+    assert resolve_overlaps(entities) == tuple(sorted(kept))
 
 
 def test_entities_types_of_is_sorted() -> None:
@@ -73,7 +82,7 @@ def test_entities_types_of_is_sorted() -> None:
     assert types_of(sentences) == ["address", "book", "scene"]
 
 
-def test_entities_fingerprint_depends_on_content_alone() -> None:
+def test_entities_fingerprint_depends_on_nothing_but_content() -> None:
     two = Sentence("2", "甲乙", (Entity(0, 1, "scene"), Entity(1, 2, "book")))
     turned = dataclasses.replace(two, id="9", entities=two.entities[::-1])
     assert fingerprint([SENTENCE, two]) == fingerprint(iter([SENTENCE, turned]))
@@ -89,3 +98,11 @@ def test_entities_fingerprint_depends_on_content_alone() -> None:
 
 def test_entities_fingerprint_takes_lone_surrogates() -> None:
     assert fingerprint([Sentence("1", "\ud800")]) != fingerprint([Sentence("1", "\ud801")])
+
+
+def test_entities_fingerprint_of_all_is_of_the_labelled_splits_in_their_order() -> None:
+    splits = {"train": "1" * 64, "valid": "2" * 64, "test": "3" * 64}
+    digest = hashlib.sha256("".join(f"{name} {found}\n" for name, found in splits.items()).encode()).hexdigest()
+    assert fingerprint_of_all(splits) == fingerprint_of_all(splits | {"unlabelled": "4" * 64}) == digest
+    others = [splits | {"test": "5" * 64}, dict(list(splits.items())[:2]), dict(reversed(splits.items()))]
+    assert len({fingerprint_of_all(other) for other in [*others, splits]}) == 4

@@ -11,7 +11,16 @@ from pydantic import ValidationError
 from support.places import ROOT
 
 from clue_ner.common.errors import ParamsError
-from clue_ner.core.params import Params, load_params, parse_params
+from clue_ner.core import plugins
+from clue_ner.core.params import (
+    OF_TRAINING,
+    Params,
+    TrainParams,
+    dotted,
+    dotted_training,
+    load_params,
+    parse_params,
+)
 
 PARAMS = ROOT / "params.yaml"
 
@@ -55,6 +64,10 @@ def test_params_are_frozen() -> None:
         ("5.", 5.0),
         ("+0.5", 0.5),
         ("1", 1.0),
+        ("1_0.0", 10.0),
+        ("1_000", 1000.0),
+        ("010", 10.0),
+        ("0o10", 8.0),
     ],
 )
 def test_params_reads_numbers_as_yaml_1_2(tmp_path: Path, written: str, expected: float) -> None:
@@ -77,7 +90,10 @@ def test_params_reads_the_file_as_dvc_rewrites_it(tmp_path: Path, values: dict[s
     assert load_params(path).model_dump() == values | {"seed": 3}
 
 
-@pytest.mark.parametrize("written", ["4e-05x", "'4e-05'", "1_0.0", "1:30.5", ".inf", ".nan", "true", "null", ""])
+@pytest.mark.parametrize(
+    "written",
+    ["4e-05x", "'4e-05'", "1:30.5", "12:30:45", "2020-01-01", "0o8", "yes", ".inf", ".nan", "true", "null", ""],
+)
 def test_params_refuses_what_is_no_number(tmp_path: Path, written: str) -> None:
     text = re.sub(r"(?m)^  lr: \S+", f"  lr: {written}", PARAMS.read_text(encoding="utf-8"))
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
@@ -99,7 +115,7 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         "train.epochs": "missing; take its line from the project's own params.yaml",
         "corpus.name": "unknown corpus: there are cluener, jsonl, sample, found 'conll'",
         "corpus.valid_fraction": "Input should be less than or equal to 0.5, found 0.6",
-        "corpus.valid_fractoin": "unknown; remove it or mend the spelling",
+        "corpus.valid_fractoin": "unknown; remove it or fix the spelling",
         "tagging.scheme": found["tagging.scheme"],
         "tagging.align": "Input should be 'characters', 'pieces' or 'characters_over_pieces', found 'words'",
         "tagging.window": "Input should be greater than or equal to 16, found 8",
@@ -109,7 +125,7 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         "train.dropout": "Input should be less than 1, found 1.0",
         "train.freeze_embeddings": "Input should be a valid boolean, found 1",
         "evaluate": "wanted keys and values, found None",
-        "speed": "unknown; remove it or mend the spelling",
+        "speed": "unknown; remove it or fix the spelling",
     }
     assert re.fullmatch(r"unknown scheme: there are .*\bBIO\b.*, found 'IOB7'", found["tagging.scheme"])
     assert re.fullmatch(r"unknown head: there are .*\bcrf\b.*\bsoftmax\b.*, found 'softmaxx'", found["train.head"])
@@ -179,8 +195,6 @@ def _set(section: str, **change: Any) -> Callable[[dict[str, Any]], None]:
         (_set("corpus", name="sample", path="mine"), "corpus.path", "null for any other corpus, found 'mine'"),
         (_set("tagging", window=64, overlap=33), "tagging.overlap", "more than half of window 64, found 33"),
         (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "goes with a hub id"),
-        (_set("train", head="crf", constrained=True), "train.constrained", "goes with head softmax, not crf"),
-        (_set("train", head="span", efficient=True), "train.efficient", "goes with head global_pointer, not span"),
         (_set("train", head="global_pointer", head_size=5), "train.head_size", "wanted an even number"),
     ],
 )
@@ -194,14 +208,51 @@ def test_params_refuses_values_that_do_not_go_together(
     assert message in found[key]
 
 
+# --- heads
+
+HEADS = plugins.names(plugins.DECODERS)
+OWN = [(head, param, default) for head in HEADS for param, default in plugins.head_params(head).items()]
+"""Each head's own params, as its module names them."""
+
+
+@pytest.mark.parametrize(("head", "param", "default"), OWN)
+def test_params_of_a_head_are_params_of_training(head: str, param: str, default: Any) -> None:
+    assert param in TrainParams.model_fields, f"PARAMS of {head} has {param}, which params.yaml cannot set"
+    project = load_params(PARAMS).train.model_dump()
+    train = TrainParams.model_validate(project | {"head": head, "class_weights": {}, param: default})
+    assert train.head_options[param] == default
+    assert set(train.head_options) == set(plugins.head_params(head))
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(("own", "param"), [(own, param) for own, param, default in OWN if default is False])
+def test_params_switch_of_another_head_is_refused_by_name(
+    values: dict[str, Any], head: str, own: str, param: str
+) -> None:
+    values["train"] |= {"head": head, param: True}
+    if param in plugins.head_params(head):
+        assert parse_params(values, "params.yaml").train.head_options[param] is True
+        return
+    assert errors(values) == {f"train.{param}": f"goes with head {own}, not {head}; set it to false, found True"}
+    values["train"]["head"] = "softmaxx"
+    assert set(errors(values)) == {"train.head"}, "an unknown head is the only thing that is wrong"
+
+
+def test_params_switches_of_heads_are_the_two_that_are_documented() -> None:
+    assert sorted((own, param) for own, param, default in OWN if default is False) == [
+        ("global_pointer", "efficient"),
+        ("softmax", "constrained"),
+    ]
+
+
 @pytest.mark.parametrize("head", ["span", "global_pointer", "biaffine"])
-def test_params_refuses_a_scheme_for_heads_that_read_no_tags(values: dict[str, Any], head: str) -> None:
+def test_params_refuses_a_scheme_for_heads_that_label_no_sequence(values: dict[str, Any], head: str) -> None:
     values["train"] |= {"head": head, "lr": -1.0}
     values["tagging"] |= {"scheme": "BMES", "window": 8}
     found = errors(values)
     assert set(found) == {"train.lr", "tagging.window", "tagging.scheme"}
     assert found["tagging.scheme"] == (
-        f"goes with heads that read tags, and {head} does not; set it to BIO, or train.head to one that does "
+        f"goes with sequence-labelling heads, and {head} is none; set it to BIO, or train.head to one of them "
         "(crf, softmax), found 'BMES'"
     )
     values["train"]["lr"], values["tagging"] = 1.0, values["tagging"] | {"window": 256, "scheme": "IOB2"}
@@ -242,3 +293,24 @@ def test_params_says_where_the_file_is_not_yaml(tmp_path: Path, damage: bytes) -
 def test_params_says_that_there_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"params\.yaml: no such file; run from the repository's root"):
         load_params(tmp_path / "params.yaml")
+
+
+# --- by dotted name
+
+
+def test_params_by_dotted_name_are_two_levels_deep(values: dict[str, Any]) -> None:
+    values["train"] |= {"head": "softmax", "class_weights": {"name": 2.0}}
+    found = dotted(values)
+    assert found["seed"] == 1
+    assert found["train.class_weights"] == {"name": 2.0}
+    assert found["corpus.path"] is None
+    assert len(found) == 1 + sum(len(section) for section in values.values() if isinstance(section, dict))
+
+
+def test_params_of_a_training_are_those_that_fine_tune_depends_on(values: dict[str, Any]) -> None:
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["fine_tune"]
+    assert sorted(OF_TRAINING) == sorted(stage["params"])
+    params = parse_params(values, "params.yaml")
+    assert set(params.of_training()) == set(OF_TRAINING)
+    assert {name.partition(".")[0] for name in dotted_training(values)} == set(OF_TRAINING)
+    assert dotted_training(values) == dotted(params.of_training())

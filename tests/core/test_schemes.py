@@ -15,7 +15,7 @@ from seqeval.scheme import Tokens
 from support.places import GOLDEN
 from support.strategies import spans
 
-from clue_ner.core.schemes import ALIASES, SCHEMES, Scheme, Span
+from clue_ner.core.schemes import ALIASES, SCHEMES, Scheme, Span, types_of_tags
 
 SPANS = sorted(GOLDEN.glob("schemes/*.json"))
 SEQUENCES = sorted(GOLDEN.glob("sequences/*.json"))
@@ -72,6 +72,14 @@ def test_schemes_golden_sequences(path: Path) -> None:
 )
 def test_schemes_tags_are_sorted_whatever_the_order_of_types(name: str, tags: str) -> None:
     assert SCHEMES[name].tags(["PER", "LOC", "PER"]) == SCHEMES[name].tags({"LOC", "PER"}) == tags.split()
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_schemes_types_of_tags_are_those_that_the_tags_were_made_for(name: str) -> None:
+    types = ["公司", "job-title", "PER", "LOC"]
+    assert types_of_tags(SCHEMES[name].tags(types)) == tuple(sorted(types))
+    assert types_of_tags(reversed(SCHEMES[name].tags(types))) == tuple(sorted(types, reverse=True))
+    assert types_of_tags(SCHEMES[name].tags([])) == ()
 
 
 def test_schemes_bio_has_b_at_odd_and_i_at_even_ids() -> None:

@@ -13,8 +13,8 @@ def test_intervals_resample_draws_as_many_sentences_as_there_are() -> None:
 def test_intervals_resample_draws_the_same_sentences_whatever_is_counted() -> None:
     counts = np.random.default_rng(0).integers(0, 9, (20, 3))
     together = intervals.resample(counts, 100, 1)
-    alone = [intervals.resample(counts[:, i], 100, 1) for i in range(3)]
-    assert (together == np.stack(alone, axis=1)).all()
+    separate = [intervals.resample(counts[:, i], 100, 1) for i in range(3)]
+    assert (together == np.stack(separate, axis=1)).all()
     assert (together != intervals.resample(counts, 100, 2)).any()
 
 

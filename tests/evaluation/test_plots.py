@@ -9,7 +9,7 @@ import pytest
 from clue_ner.core.entities import Entity, Sentence
 from clue_ner.evaluation import plots
 from clue_ner.evaluation.error_analysis import confusion
-from clue_ner.evaluation.scores import report
+from clue_ner.evaluation.report import report
 
 GOLD = [
     Sentence("1", "王小明在上海", (Entity(0, 3, "name"), Entity(4, 6, "address"))),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.bert_folders import FILES, tiny_bert
 from support.places import ROOT
-from test_backbones_folder import FILES, tiny_bert
 
 from clue_ner.common.errors import BackboneError
-from clue_ner.core.files import CHECKSUMS, sha256, verify_checksums
+from clue_ner.common.files import CHECKSUMS, sha256, verify_checksums
 
 STAGE = ROOT / "stages/backbone.py"
 main = runpy.run_path(str(STAGE))["main"]

@@ -1,4 +1,4 @@
-"""A bit that flips in what an earlier stage wrote is noticed by each stage that reads it, which says how to mend it."""
+"""A bit that flips in what an earlier stage wrote is noticed by each stage that reads it."""
 
 import runpy
 from collections.abc import Callable
@@ -7,21 +7,20 @@ from typing import Any
 
 import pytest
 from support.damage import flip
+from support.export_stage import write_inputs
 from support.places import ROOT
-from test_export_stage import write_inputs
-from test_training_distributed import inputs  # noqa: F401
 
 from clue_ner.common.errors import ArtifactError
-from clue_ner.core.files import CHECKSUMS
+from clue_ner.common.files import CHECKSUMS
 
 STAGES = ROOT / "stages"
-MEND = r"damaged.*run `chmod -R u\+w \.dvc/cache && dvc repro`"
+ADVICE = r"damaged.*run `chmod -R u\+w \.dvc/cache && dvc repro`"
 
 
 @pytest.fixture
-def root(inputs: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+def root(fine_tune_inputs: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A pipeline's root in which all is ready for fine_tune, and for export of another model."""
-    root = inputs("root")
+    root = fine_tune_inputs("root")
     monkeypatch.setenv("DVC_ROOT", str(root))
     return root
 
@@ -46,29 +45,29 @@ def run(root: Path, stage: str) -> Any:
 )
 def test_checksums_flipped_bit_is_noticed_by_the_stage_that_reads_it(root: Path, stage: str, file: str) -> None:
     flip(root / file)
-    with pytest.raises(ArtifactError, match=MEND) as caught:
+    with pytest.raises(ArtifactError, match=ADVICE) as caught:
         run(root, stage)
     assert str(root / file) in str(caught.value)
     assert not (root / ".tracking").exists(), "nothing was recorded of a training that could not begin"
 
 
-def test_checksums_that_are_damaged_themselves_are_mended_alike(root: Path) -> None:
+def test_checksums_that_are_damaged_themselves_are_noticed_alike(root: Path) -> None:
     flip(root / "data/encoded" / CHECKSUMS)
-    with pytest.raises(ArtifactError, match=MEND):
+    with pytest.raises(ArtifactError, match=ADVICE):
         run(root, "fine_tune")
     (root / "data/encoded" / CHECKSUMS).write_text("[]")
-    with pytest.raises(ArtifactError, match=MEND):
+    with pytest.raises(ArtifactError, match=ADVICE):
         run(root, "fine_tune")
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "export"])
-@pytest.mark.parametrize("file", ["data/corpus/test.jsonl", "models/tagger/model.safetensors"])
+@pytest.mark.parametrize("file", ["data/test/test.jsonl", "data/test/corpus.json", "models/tagger/model.safetensors"])
 def test_checksums_flipped_bit_is_noticed_after_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, file: str
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     write_inputs(tmp_path, "softmax", "characters", onnx=False)
     flip(tmp_path / file)
-    with pytest.raises(ArtifactError, match=MEND) as caught:
+    with pytest.raises(ArtifactError, match=ADVICE) as caught:
         run(tmp_path, stage)
     assert str(tmp_path / file) in str(caught.value)

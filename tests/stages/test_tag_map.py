@@ -8,7 +8,7 @@ import pytest
 from support.changed_params import write_params
 from support.places import ROOT
 
-from clue_ner.core.files import write_checksums, write_json
+from clue_ner.common.files import write_checksums, write_json
 from clue_ner.core.schemes import SCHEMES
 
 main = runpy.run_path(str(ROOT / "stages/tag_map.py"))["main"]

@@ -1,4 +1,4 @@
-"""The tokenize_align stage: sentences and a tokenizer in, Arrow rows and counts out."""
+"""The tokenize_align stage: sentences and a tokenizer in, the examples of train and counts out."""
 
 import json
 import runpy
@@ -10,11 +10,14 @@ import pytest
 from support.changed_params import write_params
 from support.places import ROOT
 
-from clue_ner.alignment.aligner import Aligner, load_tokenizer
-from clue_ner.alignment.encode import read_rows
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.alignment.encode import read_examples
+from clue_ner.alignment.tokenizer import Tokenizer
 from clue_ner.common.errors import ArtifactError, ParamsError
+from clue_ner.common.files import read_json, write_checksums, write_json
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.core.files import read_json, tag_map, write_checksums, write_json, write_sentences
+from clue_ner.core.sentences import write_sentences
+from clue_ner.core.tag_map import tag_map
 
 main = runpy.run_path(str(ROOT / "stages/tokenize_align.py"))["main"]
 TRAIN = [
@@ -22,15 +25,15 @@ TRAIN = [
     Sentence("train-1", "我看电影"),
     Sentence("train-2", "2000在2000", (Entity(0, 2, "name"), Entity(5, 9, "name"))),
 ]
-TEST = [Sentence("test-0", "目前在佛山公司", (Entity(3, 7, "company"),))]
+VALID = [Sentence("valid-0", "目前在佛山公司", (Entity(3, 7, "company"),))]
 
 
 @pytest.fixture
 def root(tmp_path: Path, backbones: dict[str, Path]) -> Path:
-    """A pipeline's root before the stage: corpus, tags, and the WordPiece backbone."""
+    """A pipeline's root before the stage: corpus, tags, and the WordPiece backbone; there is no data/test."""
     write_params(tmp_path, tagging={"align": "pieces", "window": 64, "overlap": 16})
     write_sentences(tmp_path / "data/corpus/train.jsonl", TRAIN)
-    write_sentences(tmp_path / "data/corpus/test.jsonl", TEST)
+    write_sentences(tmp_path / "data/corpus/valid.jsonl", VALID)
     write_json(tmp_path / "data/corpus/corpus.json", {"types": ["address", "company", "name"]})
     write_checksums(tmp_path / "data/corpus")
     write_json(tmp_path / "data/tags.json", tag_map("BIO", ["address", "company", "name"]))
@@ -43,13 +46,13 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_tokenize_align_writes_rows_of_each_labelled_split(root: Path) -> None:
+def test_tokenize_align_writes_the_examples_of_train_only(root: Path) -> None:
     main(root)
-    assert sorted(path.name for path in (root / "data/encoded").glob("*.arrow")) == ["test.arrow", "train.arrow"]
-    rows = read_rows(root / "data/encoded/train.arrow")
+    assert sorted(path.name for path in (root / "data/encoded").glob("*.arrow")) == ["train.arrow"]
+    examples = read_examples(root / "data/encoded/train.arrow")
     tags = read_json(root / "data/tags.json")["tags"]
-    assert rows["sentence"][:] == [0, 1, 2]
-    assert [tags[label] for label in rows[0]["labels"]] == [
+    assert len(examples) == 3
+    assert [tags[label] for label in examples[0].labels] == [
         "B-name",
         "I-name",
         "I-name",
@@ -60,20 +63,22 @@ def test_tokenize_align_writes_rows_of_each_labelled_split(root: Path) -> None:
         "I-address",
         "O",
     ]
-    assert [tags[label] for label in rows[2]["labels"]] == ["O", "O", "B-name"]
+    assert [tags[label] for label in examples[1].labels] == ["O"] * 4
+    assert [tags[label] for label in examples[2].labels] == ["O", "O", "B-name"]
 
 
 def test_tokenize_align_counts_what_was_lost_and_keeps_text_out_of_the_metrics(root: Path) -> None:
     main(root)
     metrics = read_json(root / "metrics/alignment.json")
-    assert set(metrics) == {"train", "test"}
+    assert set(metrics) == {"train", "valid"}
     counts: dict[str, Any] = {"sentences": 3, "entities": 4, "inexpressible": 1, "overlapping": 0, "windows": 3}
     assert counts.items() <= metrics["train"].items()
     assert metrics["train"]["examples"] == [
         {"reason": "begins or ends inside a unit", "id": "train-2", "type": "name", "start": 0, "end": 2}
     ]
+    assert {"sentences": 1, "entities": 1, "inexpressible": 0, "windows": 1}.items() <= metrics["valid"].items()
     written = json.dumps(metrics, ensure_ascii=False)
-    assert not any(sentence.text in written or sentence.text[:2] in written for sentence in [*TRAIN, *TEST])
+    assert not any(sentence.text in written or sentence.text[:2] in written for sentence in [*TRAIN, *VALID])
     (lost,) = read_json(root / "data/encoded/lost.json")["train"]
     assert (lost["entity"], lost["text"]) == ("20", "2000在2000")
 
@@ -82,11 +87,11 @@ def test_tokenize_align_counts_what_was_lost_and_keeps_text_out_of_the_metrics(r
 def test_tokenize_align_keeps_the_tokenizer_that_reads_the_same(root: Path, align: str) -> None:
     write_params(root, tagging={"align": align, "window": 64, "overlap": 16})
     main(root)
-    aligner = Aligner(load_tokenizer(root / "data/encoded/tokenizer"), align, 64, 16)
-    rows = read_rows(root / "data/encoded/train.arrow").to_list()
+    aligner = Aligner(Tokenizer.load(root / "data/encoded/tokenizer"), align, 64, 16)
+    examples = read_examples(root / "data/encoded/train.arrow")
     windows = [window for of_text in aligner.windows([s.text for s in TRAIN]) for window in of_text]
-    assert [row["input_ids"] for row in rows] == [window.input_ids for window in windows]
-    assert [row["unit_starts"] for row in rows] == [window.unit_starts for window in windows]
+    for column in ("input_ids", "unit_tokens", "unit_characters", "unit_places", "unit_lengths"):
+        assert [getattr(example, column) for example in examples] == [getattr(window, column) for window in windows]
 
 
 @pytest.mark.parametrize(("kind", "room"), [("bert", 48), ("xlm-roberta", 46)])
@@ -107,13 +112,21 @@ def test_tokenize_align_gives_the_same_bytes_again(root: Path) -> None:
     assert content(root / "data/encoded") | content(root / "metrics") == first
 
 
-def test_tokenize_align_leaves_the_old_rows_if_it_fails(root: Path) -> None:
+def test_tokenize_align_of_a_corpus_without_valid_counts_train_only(root: Path) -> None:
+    (root / "data/corpus/valid.jsonl").unlink()
+    write_checksums(root / "data/corpus")
+    main(root)
+    assert set(read_json(root / "metrics/alignment.json")) == {"train"}
+    assert set(read_json(root / "data/encoded/lost.json")) == {"train"}
+
+
+def test_tokenize_align_leaves_the_old_examples_if_it_fails(root: Path) -> None:
     main(root)
     first = content(root / "data/encoded")
-    with (root / "data/corpus/test.jsonl").open("a", encoding="utf-8") as stream:
+    with (root / "data/corpus/valid.jsonl").open("a", encoding="utf-8") as stream:
         stream.write("{\n")
     write_checksums(root / "data/corpus")
-    with pytest.raises(ArtifactError, match=r"test\.jsonl:2: damaged record"):
+    with pytest.raises(ArtifactError, match=r"valid\.jsonl:2: damaged record"):
         main(root)
     assert content(root / "data/encoded") == first
     assert sorted(path.name for path in (root / "data").iterdir()) == ["backbone", "corpus", "encoded", "tags.json"]

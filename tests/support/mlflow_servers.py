@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-
 from support.servers import serve
 
 

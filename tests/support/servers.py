@@ -85,7 +85,10 @@ def file_handler(files: Mapping[str, bytes], *, cut: int = 0, login: str | None 
 
 
 def hub_handler(repo_type: str, repos: Mapping[str, Mapping[str, bytes]], *, cut: int = 0) -> type[Handler]:
-    """A hub with ``{repo_id: {file name: content}}`` of one ``repo_type``, ``model`` or ``dataset``."""
+    """A hub with ``{repo_id: {file name: content}}`` of one ``repo_type``, ``model`` or ``dataset``.
+
+    As on the real one, an ETag is the SHA-256 of a large file (here by its suffix), and git's id of a small one.
+    """
     prefix = "" if repo_type == "model" else f"{repo_type}s/"
 
     class HubHandler(Handler):
@@ -95,29 +98,42 @@ def hub_handler(repo_type: str, repos: Mapping[str, Mapping[str, bytes]], *, cut
             path = self.path.partition("?")[0]
             for repo_id, files in repos.items():
                 api = f"/api/{repo_type}s/{repo_id}"
-                if path.startswith(f"{api}/tree/"):
-                    tree = [{"type": "file", "path": n, "size": len(c), "oid": _sha1(c)} for n, c in files.items()]
-                    return self.send_json(tree)
                 if path == api or path.startswith(f"{api}/revision/"):
-                    siblings = [{"rfilename": name} for name in files]
+                    siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
                     return self.send_json({"id": repo_id, "sha": COMMIT, "siblings": siblings, "tags": []})
                 for revision in ("main", COMMIT):
                     resolve = f"/{prefix}{repo_id}/resolve/{revision}/"
                     if path.startswith(resolve):
-                        return self.send_file(files.get(path.removeprefix(resolve)))
+                        name = path.removeprefix(resolve)
+                        return self.send_file(name, files.get(name))
             return self.send(404, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "no such repository"})
 
         def send_json(self, value: object) -> None:
             self.send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-        def send_file(self, content: bytes | None) -> None:
+        def send_file(self, name: str, content: bytes | None) -> None:
             if content is None:
                 headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
                 return self.send(404, b"", headers)
-            headers = {"ETag": f'"{_sha1(content)}"', "X-Repo-Commit": COMMIT, "Content-Length": str(len(content))}
+            etag = self.etag(name, content)
+            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Content-Length": str(len(content))}
             return self.send(200, content[: len(content) - cut], headers)
 
+        def etag(self, name: str, content: bytes) -> str:
+            if name.endswith((".safetensors", ".parquet")):
+                return hashlib.sha256(content).hexdigest()
+            return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
     return HubHandler
+
+
+def refusing(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> type[Handler]:
+    """Answers every request in one way."""
+
+    def answer(self: Handler) -> None:
+        self.send(status, body, headers)
+
+    return type("Refusing", (Handler,), {"requests": [], "answer": answer})
 
 
 def use_hub(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: str) -> None:
@@ -132,10 +148,6 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: str) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", cache)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-def _sha1(content: bytes) -> str:
-    return hashlib.sha1(content).hexdigest()
 
 
 def _base64(text: str) -> str:

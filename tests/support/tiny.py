@@ -9,11 +9,9 @@ from transformers import BertConfig, BertModel
 
 from clue_ner.alignment.aligner import Aligner
 from clue_ner.backbones.e5_small import SPECIALS, tokenizer
-from clue_ner.core.files import write_checksums, write_json
-from clue_ner.core.params import TaggingParams
-from clue_ner.core.schemes import SCHEMES
+from clue_ner.common.files import write_checksums
 from clue_ner.network.model import TaggerModel
-from clue_ner.tagger.tagger import CARD, model_spec
+from support.configs import tagger_config
 
 TYPES = ("address", "company", "name")
 TAGS = {
@@ -49,8 +47,7 @@ def tiny_tagger_folder(
     With ``lexicon``, the weights are set so that each character gets its tag there, or ``O``, whatever is around it.
     """
     torch.manual_seed(seed)
-    tags = SCHEMES[scheme].tags(types)
-    config = BertConfig(
+    bert = BertConfig(
         vocab_size=len(PIECES),
         hidden_size=32,
         num_hidden_layers=1 if lexicon is None else 0,
@@ -60,40 +57,25 @@ def tiny_tagger_folder(
         pad_token_id=SPECIALS.index("<pad>"),
         architectures=["BertModel"],
     )
-    params = TaggingParams(scheme=scheme, align=align, window=window, overlap=overlap)
     pieces = tokenizer([(piece, -float(number)) for number, piece in enumerate(PIECES)])
     path.mkdir(parents=True)
-    config.save_pretrained(path)
+    bert.save_pretrained(path)
     pieces.save_pretrained(path)
-    Aligner.from_backbone(path, params).tokenizer.save_pretrained(path)
-    card = {
-        "format": 1,
-        "head": head,
-        "align": align,
-        "scheme": scheme,
-        "types": sorted(types),
-        "tags": tags,
-        "window": window,
-        "overlap": overlap,
-        "context_size": 4 if lexicon is None else 0,
-        "trained": {
-            "fingerprint": "0" * 64,
-            "corpus": {"name": "tiny", "fingerprint": "1" * 64, "licence": "MIT"},
-            "backbone": {"kind": "folder", "name": "tiny"},
-            "params": {
-                "seed": seed,
-                "backbone": {"name": "tiny"},
-                "tagging": params.model_dump(),
-                "train": {"head": head},
-            },
-            "valid_micro_f1": 0.5,
-        },
-    }
-    model = TaggerModel(BertModel(config, add_pooling_layer=False), model_spec(card))
+    Aligner.from_backbone(path, align, window, overlap).tokenizer.save(path)
+    config = tagger_config(
+        types,
+        scheme,
+        head=head,
+        align=align,
+        window=window,
+        overlap=overlap,
+        context_size=4 if lexicon is None else 0,
+    )
+    model = TaggerModel(BertModel(bert, add_pooling_layer=False), config)
     if lexicon is not None:
-        _teach(model, tags, lexicon)
+        _teach(model, list(config.tags), lexicon)
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, path / "model.safetensors")
-    write_json(path / CARD, card)
+    config.save(path)
     write_checksums(path)
     return path
 

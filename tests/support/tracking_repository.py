@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from clue_ner.core.files import write_checksums, write_json
+from clue_ner.common.files import write_checksums, write_json
 from clue_ner.core.params import TrackingParams
+from clue_ner.tagger.config import CorpusRecord, TrainingRecord
 from clue_ner.tracking import Journal, run_tags
 from clue_ner.tracking.store import connect, import_mlflow
+from support.configs import tagger_config
 from support.places import ROOT
 
 PROJECT = ROOT
@@ -83,8 +85,8 @@ def fingerprint_of(name: str) -> str:
 def training(valid_f1: float | None = 0.6) -> dict[str, Any]:
     """metrics/train.json of two epochs."""
     epochs = [
-        {"epoch": 1, "loss": 1.5, "lr": 1e-4, "valid_micro_f1": valid_f1 and valid_f1 / 2, "seconds": 3.0},
-        {"epoch": 2, "loss": 0.5, "lr": 5e-5, "valid_micro_f1": valid_f1, "seconds": 3.0},
+        {"epoch": 1, "loss": 1.5, "valid_micro_f1": valid_f1 and valid_f1 / 2, "seconds": 3.0},
+        {"epoch": 2, "loss": 0.5, "valid_micro_f1": valid_f1, "seconds": 3.0},
     ]
     return {"epochs": epochs, "best_epoch": 2, "valid_micro_f1": valid_f1}
 
@@ -93,23 +95,26 @@ def write_repository(root: Path, name: str, valid_f1: float | None = 0.6, corpus
     """models/tagger, models/export, metrics and plots of the training ``name``; its fingerprint."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text((PROJECT / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    trained = {
-        "fingerprint": fingerprint_of(name),
-        "corpus": {"name": "sample", "fingerprint": fingerprint_of(corpus)},
-        "backbone": {"source": "nowhere"},
-        "params": {name: value for name, value in PARAMS.items() if name != "tracking"},
-        "valid_micro_f1": valid_f1,
-    }
+    trained = TrainingRecord(
+        fingerprint=fingerprint_of(name),
+        corpus=CorpusRecord(name="sample", fingerprint=fingerprint_of(corpus), licence="MIT"),
+        backbone={"source": "nowhere"},
+        params={name: value for name, value in PARAMS.items() if name != "tracking"},
+        valid_micro_f1=valid_f1,
+    )
     for folder in (root / "models" / "tagger", root / "models" / "export" / "tagger"):
-        write_json(folder / "tagger.json", {"format": 0, "trained": trained})
+        folder.mkdir(parents=True, exist_ok=True)
+        tagger_config(["name"], head="crf", align="pieces", trained=trained).save(folder)
         (folder / "model.safetensors").write_bytes(name.encode())
         write_checksums(folder)
+    whole = {"fingerprint_all": fingerprint_of(f"{corpus} and test")}
+    write_json(root / "models" / "export" / "corpus.json", whole)
     (root / "models" / "export" / "README.md").write_text(f"# The model {name}\n", encoding="utf-8")
     write_json(root / "metrics" / "train.json", training(valid_f1))
     write_json(root / "metrics" / "evaluate.json", EVALUATION)
     (root / "plots").mkdir(exist_ok=True)
     (root / "plots" / "confusion.csv").write_text("gold,predicted\naddress,scene\n")
-    return trained["fingerprint"]
+    return trained.fingerprint
 
 
 def begin(root: Path, name: str, **changes: Any) -> Journal:
@@ -159,7 +164,7 @@ def free_port() -> int:
 
 def python(code: str, *arguments: object, **environment: str) -> subprocess.Popen[bytes]:
     """Start a Python process that can import the package and this module."""
-    path = os.pathsep.join([str(PROJECT / "src"), str(Path(__file__).parent)])
+    path = os.pathsep.join([str(PROJECT / "src"), str(PROJECT / "tests")])
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)], env=os.environ | {"PYTHONPATH": path} | environment
     )

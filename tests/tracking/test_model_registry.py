@@ -20,7 +20,7 @@ from support.tracking_repository import (
 )
 
 from clue_ner.common.errors import TrackingError
-from clue_ner.core.files import read_json, verify_checksums
+from clue_ner.common.files import read_json, verify_checksums
 from clue_ner.tracking import Version, champion_path, register, resolve_model, resolve_teacher
 from clue_ner.tracking.model_registry import gate, kept_for_later
 
@@ -46,7 +46,8 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
     assert made.tags == {
         "clue_ner.fingerprint": fingerprint_of("a"),
         "corpus": "sample",
-        "corpus_fingerprint": fingerprint_of("corpus"),
+        "corpus_fingerprint": fingerprint_of("corpus and test"),
+        "train_and_valid_fingerprint": fingerprint_of("corpus"),
         "backbone": "e5-small",
         "head": "crf",
         "scheme": "BIO",
@@ -65,7 +66,7 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
         "artifacts/tagger/tagger.json",
         "artifacts/tagger/checksums.json",
         "code/clue_ner/tracking/served_model.py",
-        "code/clue_ner/tagger.py",
+        "code/clue_ner/tagger/tagger.py",
         "input_example.json",
         "requirements.txt",
         "served_model.py",
@@ -73,7 +74,7 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
     assert not [name for name in files if name.endswith((".pkl", ".pyc"))]
     pins = (card.parent / "requirements.txt").read_text().split()
     assert [pin.partition("==")[0] for pin in pins] == [
-        *("mlflow", "numpy", "pydantic", "PyYAML", "safetensors", "tokenizers", "torch", "transformers")
+        *("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
     ]
     assert "+" not in "".join(pins)
     signature = yaml.safe_load(card.read_text())["signature"]
@@ -99,22 +100,32 @@ def test_registry_champion_moves_only_to_a_better_valid_f1(tmp_path: Path) -> No
     assert aliases(tmp_path) == {"champion": 3, "challenger": 2}
 
 
+F1 = {value: {"valid_micro_f1": str(value)} for value in (0.1, 0.2, 0.9)}
+OLD, NEW = {"corpus_fingerprint": "x"}, {"corpus_fingerprint": "x", "train_and_valid_fingerprint": "tv"}
+"""Tags of a version of 3ec9ba5, and of one since, on the same corpus."""
+
+
 @pytest.mark.parametrize(
-    ("valid_f1", "corpus", "tags", "alias", "reason"),
+    ("tags", "champion", "alias", "reason"),
     [
-        (None, "x", None, "champion", "there was no champion"),
-        (0.9, "x", {"corpus_fingerprint": "y", "valid_micro_f1": "0.1"}, "challenger", "trained on another corpus"),
-        (None, "x", {"corpus_fingerprint": "x", "valid_micro_f1": "0.1"}, "challenger", "without a valid F1 of both"),
-        (0.9, "x", {"corpus_fingerprint": "x"}, "challenger", "without a valid F1 of both"),
-        (0.2, "x", {"corpus_fingerprint": "x", "valid_micro_f1": "0.1"}, "champion", "is above"),
-        (0.1, "x", {"corpus_fingerprint": "x", "valid_micro_f1": "0.1"}, "challenger", "is not above"),
+        (NEW, None, "champion", "there was no champion"),
+        (NEW | F1[0.9], {"corpus_fingerprint": "y"} | F1[0.1], "challenger", "trained on another corpus"),
+        (NEW, NEW | F1[0.1], "challenger", "without a valid F1 of both"),
+        (NEW | F1[0.9], NEW, "challenger", "without a valid F1 of both"),
+        (NEW | F1[0.2], NEW | F1[0.1], "champion", "is above"),
+        (NEW | F1[0.1], NEW | F1[0.1], "challenger", "is not above"),
+        (NEW | F1[0.2], OLD | F1[0.1], "champion", "is above"),
+        (OLD | F1[0.2], NEW | F1[0.1], "champion", "is above"),
+        # only a test label differs: what was trained on is the same
+        (NEW | F1[0.2], NEW | {"corpus_fingerprint": "z"} | F1[0.1], "champion", "is above"),
+        # the same test split, but another train split
+        (NEW | F1[0.2], NEW | {"train_and_valid_fingerprint": "u"} | F1[0.1], "challenger", "another corpus"),
+        # neither of the two is known of both
+        ({"train_and_valid_fingerprint": "tv"} | F1[0.2], OLD | F1[0.1], "challenger", "another corpus"),
     ],
 )
-def test_registry_gate(
-    valid_f1: float | None, corpus: str, tags: dict[str, str] | None, alias: str, reason: str
-) -> None:
-    champion = None if tags is None else SimpleNamespace(version="4", tags=tags)
-    found = gate(valid_f1, corpus, champion)
+def test_registry_gate(tags: dict[str, str], champion: dict[str, str] | None, alias: str, reason: str) -> None:
+    found = gate(tags, None if champion is None else SimpleNamespace(version=4, tags=champion))
     assert found[0] == alias
     assert reason in found[1]
 

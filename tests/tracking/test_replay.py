@@ -63,7 +63,6 @@ def test_replay_push_makes_one_complete_run(tmp_path: Path) -> None:
         "test/micro_recall": [(0, 0.8)],
         "test/official_macro_f1": [(0, 0.76)],
         "train/loss": [(1, 1.5), (2, 0.5)],
-        "train/lr": [(1, 1e-4), (2, 5e-5)],
         "train/seconds": [(1, 3.0), (2, 3.0)],
         "valid/best_micro_f1": [(2, 0.6)],
         "valid/micro_f1": [(1, 0.3), (2, 0.6)],

@@ -20,7 +20,7 @@ from support.tracking_repository import (
 )
 
 from clue_ner.common.errors import TrackingError
-from clue_ner.core.files import read_json
+from clue_ner.common.files import read_json
 from clue_ner.tracking import (
     Journal,
     champion_path,

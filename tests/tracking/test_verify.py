@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 from support.changed_params import PARAMS
+from support.commands import elsewhere, run  # noqa: F401
 from support.tiny import tiny_tagger_folder
 from support.tracking_repository import own_store, tracking_params  # noqa: F401
-from test_cli import elsewhere, run  # noqa: F401
-from test_training_distributed import fine_tuned, inputs  # noqa: F401
 
 from clue_ner.tracking import register
 
@@ -21,7 +20,7 @@ def states(*arguments: object) -> tuple[int, dict[str, str]]:
 
 
 def test_verify_traces_a_training_and_says_what_changed(
-    fine_tuned: object,  # noqa: F811
+    fine_tuned: object,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root, _ = fine_tuned(1)  # type: ignore[operator]

@@ -1,64 +1,126 @@
-"""Trainings of one repository take turns on a device, by a lock that dies with its holder."""
+"""The device of a training: what is chosen for it, and that trainings of one repository take turns on it.
 
-import os
-import signal
-import subprocess
-import time
-from pathlib import Path
-
-import pytest
-from support.tracking_repository import python
-
-CODE = """
-import logging, sys, time
-from pathlib import Path
-from clue_ner.training.device import turn
-logging.basicConfig(level=logging.INFO, format="%(message)s")
-root, name, cores = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-if cores:
-    import os
-    os.sched_setaffinity(0, {int(cores)})
-with turn(root):
-    (root / name).touch()
-    time.sleep(600 if name == "first" else 0)
+The turns are a lock that dies with its holder.
 """
 
+import logging
+import multiprocessing
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
-def start(root: Path, name: str, cores: str = "") -> "subprocess.Popen[bytes]":
-    return python(CODE, root, name, cores, CUDA_VISIBLE_DEVICES="")
+import pytest
+import torch
+from support.trainings import change
+from torch import nn
+
+from clue_ner.common.errors import ParamsError
+from clue_ner.core.params import TrainParams
+from clue_ner.training import device
+from clue_ner.training.dropout import ByteDropout
 
 
-def wait_for(path: Path, process: "subprocess.Popen[bytes]") -> None:
-    while not path.exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """``start(name, core)``: a process that takes its turn on that core or on all, touches ``name``, and ends.
+
+    The one called ``first`` sleeps instead of ending.
+    """
+    context = multiprocessing.get_context("fork")
+    started = []
+
+    def body(name: str, core: int | None) -> None:
+        torch.cuda.is_available = lambda: False
+        stream = (tmp_path / f"{name}.log").open("w")
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=stream, force=True)
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        with device.turn(tmp_path):
+            (tmp_path / name).touch()
+            time.sleep(600 if name == "first" else 0)
+
+    def run(name: str, core: int | None = None) -> Any:
+        started.append(context.Process(target=body, args=(name, core)))
+        started[-1].start()
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.join()
 
 
-def test_device_has_one_training_at_a_time_and_is_free_after_a_kill(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    first = start(tmp_path, "first")
-    wait_for(tmp_path / "first", first)
-    second = start(tmp_path, "second")
-    said = ""
-    while "waiting for its end" not in said:
-        assert second.poll() is None
-        said += capfd.readouterr().err
-        time.sleep(0.02)
+def wait_for(condition: Callable[[], bool], process: Any) -> None:
+    while not condition():
+        assert process.is_alive()
+        time.sleep(0.01)
+
+
+def test_device_has_one_training_at_a_time_and_is_free_after_a_kill(tmp_path: Path, start: Any) -> None:
+    first = start("first")
+    wait_for((tmp_path / "first").exists, first)
+    second = start("second")
+    log = tmp_path / "second.log"
+    wait_for(lambda: log.exists() and "waiting for its end" in log.read_text(), second)
     assert not (tmp_path / "second").exists()
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    assert second.wait(60) == 0
+    first.kill()
+    second.join(60)
+    assert second.exitcode == 0
     assert (tmp_path / "second").exists()
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
-def test_device_of_other_cores_is_another(tmp_path: Path) -> None:
+def test_device_of_other_cores_is_another(tmp_path: Path, start: Any) -> None:
     one, other, *_ = sorted(os.sched_getaffinity(0))
-    first = start(tmp_path, "first", str(one))
-    try:
-        wait_for(tmp_path / "first", first)
-        assert start(tmp_path, "second", str(other)).wait(60) == 0
-    finally:
-        first.kill()
-        first.wait()
+    first = start("first", one)
+    wait_for((tmp_path / "first").exists, first)
+    second = start("second", other)
+    second.join(60)
+    assert second.exitcode == 0
+
+
+# --- choices
+
+
+@pytest.mark.parametrize(
+    ("gpu", "bf16", "chosen"),
+    [(False, False, "float32"), (False, True, "bf16"), (True, True, "bf16"), (True, False, "fp16")],
+)
+def test_device_chooses_the_number_format_it_computes(
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, bf16: bool, chosen: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(device, "has_bf16", lambda: bf16)
+    assert device.number_format("auto") == chosen
+    assert device.number_format("float32") == "float32"
+    for wanted, there in (("bf16", bf16), ("fp16", gpu)):
+        if there:
+            assert device.number_format(wanted) == wanted
+        else:
+            with pytest.raises(ParamsError, match=rf"train\.precision: {wanted}, .*wanted auto or .*float32"):
+                device.number_format(wanted)
+
+
+def test_device_chooses_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gpu, chosen in ((True, "sdpa"), (False, "eager")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert [device.attention(wanted) for wanted in ("auto", "sdpa", "eager")] == [chosen, "sdpa", "eager"]
+
+
+def test_device_is_described_by_what_was_chosen(params: TrainParams) -> None:
+    described = device.describe(change(params, precision="float32", attention="eager", processes=2))
+    assert re.fullmatch(r"(cpu, \d+ threads|cuda, .+), float32, eager attention, 2 processes", described)
+
+
+def test_training_on_a_cpu_uses_byte_dropout_and_bf16_states(setting: Any) -> None:
+    made = setting("crf", "characters")
+    model = made.model()
+    device.suit(model, model.encoder)
+    assert {type(m) for m in model.modules() if isinstance(m, nn.Dropout)} == {ByteDropout}
+    ids = torch.tensor([made.examples[0].input_ids])
+    for autocast, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            assert model.encoder(input_ids=ids).last_hidden_state.dtype == expected

@@ -1,21 +1,39 @@
-"""Sentences with gold entities as rows for training, and the entities that an alignment cannot say."""
+"""Sentences with gold entities as examples for training, and the entities that an alignment cannot express."""
 
-import functools
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from clue_ner.alignment.aligner import Aligner, Window
+import numpy as np
+
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.alignment.batch import Batch, collate, padded
+from clue_ner.alignment.windows import COLUMNS, Row, Window
 from clue_ner.common.errors import ArtifactError
+from clue_ner.common.files import ADVICE
 from clue_ner.core.entities import Entity, Sentence, overlapping_pairs
-from clue_ner.core.schemes import Scheme
+from clue_ner.core.schemes import Scheme, Span, types_of_tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example(Row):
+    """A window of train: a row with its gold."""
+
+    entities: list[tuple[int, int, int]]
+    """start, end (exclusive) on units, and the type's index; they may overlap"""
+    labels: list[int]
+    """[U] the tag's id of each unit"""
+
+
+EXAMPLE_COLUMNS = tuple(field.name for field in fields(Example))
 
 
 @dataclass
 class Report:
-    """What became of one split: counts, and examples of entities that could not be expressed."""
+    """What became of one split: counts, and the entities that could not be expressed."""
 
     sentences: int = 0
     windows: int = 0
@@ -27,12 +45,12 @@ class Report:
     inexpressible: int = 0
     """entities that no units hold: no head will learn them"""
     overlapping: int = 0
-    """entities that a longer one overlaps: heads that read tags will not learn them, others may"""
+    """entities that a longer one overlaps: sequence-labelling heads will not learn them, others may"""
     lost: list[dict[str, Any]] = field(default_factory=list)
     """each of both kinds, and why; holds text"""
 
     def metrics(self, examples: int = 10) -> dict[str, Any]:
-        """The counts, and the first lost entities by place alone: what may be committed."""
+        """The counts, and the first lost entities by place only: what may be committed."""
         places = [{key: row[key] for key in ("reason", "id", "type", "start", "end")} for row in self.lost[:examples]]
         return {**{name: value for name, value in vars(self).items() if name != "lost"}, "examples": places}
 
@@ -45,92 +63,107 @@ class Report:
 
 def encode(
     sentences: Sequence[Sentence], aligner: Aligner, scheme: Scheme, tags: Sequence[str], report: Report
-) -> Iterator[dict[str, Any]]:
-    """A row a window: its tokens and units, the entities on them, the tag id of each unit; counts go to ``report``.
+) -> Iterator[Example]:
+    """An example a window: its row, the entities on its units, the tag id of each unit; counts go to ``report``.
 
     Entities may overlap; tags are those of the longer ones.
     """
     ids = {tag: i for i, tag in enumerate(tags)}
-    unknown = aligner.tokenizer.unk_token_id
-    for number, (sentence, windows) in enumerate(zip(sentences, aligner.windows([s.text for s in sentences]))):
+    types = types_of_tags(tags)
+    for window, spans, flat in _aligned(sentences, aligner, report):
+        yield Example(
+            **{column: getattr(window, column) for column in COLUMNS},
+            entities=[(start, end, types.index(type_)) for start, end, type_ in spans],
+            labels=[ids[tag] for tag in scheme.encode(flat, len(window.unit_starts))],
+        )
+
+
+def count(sentences: Sequence[Sentence], aligner: Aligner) -> Report:
+    """What would become of sentences that are not trained on; their entities may have types that no tag has."""
+    report = Report()
+    deque(_aligned(sentences, aligner, report), maxlen=0)
+    return report
+
+
+def _aligned(
+    sentences: Sequence[Sentence], aligner: Aligner, report: Report
+) -> Iterator[tuple[Window, list[Span], list[Span]]]:
+    """Each window with its entities on units, and with those of them that tags can express."""
+    unknown = aligner.tokenizer.unk_id
+    for sentence, windows in zip(sentences, aligner.windows([s.text for s in sentences])):
         hidden = _hidden(sentence)
         report.sentences += 1
         report.characters += len(sentence.text)
         report.entities += len(sentence.entities)
         found: set[Entity] = set()
         for window in windows:
-            spans, flat = [], []
+            spans: list[Span] = []
+            flat: list[Span] = []
             for entity in sentence.entities:
                 if (units := window.units_of(entity)) is not None:
                     spans.append((*units, entity.type))
                     found.add(entity)
                     if entity not in hidden:
                         flat.append(spans[-1])
-            labels = [ids[tag] for tag in scheme.encode(flat, len(window.unit_starts))]
             report.windows += 1
             report.tokens += len(window.input_ids)
             report.units += len(window.unit_starts)
             report.unknown_tokens += window.input_ids.count(unknown)
-            yield _row(number, window, spans, labels)
+            yield window, spans, flat
         for entity in sentence.entities:
             if entity not in found:
                 report.inexpressible += 1
-                tokens = aligner.tokenizer.convert_ids_to_tokens([i for w in windows for i in w.input_ids])
+                tokens = aligner.tokenizer.tokens([i for w in windows for i in w.input_ids])
                 report.lose(_reason(windows, entity), sentence, entity, tokens)
             elif entity in hidden:
                 report.overlapping += 1
                 report.lose("overlaps a longer entity", sentence, entity, [])
 
 
-def write_rows(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    """Write rows as an Arrow stream that ``datasets`` maps into memory; the same rows give the same bytes."""
+def write_examples(path: Path, examples: Iterator[Example]) -> None:
+    """Write examples as an Arrow stream; the same examples give the same bytes."""
     import pyarrow as pa
 
-    schema = _arrow_schema()
+    schema = pa.schema([(name, _arrow_type(name)) for name in EXAMPLE_COLUMNS])
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        while some := list(islice(rows, 1000)):
-            writer.write_batch(pa.RecordBatch.from_pylist(some, schema=schema))
+        while some := list(islice(examples, 1000)):
+            columns = {name: [getattr(example, name) for example in some] for name in EXAMPLE_COLUMNS}
+            writer.write_batch(pa.RecordBatch.from_pydict(columns, schema=schema))
 
 
-def read_rows(path: Path) -> Any:
-    """The rows as a ``datasets.Dataset``, memory-mapped."""
-    from datasets import Dataset
+def read_examples(path: Path) -> list[Example]:
+    """What ``write_examples`` wrote; raises ArtifactError if the file is missing or damaged."""
+    import pyarrow as pa
 
     if not path.is_file():
         raise ArtifactError(f"{path}: no such file; run `dvc repro tokenize_align`")
-    return Dataset.from_file(str(path))
+    try:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            columns = reader.read_all().to_pydict()
+        columns["entities"] = [[tuple(entity) for entity in entities] for entities in columns["entities"]]
+        return [Example(**dict(zip(columns, values))) for values in zip(*columns.values())]
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path}: damaged, not encoded examples ({error}); {ADVICE}") from None
 
 
-@functools.cache
-def _arrow_schema() -> Any:
+def collate_examples(examples: Sequence[Example], pad_id: int) -> Batch:
+    """As ``collate``, with ``labels`` [B, U] and ``entities`` [B, E, 3]: start, end and the type's index.
+
+    The index is -1 where a row has fewer than E.
+    """
+    batch = collate(examples, pad_id)
+    batch["labels"] = padded([example.labels for example in examples], 0)
+    entities = np.full((len(examples), max(len(example.entities) for example in examples), 3), -1, dtype=np.int64)
+    for row, example in zip(entities, examples):
+        row[: len(example.entities)] = np.reshape(example.entities, (-1, 3))
+    batch["entities"] = entities
+    return batch
+
+
+def _arrow_type(column: str) -> Any:
     import pyarrow as pa
 
-    lists = pa.list_(pa.int32())
-    span = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("type", pa.string())])
-    columns = ["input_ids", "unit_starts", "unit_ends", "unit_tokens", "unit_characters", "unit_places", "unit_lengths"]
-    return pa.schema(
-        [
-            ("sentence", pa.int32()),
-            *((column, lists) for column in columns),
-            ("entities", pa.list_(span)),
-            ("labels", lists),
-        ]
-    )
-
-
-def _row(number: int, window: Window, spans: list[tuple[int, int, str]], labels: list[int]) -> dict[str, Any]:
-    return {
-        "sentence": number,
-        "input_ids": window.input_ids,
-        "unit_starts": window.unit_starts,
-        "unit_ends": window.unit_ends,
-        "unit_tokens": window.unit_tokens,
-        "unit_characters": window.unit_characters,
-        "unit_places": window.unit_places,
-        "unit_lengths": window.unit_lengths,
-        "entities": [{"start": start, "end": end, "type": type_} for start, end, type_ in spans],
-        "labels": labels,
-    }
+    return pa.list_(pa.list_(pa.int32(), 3) if column == "entities" else pa.int32())
 
 
 def _reason(windows: Sequence[Window], entity: Entity) -> str:
@@ -141,7 +174,7 @@ def _reason(windows: Sequence[Window], entity: Entity) -> str:
 
 
 def _hidden(sentence: Sentence) -> set[Entity]:
-    """The entities that a longer one overlaps: tags say one type for each unit."""
+    """The entities that a longer one overlaps: a tag has one type."""
     hidden: set[Entity] = set()
     for first, second in overlapping_pairs(sentence.entities):
         if first not in hidden and second not in hidden:

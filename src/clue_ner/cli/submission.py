@@ -30,7 +30,7 @@ def identified(lines: Iterable[Line]) -> dict[Id, str]:
             wrong.append(f"{line.where}: id {sentence_id!r} is that of an earlier line; wanted each once")
         else:
             texts[sentence_id] = line.text
-    refuse(wrong, "mend these lines and run again")
+    refuse(wrong, "fix these lines and run again")
     return texts
 
 

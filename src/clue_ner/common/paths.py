@@ -1,7 +1,9 @@
-"""Where the repository is."""
+"""Where the repository is, and the paths that a person writes."""
 
 import os
 from pathlib import Path
+
+from clue_ner.common.errors import ParamsError
 
 
 def repository() -> Path:
@@ -15,3 +17,14 @@ def repository() -> Path:
 def home_of(root: Path) -> Path:
     """The repository that everything lasting belongs to: also from DVC's temporary folders, which name it."""
     return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
+
+
+def resolve_path(path: str, root: Path = Path()) -> Path:
+    """The path that a person wrote, absolute: ``~`` is their home folder, a relative one begins at ``home_of(root)``.
+
+    Raises ParamsError if there is no such home folder, or links lead in a circle.
+    """
+    try:
+        return (home_of(root) / Path(path).expanduser()).resolve()
+    except RuntimeError as error:
+        raise ParamsError(f"{path}: {error}; write the path in full") from None

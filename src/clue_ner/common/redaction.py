@@ -17,7 +17,7 @@ _SECRET_NAME = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY)$")
 _LOGIN = re.compile(r"://([^/\s@:]*):([^/\s]+)@")
 _QUERY = re.compile(r"([?&](?:[\w-]*token|sig|signature|key|password|x-amz-[\w-]+)=)[^&\s'\",)]+", re.IGNORECASE)
 _SHORTEST = 6
-"""Characters from which on a value is taken for a secret by its variable's name alone, or as an address's password."""
+"""Characters from which on a value is taken for a secret by its variable's name, or as an address's password."""
 
 
 def redact(text: str) -> str:

@@ -4,13 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from clue_ner.common.redaction import redact
 
 ATTEMPTS = 3
-"""How often something is tried that passes by itself, all together."""
+"""How often something is tried, the first time included."""
 PAUSE = 0.5
 """Seconds before the second attempt; the next pause is twice as long."""
 
@@ -29,7 +29,9 @@ def within(seconds: float, call: Callable[[], T]) -> T:
             future.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
-    return future.result(timeout=seconds)
+    if not wait([future], seconds).done:
+        raise TimeoutError(f"waited {seconds:.0f} s")
+    return future.result()
 
 
 def retried(call: Callable[[], T], passing: Callable[[Exception], bool]) -> T:
@@ -41,7 +43,7 @@ def retried(call: Callable[[], T], passing: Callable[[Exception], bool]) -> T:
             if not passing(error):
                 raise
             pause = PAUSE * 2 ** (attempt - 2)
-            told = redact(" ".join(str(error).split())) or type(error).__name__
-            _log.warning("%s; trying again in %.1f s (%d of %d)", told, pause, attempt, ATTEMPTS)
+            reason = redact(" ".join(str(error).split())) or type(error).__name__
+            _log.warning("%s; trying again in %.1f s (%d of %d)", reason, pause, attempt, ATTEMPTS)
         time.sleep(pause)
     return call()

@@ -1,6 +1,7 @@
 """What every stage script does around its ``main``: quiet libraries, one line per error, the exit status."""
 
 import errno
+import gc
 import logging
 import os
 import sys
@@ -19,8 +20,11 @@ QUIET = {
 }
 """No telemetry, and no library's own chatter; what the environment already says stays."""
 
-FULL = ("os error 28", "os error 122", "no space left on device", "disk is full", "disk quota exceeded")
-"""How safetensors, Arrow, SQLite and ONNX call a full disk or a used-up quota."""
+FULL = (
+    *("os error 28", "os error 122", "no space left on device", "disk is full", "disk quota exceeded"),
+    *("iostream error", "inline_container.cc"),
+)
+"""How safetensors, Arrow, SQLite, ONNX and torch, which names no reason, call a full disk or a used-up quota."""
 
 
 def run(main: Callable[[Path], None]) -> None:
@@ -35,12 +39,14 @@ def run(main: Callable[[Path], None]) -> None:
             raise
         where = getattr(error, "filename", None) or "while writing"
         sys.exit(f"error: the disk is full ({where}); free some space and run `dvc repro`")
+    finally:
+        gc.freeze()  # at its exit, Python would search all that torch and MLflow have imported for cycles: a second
 
 
 def is_disk_full(error: Exception) -> bool:
     """Whether the system said so, or a library that writes files itself and has errors of its own."""
-    told = str(error).lower()
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in told for text in FULL)
+    message = str(error).lower()
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in message for text in FULL)
 
 
 def prepare() -> None:

@@ -6,7 +6,7 @@ Offsets are Unicode code points, start inclusive, end exclusive: ``text[start:en
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -55,18 +55,27 @@ def fingerprint(sentences: Iterable[Sentence]) -> str:
     return digest.hexdigest()
 
 
+def fingerprint_of_all(splits: Mapping[str, str]) -> str:
+    """SHA-256 over the fingerprints of the labelled splits, in their order.
+
+    An unlabelled split, which not every source of the same corpus has, does not change it.
+    """
+    labelled = "".join(f"{name} {found}\n" for name, found in splits.items() if name != "unlabelled")
+    return hashlib.sha256(labelled.encode()).hexdigest()
+
+
 def types_of(sentences: Iterable[Sentence]) -> list[str]:
     """The entity types that occur, sorted."""
     return sorted({entity.type for sentence in sentences for entity in sentence.entities})
 
 
-def likeliest_apart(entities: Iterable[Entity]) -> tuple[Entity, ...]:
+def resolve_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
     """Of entities that overlap the one with the highest score, of equal scores the first, in order; all have scores.
 
-    >>> likeliest_apart([Entity(0, 2, "address", 0.9), Entity(0, 3, "address", 0.6), Entity(3, 5, "name", 0.8)])
+    >>> resolve_overlaps([Entity(0, 2, "address", 0.9), Entity(0, 3, "address", 0.6), Entity(3, 5, "name", 0.8)])
     (Entity(start=0, end=2, type='address', score=0.9), Entity(start=3, end=5, type='name', score=0.8))
     """
-    kept: list[Entity] = []  # in order and apart, so an entity can overlap its neighbours alone
+    kept: list[Entity] = []  # in order and without overlap, so an entity can only overlap its two neighbours
     for entity in sorted(sorted(entities), key=lambda entity: -(entity.score or 0.0)):
         at = bisect_left(kept, entity)
         if not any(entity.overlaps(other) for other in kept[max(0, at - 1) : at + 1]):

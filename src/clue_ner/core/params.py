@@ -1,20 +1,19 @@
 """params.yaml as frozen, strict models: unknown, missing, mistyped and out-of-range values, all in one message."""
 
 import os
-import re
 import reprlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.redaction import redact
 from clue_ner.core import plugins
 from clue_ner.core.schemes import ALIASES, SCHEMES
+from clue_ner.core.yaml import read_yaml
 
 
 def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
@@ -27,7 +26,7 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
 
 
 CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
-HeadName = Annotated[str, _one_of("head", partial(plugins.names, plugins.HEADS))]
+HeadName = Annotated[str, _one_of("head", partial(plugins.names, plugins.DECODERS))]
 SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -121,13 +120,14 @@ class TrainParams(_Section):
     processes: Annotated[int, Field(ge=1)]
     checkpoint_seconds: Annotated[float, Field(ge=0)]
 
-    @field_validator("constrained", "efficient")
+    @field_validator("*")
     @classmethod
-    def _goes_with_head(cls, on: bool, info: ValidationInfo) -> bool:
-        of = {"constrained": "softmax", "efficient": "global_pointer"}[str(info.field_name)]
-        if on and info.data.get("head", of) != of:
-            raise ValueError(f"goes with head {of}, not {info.data['head']}; set it to false")
-        return on
+    def _switch_goes_with_head(cls, value: Any, info: ValidationInfo) -> Any:
+        """A head's own param that is switched on needs that head."""
+        heads = _heads_with(str(info.field_name)) if value is True else []
+        if heads and info.data.get("head", heads[0]) not in heads:
+            raise ValueError(f"goes with head {' or '.join(heads)}, not {info.data['head']}; set it to false")
+        return value
 
     @field_validator("class_weights")
     @classmethod
@@ -160,8 +160,8 @@ class TrainParams(_Section):
 
     @property
     def head_options(self) -> dict[str, Any]:
-        """What a head is made from besides its size and its tags."""
-        return self.model_dump(include={"constrained", "efficient", "head_size"})
+        """The head's own params."""
+        return self.model_dump(include=set(plugins.head_params(self.head)))
 
     @field_validator("processes")
     @classmethod
@@ -169,6 +169,11 @@ class TrainParams(_Section):
         if (size := info.data.get("batch_size", processes)) % processes:
             raise ValueError(f"does not divide batch_size {size}")
         return processes
+
+
+def _heads_with(param: str) -> list[str]:
+    """The heads that have ``param`` as their own."""
+    return [head for head in plugins.names(plugins.DECODERS) if param in plugins.head_params(head)]
 
 
 class EvaluateParams(_Section):
@@ -203,27 +208,35 @@ class Params(_Section):
     export: ExportParams
     tracking: TrackingParams
 
+    def of_training(self) -> dict[str, Any]:
+        """The sections that decide a training."""
+        return self.model_dump(include=set(OF_TRAINING))
+
+
+OF_TRAINING = ("seed", "corpus", "backbone", "tagging", "train")
+"""What of params.yaml decides a training."""
+
+
+def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Params by dotted name, two levels deep: what a section's key holds is one value.
+
+    >>> dotted({"seed": 1, "train": {"lr": 2e-4, "weights": {"name": 2}}})
+    {'seed': 1, 'train.lr': 0.0002, 'train.weights': {'name': 2}}
+    """
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= {f"{name}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def dotted_training(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of nested ``params`` that decide a training, by dotted name."""
+    return {name: value for name, value in dotted(params).items() if name.partition(".")[0] in OF_TRAINING}
+
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
 _SHORT.maxlevel = 2
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML with YAML 1.2's numbers: ``4e-05``, as DVC writes it, is a number and not a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:float"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
-    ),
-    list("-+0123456789."),
-)
 
 
 def load_params(path: Path) -> Params:
@@ -233,14 +246,6 @@ def load_params(path: Path) -> Params:
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from None
     return parse_params(read_yaml(text, str(path)), str(path))
-
-
-def read_yaml(text: bytes, where: str) -> Any:
-    """The values of YAML text, unchecked, numbers as in YAML 1.2; raises ParamsError, which calls it ``where``."""
-    try:
-        return yaml.load(text.decode("utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ParamsError(f"{where}: not YAML that can be read: {error}") from None
 
 
 def parse_params(raw: Any, where: str) -> Params:
@@ -269,9 +274,9 @@ def _clashes(raw: Any) -> list[str]:
     name = ALIASES.get(scheme, scheme)
     if name == "BIO" or name not in SCHEMES or plugins.reads_tags(head):
         return []
-    others = ", ".join(filter(plugins.reads_tags, plugins.names(plugins.HEADS)))
-    mend = f"set it to BIO, or train.head to one that does ({others})"
-    return [f"tagging.scheme: goes with heads that read tags, and {head} does not; {mend}, found {scheme!r}"]
+    others = ", ".join(filter(plugins.reads_tags, plugins.names(plugins.DECODERS)))
+    fix = f"set it to BIO, or train.head to one of them ({others})"
+    return [f"tagging.scheme: goes with sequence-labelling heads, and {head} is none; {fix}, found {scheme!r}"]
 
 
 def _problem(detail: Any) -> str:
@@ -279,7 +284,7 @@ def _problem(detail: Any) -> str:
     if detail["type"] == "missing":
         return f"{key}: missing; take its line from the project's own params.yaml"
     if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown; remove it or mend the spelling"
+        return f"{key}: unknown; remove it or fix the spelling"
     message = (
         "wanted keys and values" if detail["type"] == "model_type" else detail["msg"].removeprefix("Value error, ")
     )

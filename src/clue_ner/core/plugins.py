@@ -10,22 +10,21 @@ from typing import Any
 
 from clue_ner.common.errors import UnknownNameError
 
-HEADS = "clue_ner.network.heads"
+HEADS, DECODERS = "clue_ner.network.heads", "clue_ner.tagger.decoding"
+"""What a head learns (torch), and how its logits are read (NumPy): a file each of the head's name."""
 
 
 def names(package: str) -> list[str]:
     """The public modules of ``package``, sorted, without importing any of them.
 
-    >>> "softmax" in names("clue_ner.network.heads")
+    >>> "softmax" in names(DECODERS)
     True
     """
-    spec = importlib.util.find_spec(package)
-    path = spec.submodule_search_locations if spec else None
-    return sorted(m.name for m in pkgutil.iter_modules(path) if not m.name.startswith("_"))
+    return sorted(m.name for m in pkgutil.iter_modules(_folders(package)) if not m.name.startswith("_"))
 
 
 def load(package: str, name: str, kind: str) -> ModuleType:
-    """The module ``name`` of ``package``; an unknown name lists those there are."""
+    """The module ``name`` of ``package``; raises UnknownNameError listing those there are."""
     module = name.replace("-", "_")
     if module not in names(package):
         raise UnknownNameError(kind, name, names(package))
@@ -33,24 +32,38 @@ def load(package: str, name: str, kind: str) -> ModuleType:
 
 
 def literal(package: str, name: str, constant: str, default: Any) -> Any:
-    """What the module ``name`` of ``package`` says ``constant`` is, without importing it.
+    """The value of ``constant`` in the module ``name`` of ``package``, which must be a literal; nothing is imported.
 
-    >>> literal("clue_ner.network.heads", "global_pointer", "READS_TAGS", default=True)
+    >>> literal(DECODERS, "global_pointer", "READS_TAGS", default=True)
     False
     """
-    spec = importlib.util.find_spec(f"{package}.{name}") if name in names(package) else None
-    if spec is None or spec.origin is None:
+    if name not in names(package):
         return default
-    for statement in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    (path,) = (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file())
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
             return ast.literal_eval(statement.value)
     return default
 
 
 def reads_tags(head: str) -> bool:
-    """Whether the head called ``head`` decides a tag a unit, so that entities cannot overlap; without importing it.
+    """Whether the head called ``head`` decides a tag for each unit, so that entities cannot overlap.
 
     >>> reads_tags("crf"), reads_tags("span")
     (True, False)
     """
-    return bool(literal(HEADS, head, "READS_TAGS", default=True))
+    return bool(literal(DECODERS, head, "READS_TAGS", default=True))
+
+
+def head_params(head: str) -> dict[str, Any]:
+    """The parameters that are the head's own, with the values that older models have.
+
+    >>> head_params("biaffine")
+    {'head_size': 64}
+    """
+    return dict(literal(DECODERS, head, "PARAMS", default={}))
+
+
+def _folders(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    return list(spec.submodule_search_locations or ()) if spec else []

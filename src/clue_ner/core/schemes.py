@@ -5,7 +5,7 @@ middle, the last. Two dialects of Tjong Kim Sang and Veenstra 1999 mark an edge 
 touch there: IOB1 the first unit of the second (``touching_first``), IOE1 the last of the first (``touching_last``).
 The engine derives the rest. Spans are in units (characters or tokens), start inclusive, end exclusive.
 
-Every scheme here says touching entities apart, and in every one a sequence is legal if each pair of neighbours is, the
+Every scheme here separates touching entities, and in every one a sequence is legal if each pair of neighbours is, the
 edges of the text being ``O``: a matrix of pairs is all there is to know. Round trip and matrix are tested exhaustively.
 """
 
@@ -178,3 +178,12 @@ SCHEMES = {
 }
 ALIASES = {"IOB2": "BIO", "IOBES": "BIOES"}
 """Other names of the same schemes, which params.yaml may use."""
+
+
+def types_of_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The entity types of a label list, in its order; the index is the type's id.
+
+    >>> types_of_tags(["O", "B-address", "I-address", "B-name", "I-name"])
+    ('address', 'name')
+    """
+    return tuple(dict.fromkeys(tag.partition("-")[2] for tag in tags if tag != OUTSIDE))

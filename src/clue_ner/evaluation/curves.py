@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clue_ner.core.files import write_csv
+from clue_ner.common.files import write_csv
 
 
 def write_curves(path: Path, epochs: Sequence[dict[str, Any]]) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib import font_manager, style
 from matplotlib.figure import Figure
 
+from clue_ner.common.files import write_csv
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.core.files import write_csv
 from clue_ner.evaluation.error_analysis import NONE, confusion
 
 _SCORES = {"micro": ("#1b6ca8", 0.22), "lenient": ("#e08214", 0.0), "official": ("#4d9221", -0.22)}  # colour, offset

@@ -1,4 +1,4 @@
-"""What a model's configuration may say before anything is built from it: no code to run, no sizes without weights."""
+"""What a model's configuration may hold before anything is built from it: no code to run, no sizes without weights."""
 
 import json
 import math

@@ -1,1 +1,1 @@
-"""Text in, entities out."""
+"""Text in, entities out, with NumPy and tokenizers only; logits come from ``clue_ner.runtimes``."""

@@ -1,35 +1,46 @@
-"""Text in, entities out: windows, model, decoding, character offsets. The one path for users and for scores."""
+"""Text in, entities out: windows, logits, decoding, character offsets. The one path for users and for scores."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from clue_ner.alignment.aligner import Aligner, Window, load_tokenizer, merge
-from clue_ner.common.errors import ArtifactError
-from clue_ner.core.entities import Entity, likeliest_apart
-from clue_ner.core.files import MEND, read_json, verify_checksums
-from clue_ner.core.schemes import SCHEMES
-from clue_ner.network.config_checks import read_config, refuse_sizes
-from clue_ner.network.heads import Decoded, reads_tags
-from clue_ner.network.heads._base import Scored
-from clue_ner.network.model import INPUTS, ModelSpec, TaggerModel, collate, new_encoder
-from clue_ner.runtimes.onnx import RUNTIMES, Scorer, graph, scorer
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.alignment.batch import Batch, collate
+from clue_ner.alignment.tokenizer import Tokenizer
+from clue_ner.alignment.windows import Window, merge
+from clue_ner.common.files import ADVICE, verify_checksums
+from clue_ner.core import plugins
+from clue_ner.core.entities import Entity, resolve_overlaps
+from clue_ner.tagger import decoding
+from clue_ner.tagger.config import TaggerConfig, model_folder
+from clue_ner.tagger.decoding import Decoded, DecoderSpec
+from clue_ner.tagger.decoding._base import Floats, Scored
 
-FORMAT = 1
-CARD = "tagger.json"
+RUNTIMES = "clue_ner.runtimes"
+WEIGHTS = "model.safetensors"
 CHUNK = 1024
 """Texts that are tokenised and sorted by length together, at most."""
 CHUNK_CHARACTERS = 2**20
-"""With so many characters, a chunk is full before it has ``CHUNK`` texts."""
+"""With this many characters, a chunk is full before it has ``CHUNK`` texts."""
 TOKENS = 512
-"""With so many tokens, padding included, a batch is full on a processor: states stay in its cache."""
+"""With this many tokens, padding included, a batch is full on a CPU: states stay in its cache."""
 CELLS = 2**22
-"""With so many scores a type, a batch is full: heads that score every span need memory by the square of the units."""
+"""With this many scores a type, a batch is full: heads that score every span need memory by the square of the units."""
+
+
+class Runtime(Protocol):
+    """What computes the head's logits of a batch, as ``collate`` makes it; a function on NumPy arrays."""
+
+    @property
+    def batch_tokens(self) -> float:
+        """With this many tokens, padding included, a batch is full."""
+
+    def __call__(self, batch: Batch, /) -> Floats:
+        """Logits whose axis 0 is the batch, float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +55,35 @@ class Tagger:
     """A trained model, ready for texts."""
 
     def __init__(
-        self, model: TaggerModel, aligner: Aligner, card: dict[str, Any], scorer: Scorer | None = None
+        self, config: TaggerConfig, aligner: Aligner, runtime: Runtime, weights: Mapping[str, NDArray[Any]]
     ) -> None:
-        self.model, self.aligner, self.card = model.eval(), aligner, card
-        self.scheme = SCHEMES[card["scheme"]]
-        self.flat = reads_tags(card["head"]) or card.get("flat", False)
-        """Whether entities never overlap."""
-        self._score = scorer or self._torch_scores
+        """``weights`` are the parameters of the head that its decoder reads: see ``decoding.read_weights``."""
+        self.config, self.aligner, self.runtime, self.weights = config, aligner, runtime, weights
+        self.decoder = decoding.build(
+            config.head, DecoderSpec(config.tag_scheme, config.tags, config.head_params, weights)
+        )
 
     @classmethod
     def load(cls, folder: str | Path, runtime: str = "torch", threads: int | None = None) -> "Tagger":
         """Read a folder that fine_tune or export wrote; its checksums are compared first.
 
         ``runtime`` is where logits come from: torch, onnx or int8; the last two want models/export. ``threads``
-        compute them, by default as many as torch takes; for torch, the number holds for all of the process.
+        compute them, by default as many as there are cores; for torch, the number holds for all of the process.
 
-        Raises ArtifactError if the folder is no model of this project, or damaged, or without the runtime's graph.
+        Raises ArtifactError if the folder is no model of this project, or damaged, or without the runtime's graph;
+        ValueError for an unknown runtime.
         """
-        from safetensors.torch import load_file
-
-        if runtime not in RUNTIMES:
-            raise ValueError(f"runtime {runtime!r}: there are {', '.join(RUNTIMES)}")
+        if runtime not in (there := plugins.names(RUNTIMES)):
+            raise ValueError(f"runtime {runtime!r}: there are {', '.join(there)}")
         folder = model_folder(Path(folder))
-        path = None if runtime == "torch" else graph(folder, runtime)
-        card = read_json(folder / CARD)
-        if (found := card.get("format") if isinstance(card, dict) else None) != FORMAT:
-            raise ArtifactError(f"{folder / CARD}: format {found!r}, wanted {FORMAT}; train it again")
-        verify_checksums(folder, f"in a repository {MEND}; elsewhere fetch it again")
-        weights = folder / "model.safetensors"
-        try:
-            read_config(folder / "tokenizer_config.json")
-            refuse_sizes(
-                read_config(folder / "config.json"),
-                [weights],
-                lambda: TaggerModel(new_encoder(folder), model_spec(card)),
-            )
-        except Exception as error:  # transformers and the heads raise whatever their parts do on what is no model
-            raise ArtifactError(
-                f"{folder}: no model that can be built ({error}); fetch it again, or train one"
-            ) from None
-        model = TaggerModel(new_encoder(folder), model_spec(card))
-        try:
-            model.load_state_dict(load_file(weights))
-        except RuntimeError as error:
-            raise ArtifactError(f"{weights}: not the weights that {CARD} describes ({error}); train it again") from None
-        aligner = Aligner(load_tokenizer(folder), card["align"], card["window"], card["overlap"])
-        if path is not None:
-            return cls(model, aligner, card, scorer(path, threads or torch.get_num_threads()))
-        if threads is not None:
-            torch.set_num_threads(threads)
-        return cls(model, aligner, card)
+        config = TaggerConfig.load(folder)
+        verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again")
+        logits: Runtime = plugins.load(RUNTIMES, runtime, "runtime").load(folder, config, threads)
+        return cls(config, load_aligner(folder, config), logits, decoding.read_weights(config.head, folder / WEIGHTS))
 
-    def using(self, scorer: Scorer) -> "Tagger":
+    def using(self, runtime: Runtime) -> "Tagger":
         """The same tagger with its logits from elsewhere, such as an ONNX session."""
-        return Tagger(self.model, self.aligner, self.card, scorer)
+        return Tagger(self.config, self.aligner, runtime, self.weights)
 
     def tag(self, texts: Sequence[str], batch_size: int = 64) -> list[list[Entity]]:
         """The entities of each text, in order, with scores from 0 to 1; offsets are code points, end exclusive."""
@@ -130,7 +116,7 @@ class Tagger:
 
     def _merged(self, windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
         merged = merge(windows)
-        return likeliest_apart(merged) if self.flat else merged
+        return resolve_overlaps(merged) if self.config.is_flat else merged
 
     def _batches(self, windows: list[Window], batch_size: int) -> Iterator[tuple[int, int]]:
         """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long.
@@ -138,50 +124,25 @@ class Tagger:
         ``windows`` are sorted by their tokens.
         """
         start, longest = 0, 0
-        limit = TOKENS if self._device().type == "cpu" else math.inf
         for end, window in enumerate(windows):
             longest = max(longest, len(window.unit_starts))
             size = end - start + 1
-            cells = size * longest ** len(self.model.head.unit_axes)
-            if size > 1 and (size > batch_size or size * len(window.input_ids) > limit or cells > CELLS):
+            cells = size * longest ** len(self.decoder.unit_axes)
+            tokens = size * len(window.input_ids)
+            if size > 1 and (size > batch_size or tokens > self.runtime.batch_tokens or cells > CELLS):
                 yield start, end
                 start, longest = end, len(window.unit_starts)
         if windows:
             yield start, len(windows)
 
     def _decode(self, windows: list[Window]) -> list[Decoded]:
-        rows = [
-            {
-                "input_ids": window.input_ids,
-                "unit_tokens": window.unit_tokens,
-                "unit_characters": window.unit_characters,
-                "unit_places": window.unit_places,
-                "unit_lengths": window.unit_lengths,
-            }
-            for window in windows
-        ]
-        batch = collate(rows, self.aligner.tokenizer.pad_token_id)
-        return self.model.head.decode(self._score(batch), batch["unit_mask"])
-
-    @torch.inference_mode()
-    def _torch_scores(self, batch: dict[str, Tensor]) -> Tensor:
-        device = self._device()
-        logits: Tensor = self.model(**{name: batch[name].to(device) for name in INPUTS})
-        return logits.cpu()
-
-    def _device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        batch = collate(windows, self.aligner.tokenizer.pad_id)
+        return self.decoder.decode(self.runtime(batch), np.array([len(window.unit_starts) for window in windows]))
 
 
-def model_folder(folder: Path) -> Path:
-    """Where the model in ``folder`` is: there, or in ``tagger`` as export writes it; ArtifactError if nowhere."""
-    for place in (folder, folder / "tagger"):
-        if (place / CARD).is_file():
-            return place
-    raise ArtifactError(
-        f"{folder}: no model (wanted {CARD} there, as `dvc repro` and `make demo` write); "
-        "name another folder, or train one"
-    )
+def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
+    """The aligner of the model in ``folder``."""
+    return Aligner(Tokenizer.load(folder), config.align, config.window, config.overlap)
 
 
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:
@@ -203,9 +164,3 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def model_spec(card: dict[str, Any], dropout: float = 0.0) -> ModelSpec:
-    """The network's shape as a model card of this project (``tagger.json``) says it."""
-    tags, options = tuple(card["tags"]), card.get("head_options", {})
-    return ModelSpec(card["head"], card["align"], card["scheme"], tags, card["context_size"], dropout, options)

@@ -1,4 +1,4 @@
-"""What ran, told to MLflow: the only package that knows it. Tracking records, and never decides.
+"""Records what ran in MLflow; no other package knows it. Tracking records, and never decides.
 
 A training writes a journal first (``Journal``), on disk; MLflow is made equal to it (``push``, ``sync``), now or later.
 """

@@ -16,9 +16,9 @@ from typing import Any
 
 from filelock import FileLock
 
+from clue_ner.common.files import write_text
 from clue_ner.common.paths import home_of
 from clue_ner.common.redaction import redact
-from clue_ner.core.files import write_text
 from clue_ner.tracking import provenance
 
 
@@ -69,7 +69,7 @@ class Journal:
             id=identity,
             experiment=params["tracking"]["experiment"],
             name=tags.get("clue_ner.experiment") or f"{params['train']['head']}-{self.fingerprint[:8]}",
-            params=provenance.flat(params),
+            params=provenance.recorded(params),
             tags=dict(tags) | {"clue_ner.fingerprint": self.fingerprint, "clue_ner.journal": identity},
             dataset=dict(dataset),
         )

@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,14 @@ from filelock import FileLock
 
 import clue_ner
 from clue_ner.common.errors import TrackingError
-from clue_ner.common.paths import home_of
+from clue_ner.common.files import atomic_folder, read_json, write_json
+from clue_ner.common.paths import home_of, resolve_path
 from clue_ner.common.redaction import redact
-from clue_ner.core.files import atomic_folder, read_json, write_json
 from clue_ner.core.params import TrackingParams
+from clue_ner.tagger.config import TaggerConfig, TrainingRecord
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal
-from clue_ner.tracking.replay import replay, trained_by
+from clue_ner.tracking.replay import replay
 from clue_ner.tracking.store import (
     PATIENT,
     QUICK,
@@ -31,6 +33,8 @@ from clue_ner.tracking.store import (
 )
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+TRAIN_AND_VALID = "train_and_valid_fingerprint"
+"""The tag with the fingerprint of what a version was trained on and chosen by."""
 EXAMPLE = "李雷昨天去了上海的招商银行。"
 DESCRIPTION_LENGTH = 5000
 """Characters of a version's description that every store of MLflow can keep."""
@@ -56,32 +60,33 @@ def register(root: Path, export: Path, tracking: TrackingParams) -> Version | No
     try:
         with waiting(QUICK):
             store = connect(root)
-        return register_in(store, root, export, tracking)
+        return register_in(store, export, tracking)
     except TrackingError as error:
         keep_for_later(root, export, tracking)
         _log.warning("%s; the model is kept in .tracking/ and registered with `clue-ner sync`", error)
         return None
 
 
-def register_in(store: Store, root: Path, export: Path, tracking: TrackingParams) -> Version:
+def register_in(store: Store, export: Path, tracking: TrackingParams) -> Version:
     """As ``register``, in an open store; raises TrackingError if that fails, and then goes on where it stopped."""
-    trained = trained_by(export / "tagger")
+    trained = TaggerConfig.load(export / "tagger").trained
     folder = store.home / ".tracking"
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "register.lock", timeout=PATIENT.seconds)
     with waiting(PATIENT), translated(f"MLflow at {store.uri}: model {tracking.model!r}"), lock:
         with answered("RESOURCE_ALREADY_EXISTS"):
             store.client.create_registered_model(tracking.model)
-        version = _version_of(store, tracking.model, trained["fingerprint"])
-        return _name(store, version or _create(store, root, export, trained, tracking))
+        version = _version_of(store, tracking.model, trained.fingerprint)
+        return _name(store, version or _create(store, export, trained, tracking))
 
 
 def keep_for_later(root: Path, export: Path, tracking: TrackingParams) -> None:
     """Copy what is to be registered to where it outlasts a temporary run of DVC."""
-    with atomic_folder(_pending(root) / trained_by(export / "tagger")["fingerprint"]) as folder:
+    with atomic_folder(_pending(root) / TaggerConfig.load(export / "tagger").trained.fingerprint) as folder:
         shutil.copytree(export / "tagger", folder / "tagger")
-        if (export / "README.md").exists():
-            shutil.copyfile(export / "README.md", folder / "README.md")
+        for name in ("README.md", "corpus.json"):
+            if (export / name).exists():
+                shutil.copyfile(export / name, folder / name)
         write_json(folder / "tracking.json", tracking.model_dump())
 
 
@@ -91,21 +96,23 @@ def kept_for_later(root: Path) -> list[tuple[Path, TrackingParams]]:
     return [(path.parent, TrackingParams(**read_json(path))) for path in files]
 
 
-def gate(valid_f1: float | None, corpus: str, champion: Any) -> tuple[str, str]:
-    """The alias a new version gets, and why; ``champion`` is the version that has it now, or None.
+def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
+    """The alias that a new version with these ``tags`` gets, and why; ``champion`` is the one that has it now, or None.
 
     Test scores are not asked: a model chosen by them would have no honest score left.
     """
     if champion is None:
         return CHAMPION, "there was no champion"
-    name, tags = f"champion version {champion.version}", champion.tags
-    if tags.get("corpus_fingerprint") != corpus:
+    name, theirs = f"champion version {champion.version}", champion.tags
+    key = TRAIN_AND_VALID if TRAIN_AND_VALID in tags and TRAIN_AND_VALID in theirs else "corpus_fingerprint"
+    if tags.get(key) is None or theirs.get(key) != tags[key]:
         return CHALLENGER, f"{name} was trained on another corpus, so their scores do not compare"
-    if valid_f1 is None or "valid_micro_f1" not in tags:
+    if "valid_micro_f1" not in tags or "valid_micro_f1" not in theirs:
         return CHALLENGER, f"without a valid F1 of both it does not compare with {name}"
-    if valid_f1 > float(tags["valid_micro_f1"]):
-        return CHAMPION, f"valid F1 {valid_f1:.4f} is above {float(tags['valid_micro_f1']):.4f} of {name}"
-    return CHALLENGER, f"valid F1 {valid_f1:.4f} is not above {float(tags['valid_micro_f1']):.4f} of {name}"
+    ours, best = float(tags["valid_micro_f1"]), float(theirs["valid_micro_f1"])
+    if ours > best:
+        return CHAMPION, f"valid F1 {ours:.4f} is above {best:.4f} of {name}"
+    return CHALLENGER, f"valid F1 {ours:.4f} is not above {best:.4f} of {name}"
 
 
 def resolve_model(root: Path, uri: str) -> Path:
@@ -128,7 +135,7 @@ def resolve_teacher(root: Path, teacher: str | None) -> Path | None:
     """
     if teacher is None or teacher.startswith("models:"):
         return None if teacher is None else resolve_model(root, teacher)
-    return home_of(root) / Path(teacher).expanduser()
+    return resolve_path(teacher, root)
 
 
 def version_tags(root: Path, uri: str) -> dict[str, str]:
@@ -171,19 +178,19 @@ def champion_path(root: Path, name: str) -> Path | None:
     return resolve_model(root, f"models:/{name}@{CHAMPION}") if CHAMPION in aliases else None
 
 
-def _create(store: Store, root: Path, export: Path, trained: dict[str, Any], tracking: TrackingParams) -> Any:
+def _create(store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams) -> Any:
     """A new version, or that of another clone which made one of the same training before."""
-    model_id, run_id = _upload(store, root, export, trained, tracking)
+    model_id, run_id = _upload(store, export, trained, tracking)
     card = export / "README.md"
     made = store.client.create_model_version(
         tracking.model,
         f"models:/{model_id}",
         run_id,
-        tags=_version_tags(trained),
+        tags=_version_tags(trained, export),
         description=card.read_text(encoding="utf-8")[:DESCRIPTION_LENGTH] if card.exists() else None,
         model_id=model_id,
     )
-    return _version_of(store, tracking.model, trained["fingerprint"]) or made
+    return _version_of(store, tracking.model, trained.fingerprint) or made
 
 
 def _name(store: Store, version: Any) -> Version:
@@ -193,8 +200,7 @@ def _name(store: Store, version: Any) -> Version:
         champion = (
             None if holder in (None, str(version.version)) else store.client.get_model_version(version.name, holder)
         )
-        score = version.tags.get("valid_micro_f1")
-        alias, reason = gate(None if score is None else float(score), version.tags["corpus_fingerprint"], champion)
+        alias, reason = gate(version.tags, champion)
         store.client.set_registered_model_alias(version.name, alias, version.version)
         store.client.set_model_version_tag(version.name, version.version, "alias_reason", reason)
         store.client.set_model_version_tag(version.name, version.version, "alias", alias)
@@ -202,19 +208,17 @@ def _name(store: Store, version: Any) -> Version:
     return Version(version.name, int(version.version), version.tags["alias"], version.tags["alias_reason"])
 
 
-def _upload(
-    store: Store, root: Path, export: Path, trained: dict[str, Any], tracking: TrackingParams
-) -> tuple[str, str | None]:
+def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams) -> tuple[str, str | None]:
     """The logged model of a training and its run; one that a kill left half-uploaded is finished."""
     import mlflow.pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    journal = Journal(root, trained["fingerprint"])
+    journal = Journal(store.home, trained.fingerprint)
     run_id = None if journal.read() is None else replay(store, journal, PATIENT)
     experiment = experiment_id(store, tracking.experiment)
-    tag = {"clue_ner.fingerprint": trained["fingerprint"]}
-    found = store.client.search_logged_models([experiment], f"tags.`clue_ner.fingerprint` = '{trained['fingerprint']}'")
+    tag = {"clue_ner.fingerprint": trained.fingerprint}
+    found = store.client.search_logged_models([experiment], f"tags.`clue_ner.fingerprint` = '{trained.fingerprint}'")
     model = found[0] if found else store.client.create_logged_model(experiment, tracking.model, run_id, tag)
     if str(model.status) == "READY":
         return model.model_id, model.source_run_id
@@ -240,17 +244,22 @@ def _upload(
     return model.model_id, model.source_run_id
 
 
-def _version_tags(trained: dict[str, Any]) -> dict[str, str]:
-    params, score = trained["params"], trained["valid_micro_f1"]
+def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
+    """What the registry says of a version; ``corpus_fingerprint`` is of all labelled splits, as in older versions."""
     tags = {
-        "clue_ner.fingerprint": trained["fingerprint"],
-        "corpus": trained["corpus"]["name"],
-        "corpus_fingerprint": trained["corpus"]["fingerprint"],
-        "backbone": params["backbone"]["name"],
-        "head": params["train"]["head"],
-        "scheme": params["tagging"]["scheme"],
+        "clue_ner.fingerprint": trained.fingerprint,
+        "corpus": trained.corpus.name,
+        "backbone": trained.params["backbone"]["name"],
+        "head": trained.params["train"]["head"],
+        "scheme": trained.params["tagging"]["scheme"],
     }
-    return tags if score is None else tags | {"valid_micro_f1": str(score)}
+    if trained.corpus.splits == "all":
+        tags["corpus_fingerprint"] = trained.corpus.fingerprint
+    else:
+        tags[TRAIN_AND_VALID] = trained.corpus.fingerprint
+        if (described := export / "corpus.json").exists():
+            tags["corpus_fingerprint"] = read_json(described)["fingerprint_all"]
+    return tags if trained.valid_micro_f1 is None else tags | {"valid_micro_f1": str(trained.valid_micro_f1)}
 
 
 def _version_of(store: Store, name: str, fingerprint: str) -> Any:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-CODE = ("src", "stages", "dvc.yaml", "requirements.lock")
-"""What ``dirty`` looks at; params and metrics change in every experiment and are recorded themselves."""
-SERVING = ("mlflow", "numpy", "pydantic", "PyYAML", "safetensors", "tokenizers", "torch", "transformers")
+from clue_ner.common.errors import ArtifactError
+from clue_ner.core.params import dotted_training
+from clue_ner.training.fingerprint import code_paths
+
+SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
 """What a registered model needs to be installed."""
 
 
@@ -21,7 +23,10 @@ def run_tags(root: Path, params: Mapping[str, Any], device: str) -> dict[str, st
     experiment started from.
     """
     commit = _git(root, "rev-parse", "HEAD") or "unknown"
-    changes = _git(root, "status", "--porcelain", "--", *CODE)
+    try:
+        changes = _git(root, "status", "--porcelain", "--", *code(root))
+    except ArtifactError:  # a folder that has no pipeline
+        changes = None
     return {
         "clue_ner.experiment": os.environ.get("DVC_EXP_NAME", ""),
         "clue_ner.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
@@ -38,16 +43,18 @@ def run_tags(root: Path, params: Mapping[str, Any], device: str) -> dict[str, st
     }
 
 
-def flat(params: Mapping[str, Any]) -> dict[str, str]:
+def code(root: Path) -> list[str]:
+    """What ``dirty`` looks at: the code that decides the weights; params and metrics are recorded themselves."""
+    return [*code_paths(root), "dvc.yaml", "requirements.lock"]
+
+
+def recorded(params: Mapping[str, Any]) -> dict[str, str]:
     """The params that a training depends on, by dotted name; what is null is left out.
 
-    >>> flat({"seed": 0, "train": {"lr": 2e-4, "head": "crf"}, "tracking": {"model": "m"}})
-    {'seed': '0', 'train.lr': '0.0002', 'train.head': 'crf'}
+    >>> recorded({"seed": 0, "train": {"lr": 2e-4, "layers": None}, "tracking": {"model": "m"}})
+    {'seed': '0', 'train.lr': '0.0002'}
     """
-    values = {"seed": params["seed"]}
-    for section in ("corpus", "backbone", "tagging", "train"):
-        values |= {f"{section}.{name}": value for name, value in params.get(section, {}).items()}
-    return {name: str(value) for name, value in values.items() if value is not None}
+    return {name: str(value) for name, value in dotted_training(params).items() if value is not None}
 
 
 def environment() -> str:

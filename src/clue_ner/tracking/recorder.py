@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from clue_ner.core.params import Params
+from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.replay import push, record_epoch, record_training
+from clue_ner.training.distributed import is_main_process
 
 
-class Epochs(Protocol):
+class History(Protocol):
     """The history of a training so far."""
 
     epochs: list[dict[str, Any]]
@@ -19,18 +21,25 @@ class Epochs(Protocol):
 
 
 class TrainingRecorder:
-    """Opens the journal of one training and notes its epochs; MLflow gets them as they come, or later."""
+    """Opens the journal of one training and notes its epochs; MLflow gets them as they come, or later.
 
-    def __init__(self, root: Path, params: Params, card: Mapping[str, Any], device: str) -> None:
-        self.root, self.fingerprint = root, card["trained"]["fingerprint"]
+    Of several processes only the main one may call ``finish``; ``epoch`` does nothing in the others.
+    """
+
+    def __init__(self, root: Path, params: Params, config: TaggerConfig, device: str) -> None:
+        self.root, self.fingerprint = root, config.trained.fingerprint
+        if not is_main_process():
+            return
         values = params.model_dump()
         text = (root / "params.yaml").read_text(encoding="utf-8")
         tags = provenance.run_tags(root, values, device)
-        Journal(root, self.fingerprint).begin(values, tags, text, card["trained"]["corpus"])
+        Journal(root, self.fingerprint).begin(values, tags, text, config.trained.corpus.model_dump())
         push(root, self.fingerprint)
 
-    def epoch(self, history: Epochs) -> None:
+    def epoch(self, history: History) -> None:
         """Note the epoch that just ended, with its time and the memory so far, which metrics/ leaves out."""
+        if not is_main_process():
+            return
         measured = {"seconds": history.seconds[-1], "peak_memory_gb": history.peak_memory_gb}
         record_epoch(self.root, self.fingerprint, {**history.epochs[-1], **measured})
 

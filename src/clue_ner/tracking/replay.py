@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
 from clue_ner.common.errors import ClueNerError, TrackingError
+from clue_ner.common.files import read_json, sha256
 from clue_ner.common.paths import home_of
-from clue_ner.core.files import read_json, sha256
 from clue_ner.core.params import load_params
+from clue_ner.core.yaml import to_yaml
+from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal, Record
 from clue_ner.tracking.store import (
@@ -37,7 +38,6 @@ BATCH = 1000
 
 EPOCH_METRICS = {
     "loss": "train/loss",
-    "lr": "train/lr",
     "seconds": "train/seconds",
     "peak_memory_gb": "train/peak_memory_gb",
     "valid_micro_f1": "valid/micro_f1",
@@ -104,24 +104,24 @@ def restore(root: Path, fingerprint: str) -> Journal:
     Raises TrackingError where these are not of the training ``fingerprint``. Times are those of the restoration.
     """
     folder, path = root / "models" / "tagger", root / "metrics" / "train.json"
-    trained, train = trained_by(folder), read_json(path)
-    if trained["fingerprint"] != fingerprint:
+    trained, train = TaggerConfig.load(folder).trained, read_json(path)
+    if trained.fingerprint != fingerprint:
         raise TrackingError(
-            f"{folder}: of training {trained['fingerprint'][:12]}, wanted {fingerprint[:12]}; run `dvc repro`"
+            f"{folder}: of training {trained.fingerprint[:12]}, wanted {fingerprint[:12]}; run `dvc repro`"
         )
-    if train["valid_micro_f1"] != trained["valid_micro_f1"]:
+    if train["valid_micro_f1"] != trained.valid_micro_f1:
         raise TrackingError(
-            f"{path}: valid F1 {train['valid_micro_f1']}, but {folder} was trained to {trained['valid_micro_f1']}; "
+            f"{path}: valid F1 {train['valid_micro_f1']}, but {folder} was trained to {trained.valid_micro_f1}; "
             "bring them together with `dvc checkout` or `dvc repro`"
         )
-    params = {**load_params(root / "params.yaml").model_dump(), **trained["params"]}
+    params = {**load_params(root / "params.yaml").model_dump(), **trained.params}
     tags = provenance.run_tags(root, params, device="unknown")
     restored = {
         name: value for name, value in tags.items() if name not in ("clue_ner.dirty", "mlflow.source.git.commit")
     }
     journal = Journal(root, fingerprint)
-    text = yaml.safe_dump(params, allow_unicode=True, sort_keys=False)
-    journal.begin(params, restored | {"clue_ner.restored": "true"}, text, trained["corpus"])
+    text = to_yaml(params)
+    journal.begin(params, restored | {"clue_ner.restored": "true"}, text, trained.corpus.model_dump())
     _note_training(journal, train, [])
     return journal
 
@@ -131,14 +131,6 @@ def restore_evaluation(root: Path, journal: Journal) -> None:
     path = root / "metrics" / "evaluate.json"
     if path.exists():
         _note_evaluation(journal, read_json(path), sorted(p for p in (root / "plots").glob("*") if p.is_file()))
-
-
-def trained_by(folder: Path) -> dict[str, Any]:
-    """The training that made the tagger in ``folder``, as its tagger.json says."""
-    trained = read_json(folder / "tagger.json").get("trained")
-    if not isinstance(trained, dict) or "fingerprint" not in trained:
-        raise TrackingError(f"{folder / 'tagger.json'}: does not say which training made it; run `dvc repro`")
-    return trained
 
 
 def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | None:
@@ -260,12 +252,12 @@ def _add_artifacts(store: Store, run: Any, journal: Journal, record: Record) -> 
     digest = hashlib.sha256()
     for name in sorted(record.artifacts):
         digest.update(f"{name}\0{sha256(journal.files / name)}\n".encode())
-    if run.data.tags.get("clue_ner.core.files") == digest.hexdigest():
+    if run.data.tags.get("clue_ner.artifacts") == digest.hexdigest():
         return
     for name in record.artifacts:
         folder = Path(name).parent
         store.client.log_artifact(run.info.run_id, str(journal.files / name), None if folder == Path() else str(folder))
-    store.client.set_tag(run.info.run_id, "clue_ner.core.files", digest.hexdigest())
+    store.client.set_tag(run.info.run_id, "clue_ner.artifacts", digest.hexdigest())
 
 
 def _note_epoch(journal: Journal, epoch: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Everything that MLflow missed, told to it: runs, scores, files, model versions."""
+"""Sends MLflow everything that it missed: runs, scores, files, model versions."""
 
 import contextlib
 import shutil
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from clue_ner.common.errors import ClueNerError, TrackingError
 from clue_ner.core.params import load_params
-from clue_ner.tracking import model_registry as registry
+from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tracking import model_registry
 from clue_ner.tracking.journal import Journal, journals
-from clue_ner.tracking.replay import replay, restore, restore_evaluation, trained_by
+from clue_ner.tracking.replay import replay, restore, restore_evaluation
 from clue_ner.tracking.store import PATIENT, connect, translated, waiting
 
 
@@ -22,7 +23,7 @@ class Summary:
     """fingerprints of the trainings that MLflow has in full"""
     restored: list[str] = field(default_factory=list)
     """those whose journal was made from artifacts, as after ``dvc pull``"""
-    versions: list[registry.Version] = field(default_factory=list)
+    versions: list[model_registry.Version] = field(default_factory=list)
     """model versions of models/export and of what could not be registered before"""
     problems: list[str] = field(default_factory=list)
     """what is still missing, and why"""
@@ -45,15 +46,15 @@ def sync(root: Path) -> Summary:
                 summary.runs.append(journal.fingerprint)
             if (record := journal.read()) and record.damaged:
                 summary.problems.append(f"{journal.path}: damaged lines, passed over: {record.damaged}")
-        for folder, tracking in registry.kept_for_later(root):
+        for folder, tracking in model_registry.kept_for_later(root):
             with _noted(summary):
-                summary.versions.append(registry.register_in(store, root, folder, tracking))
+                summary.versions.append(model_registry.register_in(store, folder, tracking))
                 shutil.rmtree(folder)
         export = root / "models" / "export"
         if (export / "tagger" / "tagger.json").exists():
             with _noted(summary):
                 tracking = load_params(root / "params.yaml").tracking
-                summary.versions.append(registry.register_in(store, root, export, tracking))
+                summary.versions.append(model_registry.register_in(store, export, tracking))
     summary.versions = sorted(set(summary.versions))
     return summary
 
@@ -65,7 +66,7 @@ def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
     """
     if (record := Journal(root, fingerprint).read()) is not None:
         return dict(record.begin["tags"])
-    if registry.has_store(root):
+    if model_registry.has_store(root):
         with waiting(PATIENT):
             store = connect(root)
             with translated(f"MLflow at {store.uri}"):
@@ -78,7 +79,7 @@ def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
 
 def _restore(root: Path) -> list[str]:
     """The fingerprint of models/tagger, in a list, if its journal had to be made."""
-    fingerprint = trained_by(root / "models" / "tagger")["fingerprint"]
+    fingerprint = TaggerConfig.load(root / "models" / "tagger").trained.fingerprint
     if Journal(root, fingerprint).read() is not None:
         return []
     restore_evaluation(root, restore(root, fingerprint))

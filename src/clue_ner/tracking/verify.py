@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clue_ner.common.errors import ArtifactError, ClueNerError
-from clue_ner.core.entities import fingerprint
-from clue_ner.core.files import CHECKSUMS, MEND, checked, read_json, read_sentences, verify_checksums
-from clue_ner.core.params import load_params
-from clue_ner.corpora._summary import fingerprint_of_all
-from clue_ner.exporting.model_card import flat
-from clue_ner.tagger.tagger import CARD, model_folder
-from clue_ner.tracking.model_registry import resolve_model, resolve_teacher, version_tags
-from clue_ner.tracking.replay import trained_by
+from clue_ner.common.files import ADVICE, CHECKSUMS, checked, read_json, verify_checksums
+from clue_ner.core.entities import fingerprint, fingerprint_of_all
+from clue_ner.core.params import dotted, load_params
+from clue_ner.core.sentences import describe_corpus, read_split
+from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TrainingRecord, model_folder
+from clue_ner.tracking.model_registry import TRAIN_AND_VALID, resolve_model, resolve_teacher, version_tags
 from clue_ner.tracking.sync import tags_of_training
-from clue_ner.training.fine_tune import describe
+from clue_ner.training.inputs import Inputs, describe
 
 OK, UNKNOWN, WRONG = "ok", "not traced", "WRONG"
 
@@ -25,7 +23,7 @@ class Finding(NamedTuple):
 
     state: str
     what: str
-    told: str
+    message: str
 
 
 def verify(root: Path, model: str) -> Iterator[Finding]:
@@ -35,7 +33,7 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
     """
     folder = model_folder(resolve_model(root, model))
     try:
-        verify_checksums(folder, f"in a repository {MEND}; elsewhere fetch it again")
+        verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again")
     except ArtifactError as error:
         yield Finding(WRONG, "files", str(error))
         return
@@ -45,36 +43,41 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
         yield Finding(WRONG, "files", f"{folder}: not in {CHECKSUMS}: {', '.join(sorted(stray))}")
         return
     yield Finding(OK, "files", f"{len(listed)} of {folder}, as {CHECKSUMS} says")
-    trained = trained_by(folder)
+    trained = TaggerConfig.load(folder).trained
     if model.startswith("models:"):
         yield _version(root, model, trained)
-    yield _corpus(root, trained["corpus"])
-    yield _backbone(root, trained["backbone"])
-    yield _params(root, trained["params"])
-    yield _commit(root, trained["fingerprint"])
-    yield _training(root, trained["fingerprint"])
+    yield _corpus(root, trained.corpus)
+    yield _backbone(root, trained.backbone)
+    yield _params(root, trained.params)
+    yield _commit(root, trained.fingerprint)
+    yield _training(root, trained.fingerprint)
 
 
-def _version(root: Path, model: str, trained: dict[str, Any]) -> Finding:
+def _version(root: Path, model: str, trained: TrainingRecord) -> Finding:
     tags = version_tags(root, model)
-    recorded = tags.get("clue_ner.fingerprint"), tags.get("corpus_fingerprint")
-    if recorded != (trained["fingerprint"], trained["corpus"]["fingerprint"]):
+    key = "corpus_fingerprint" if trained.corpus.splits == "all" else TRAIN_AND_VALID
+    recorded = tags.get("clue_ner.fingerprint"), tags.get(key)
+    if recorded != (trained.fingerprint, trained.corpus.fingerprint):
         return Finding(WRONG, "version", f"{model} is recorded as of training {recorded[0]}, corpus {recorded[1]}")
     return Finding(OK, "version", f"{model} is recorded as of this training and corpus")
 
 
-def _corpus(root: Path, corpus: dict[str, Any]) -> Finding:
-    folder, told = root / "data/corpus", f"{corpus['name']} {corpus['fingerprint'][:12]}"
+def _corpus(root: Path, corpus: CorpusRecord) -> Finding:
+    """The content of the splits that the model's fingerprint covers, compared with what is in data/."""
+    message = f"{corpus.name} {corpus.fingerprint[:12]}"
+    wanted = ("train", "valid", "test") if corpus.splits == "all" else ("train", "valid")
     try:
-        here = read_json(checked(folder) / "corpus.json")
-        if here["fingerprint"] != corpus["fingerprint"]:
-            return Finding(UNKNOWN, "corpus", f"{told}; {folder} has another ({here['fingerprint'][:12]})")
-        splits = {name: fingerprint(read_sentences(folder / f"{name}.jsonl")) for name in here["splits"]}
-        if fingerprint_of_all(splits) != corpus["fingerprint"]:
-            return Finding(WRONG, "corpus", f"{told}; the sentences in {folder} are others; run `dvc checkout`")
+        here = describe_corpus(root)
+        recorded = here["fingerprint_all" if corpus.splits == "all" else "fingerprint"]
+        if recorded != corpus.fingerprint:
+            return Finding(UNKNOWN, "corpus", f"{message}; data/ has another ({recorded[:12]})")
+        splits = {name: read_split(root, name) for name in wanted}
+        found = {name: fingerprint(sentences) for name, sentences in splits.items() if sentences is not None}
+        if fingerprint_of_all(found) != corpus.fingerprint:
+            return Finding(WRONG, "corpus", f"{message}; the sentences in data/ are others; run `dvc checkout`")
     except ArtifactError as error:
-        return Finding(_state(error), "corpus", f"{told}; {error}")
-    return Finding(OK, "corpus", f"{told}, derived again from {folder}")
+        return Finding(_state(error), "corpus", f"{message}; {error}")
+    return Finding(OK, "corpus", f"{message}, derived again from data/")
 
 
 def _state(error: ArtifactError) -> str:
@@ -84,25 +87,25 @@ def _state(error: ArtifactError) -> str:
 
 def _backbone(root: Path, backbone: dict[str, Any]) -> Finding:
     folder = root / "data/backbone"
-    told = " ".join(str(backbone[key]) for key in ("kind", "name", "revision") if backbone.get(key))
+    message = " ".join(str(backbone[key]) for key in ("kind", "name", "revision") if backbone.get(key))
     try:
         if read_json(folder / "source.json") != backbone:
-            return Finding(UNKNOWN, "backbone", f"{told}; {folder} has another")
+            return Finding(UNKNOWN, "backbone", f"{message}; {folder} has another")
         checked(folder)
     except ArtifactError as error:
-        return Finding(_state(error), "backbone", f"{told}; {error}")
-    return Finding(OK, "backbone", f"{told}, its files compared in {folder}")
+        return Finding(_state(error), "backbone", f"{message}; {error}")
+    return Finding(OK, "backbone", f"{message}, its files compared in {folder}")
 
 
 def _params(root: Path, params: dict[str, Any]) -> Finding:
     try:
         here = load_params(root / "params.yaml").model_dump(include=set(params))
     except ClueNerError as error:
-        return Finding(UNKNOWN, "params", f"in {CARD}; not compared: {error}")
-    named, named_here = dict(flat(params)), dict(flat(here))
+        return Finding(UNKNOWN, "params", f"in {FILE}; not compared: {error}")
+    named, named_here = dotted(params), dotted(here)
     changed = sorted(name for name in named.keys() | named_here.keys() if named.get(name) != named_here.get(name))
     if changed:
-        return Finding(UNKNOWN, "params", f"in {CARD}; params.yaml says otherwise of {', '.join(changed)}")
+        return Finding(UNKNOWN, "params", f"in {FILE}; params.yaml says otherwise of {', '.join(changed)}")
     return Finding(OK, "params", f"{len(named)}, as params.yaml says")
 
 
@@ -126,10 +129,11 @@ def _training(root: Path, recorded: str) -> Finding:
     """The fingerprint over params, data, backbone and code, calculated again from what is here."""
     try:
         params = load_params(root / "params.yaml")
-        here = describe(root, params, resolve_teacher(root, params.train.teacher))["trained"]["fingerprint"]
+        teacher = resolve_teacher(root, params.train.teacher)
+        here = describe(Inputs.read(root), params, teacher).trained.fingerprint
     except (ClueNerError, OSError) as error:
         return Finding(UNKNOWN, "training", f"{recorded[:12]}; cannot be derived here: {error}")
     if here != recorded:
-        told = f"{recorded[:12]}; params, data and code here make {here[:12]}"
-        return Finding(UNKNOWN, "training", f"{told}; check the commit out, `dvc checkout`, and verify again")
+        message = f"{recorded[:12]}; params, data and code here make {here[:12]}"
+        return Finding(UNKNOWN, "training", f"{message}; check the commit out, `dvc checkout`, and verify again")
     return Finding(OK, "training", f"{recorded[:12]}, derived again from params, data, backbone and code")

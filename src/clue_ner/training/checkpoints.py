@@ -16,8 +16,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from clue_ner.common.errors import ArtifactError
+from clue_ner.common.files import atomic_folder, read_json, verify_checksums, write_checksums, write_json
 from clue_ner.common.stage import is_disk_full
-from clue_ner.core.files import atomic_folder, read_json, verify_checksums, write_checksums, write_json
 
 logger = logging.getLogger(__name__)
 

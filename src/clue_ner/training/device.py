@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 def number_format(wanted: str) -> str:
     """``bf16``, ``fp16`` or ``float32``: what autocast computes matrix products in.
 
-    ``auto`` is bf16 where the device multiplies it natively, else fp16 on a GPU, else float32. A processor without AMX
+    ``auto`` is bf16 where the device multiplies it natively, else fp16 on a GPU, else float32. A CPU without AMX
     or AVX-512 BF16 emulates bf16, a hundred times slower than float32. Raises ParamsError for a format that the device
     does not have.
     """
@@ -46,14 +46,14 @@ def has_bf16() -> bool:
 
 
 def attention(wanted: str) -> str:
-    """``sdpa`` or ``eager``; ``auto`` is sdpa on a GPU, eager on a processor: faster there on short sentences."""
+    """``sdpa`` or ``eager``; ``auto`` is sdpa on a GPU, eager on a CPU: faster there on short sentences."""
     if wanted != "auto":
         return wanted
     return "sdpa" if torch.cuda.is_available() else "eager"
 
 
 def suit(model: nn.Module, encoder: Any) -> None:
-    """Make training of ``model`` cheap on a processor; on a GPU, leave it as it is.
+    """Make training of ``model`` cheap on a CPU; on a GPU, leave it as it is.
 
     Dropout draws bytes. Under bf16 autocast the states between the encoder's layers are bf16 as well; layer norms still
     add up in float32, as weights, gradients of weights and the loss are float32.
@@ -82,7 +82,7 @@ def describe(params: TrainParams) -> str:
 def turn(home: Path) -> Iterator[None]:
     """Keep other trainings of the repository ``home`` off the devices that this process sees.
 
-    These are its GPUs, or else the processor's cores that it may use: trainings pinned to other cores run beside it.
+    These are its GPUs, or else the CPU cores that it may use: trainings pinned to other cores run beside it.
     The locks die with their holder.
     """
     with contextlib.ExitStack() as stack:

@@ -1,13 +1,12 @@
 """Several processes on one training (`train.processes`): torchrun runs the stage's script once in each.
 
-Every process trains on its share of every batch, and validates for itself, since all have the same weights; the
-leading one alone tells and writes.
+Every process trains on its share of every batch, and validates for itself, since all have the same weights; only the
+main one logs and writes.
 """
 
 import os
 import subprocess
 import sys
-from typing import Any
 
 import torch
 
@@ -22,38 +21,26 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def leads() -> bool:
-    """Whether this is the process that tells and writes."""
+def is_main_process() -> bool:
+    """Whether this is the process that logs and writes."""
     return rank() == 0
 
 
 def backend() -> str:
-    """How processes exchange gradients: NCCL between GPUs, Gloo between processors."""
+    """How processes exchange gradients: NCCL between GPUs, Gloo between CPUs."""
     return "nccl" if torch.cuda.is_available() else "gloo"
 
 
-def launch(script: str, processes: int) -> None:
-    """Run ``script`` in so many processes of this machine; exits with their status if one fails."""
+def relaunch(script: str, processes: int) -> bool:
+    """Run ``script`` in several processes, unless one is enough or torchrun has started this one; whether it did.
+
+    Exits with their status if one fails.
+    """
+    if processes == 1 or is_launched():
+        return False
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // processes)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", script]
     status = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": threads}, check=False).returncode
     if status:
         sys.exit(status)
-
-
-def gathered(value: Any) -> list[Any]:
-    """The ``value`` of every process, in the order of their numbers."""
-    if not is_launched():
-        return [value]
-    values = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(values, value)
-    return values
-
-
-def from_leader(value: Any) -> Any:
-    """The leading process's ``value``, in all of them."""
-    if not is_launched():
-        return value
-    values = [value]
-    torch.distributed.broadcast_object_list(values)
-    return values[0]
+    return True

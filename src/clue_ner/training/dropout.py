@@ -1,4 +1,4 @@
-"""Dropout whose random numbers are bytes: on a processor, drawing a float for each element costs more than the rest."""
+"""Dropout whose random numbers are bytes: on a CPU, drawing a float for each element costs more than the rest."""
 
 import torch
 from torch import Tensor, nn

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 
-class Average(TrainerCallback):  # type: ignore[misc]
+class ExponentialMovingAverage(TrainerCallback):  # type: ignore[misc]
     """After step t of training, average = d × average + (1 − d) × weights, with d = min(decay, (1 + t) / (10 + t)).
 
     It begins at the weights before the first step; the rising d, as TensorFlow's, soon forgets those.
@@ -21,20 +21,20 @@ class Average(TrainerCallback):  # type: ignore[misc]
         """by the names of the trainable parameters"""
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Go on from ``weights``."""
+        """Take ``weights`` as the average so far."""
         for name, value in self.weights.items():
             value.copy_(weights[name])
 
     @torch.no_grad()
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take in what the optimizer has just made."""
+        """Update the average with the weights after the optimizer step."""
         step = state.global_step
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, parameter in self._parameters():
             self.weights[name].lerp_(parameter, 1 - decay)
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
+    def applied(self) -> Iterator[None]:
         """Give the model the average until the block ends."""
         weights = {name: p.detach().clone() for name, p in self._parameters()}
         self._fill(self.weights)

@@ -14,7 +14,7 @@ from transformers import ProgressCallback, TrainerCallback
 
 from clue_ner.core.params import TrainParams
 from clue_ner.network.model import TaggerModel
-from clue_ner.training.ema import Average
+from clue_ner.training.ema import ExponentialMovingAverage
 
 logger = logging.getLogger(__name__)
 
@@ -24,25 +24,31 @@ Validate = Callable[[TaggerModel], dict[str, float]]
 
 @dataclass
 class History:
-    """What each epoch gave; the seconds are kept apart, so that equal runs give equal metrics."""
+    """What each epoch gave; seconds are a list of their own, so that equal runs give equal metrics."""
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     best: int = 0
+    """the epoch whose weights are kept, from 1"""
     peak_memory_gb: float = 0.0
 
+    def summary(self) -> dict[str, Any]:
+        """``metrics/train.json``: the epochs, the one that is kept, and its valid F1 (None without a valid split)."""
+        kept = self.epochs[self.best - 1]
+        return {"epochs": self.epochs, "best_epoch": self.best, "valid_micro_f1": kept.get("valid_micro_f1")}
 
-class Epochs(TrainerCallback):  # type: ignore[misc]
+
+class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
     """After each epoch: valid scores, one line, the history, and the weights if they are the best so far."""
 
     def __init__(
         self,
         params: TrainParams,
         validate: Validate | None,
-        tell: Callable[[History], None],
-        average: Average | None = None,
+        on_epoch: Callable[[History], None],
+        average: ExponentialMovingAverage | None = None,
     ) -> None:
-        self.params, self.validate, self.tell, self.average = params, validate, tell, average
+        self.params, self.validate, self.on_epoch, self.average = params, validate, on_epoch, average
         self.history = History()
         self.kept: dict[str, Tensor] = {}
         """the weights of the best epoch"""
@@ -69,7 +75,7 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
         """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
         if logs and "loss" in logs:
-            with self.average.in_place() if self.average else contextlib.nullcontext():
+            with self.average.applied() if self.average else contextlib.nullcontext():
                 self._finish(control, logs["loss"], others["model"])
 
     def _finish(self, control: Any, loss: float, model: TaggerModel) -> None:
@@ -86,9 +92,9 @@ class Epochs(TrainerCallback):  # type: ignore[misc]
         if self._is_best(row):
             history.best = epoch
             self.kept = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
-        told = "".join(f"  {name} {value:.4f}" for name, value in row.items() if name != "epoch")
-        logger.info("epoch %d/%d%s  %.0f s", epoch, self.params.epochs, told, history.seconds[-1])
-        self.tell(history)
+        values = "".join(f"  {name} {value:.4f}" for name, value in row.items() if name != "epoch")
+        logger.info("epoch %d/%d%s  %.0f s", epoch, self.params.epochs, values, history.seconds[-1])
+        self.on_epoch(history)
         if self.is_done():
             control.should_training_stop = True
 

@@ -1,8 +1,7 @@
 """Adversarial training on word embeddings: the fast gradient method (Miyato et al. 2017, arXiv 1605.07725).
 
-After the gradient of a batch, its embeddings are moved by ``epsilon`` in the direction in which the loss rises fastest,
-one length for each sentence, and the loss is taken once more. What is moved is what the embeddings give out: the
-table itself is never touched, so it may be frozen.
+After the gradient of a batch, the output of its embeddings is moved by ``epsilon`` along that gradient, where the loss
+rises fastest, and the loss is computed once more. The embedding table itself is never changed, so it may be frozen.
 """
 
 import contextlib
@@ -13,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 
-class Adversary:
-    """Watches what ``embeddings`` give out for a batch, and then moves it."""
+class FastGradientMethod:
+    """Records the output of ``embeddings`` for a batch, and then perturbs it."""
 
     def __init__(self, embeddings: nn.Module, epsilon: float) -> None:
         self.embeddings, self.epsilon = embeddings, epsilon
         self._zeros: list[Tensor] = []
-        """what was added to each output of the embeddings, for the sake of its gradient"""
+        """zeros that were added to each output of the embeddings, because their gradient is needed"""
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Note the gradients of what the embeddings give out in the block, which is one forward and backward pass."""
+    def recording(self) -> Iterator[None]:
+        """Record the gradients of the embeddings' output in the block, which is one forward and backward pass."""
         self._zeros = []
 
         def add_zeros(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
@@ -34,14 +33,14 @@ class Adversary:
             yield
 
     @contextlib.contextmanager
-    def attacking(self) -> Iterator[None]:
-        """Move the embeddings in the block, which is one pass of the batch that was watched."""
-        steps = iter(self.steps())
+    def perturbed(self) -> Iterator[None]:
+        """Perturb the embeddings' output in the block, which is one pass of the batch that was recorded."""
+        steps = iter(self.perturbations())
         with self._hooked(lambda module, inputs, output: output + next(steps)):
             yield
 
-    def steps(self) -> list[Tensor]:
-        """How each output [B, T, E] that was watched is moved; the norm of all that is a sentence's is epsilon."""
+    def perturbations(self) -> list[Tensor]:
+        """The perturbation of each recorded output [B, T, E]; its norm over all outputs of a sentence is epsilon."""
         gradients = [torch.zeros_like(zeros) if zeros.grad is None else zeros.grad for zeros in self._zeros]
         norm = torch.stack([gradient.flatten(1).float().square().sum(1) for gradient in gradients]).sum(0).sqrt()
         scale = self.epsilon / norm.clamp_min(torch.finfo(torch.float32).tiny)

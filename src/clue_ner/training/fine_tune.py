@@ -1,192 +1,123 @@
-"""One fine-tuning from the stages' files to a folder that ``Tagger.load`` reads."""
+"""One fine-tuning: from what the stages before have made to a folder that ``Tagger.load`` reads."""
 
-import functools
-import hashlib
-import json
+import contextlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import clue_ner
-from clue_ner.alignment.aligner import Aligner, load_tokenizer
-from clue_ner.alignment.encode import read_rows
-from clue_ner.common.errors import CorpusError
-from clue_ner.common.paths import home_of
-from clue_ner.core.files import (
-    CHECKSUMS,
-    atomic_folder,
-    checked,
-    folder_fingerprint,
-    read_json,
-    read_sentences,
-    read_tags,
-    sha256,
-    write_checksums,
-    write_json,
-    write_text,
-)
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.common.files import atomic_folder, write_checksums, write_text
+from clue_ner.core.entities import Sentence
 from clue_ner.core.params import Params
 from clue_ner.evaluation.scores import micro
-from clue_ner.network.heads import reads_tags
 from clue_ner.network.model import TaggerModel
-from clue_ner.tagger.tagger import CARD, FORMAT, Tagger
+from clue_ner.runtimes.torch import TorchRuntime
+from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.tagger import WEIGHTS, Tagger
 from clue_ner.training import device, distributed, model_setup
 from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.evaluation_callback import History, Validate
-from clue_ner.training.teacher import Teacher, identity
-from clue_ner.training.trainer import fine_tune
+from clue_ner.training.inputs import Inputs
+from clue_ner.training.teacher import Teacher
+from clue_ner.training.trainer import fit
 
 logger = logging.getLogger(__name__)
 
-CODE = ("alignment", "core", "network", "tagger", "training")
-"""What of this package decides the weights: part of a training's fingerprint."""
 
-
-def describe(root: Path, params: Params, teacher: Path | None = None) -> dict[str, Any]:
-    """``tagger.json`` before training: the model's shape, and what it is made from, whose checksums are compared.
-
-    ``teacher`` is the folder of the model that ``train.teacher`` names.
-    Raises ArtifactError if a file in data/ is missing or damaged, or the teacher is no model.
-    """
-    folders = {name: checked(root / "data" / name) for name in ("corpus", "backbone", "encoded")}
-    corpus, tags = read_json(folders["corpus"] / "corpus.json"), read_tags(root)
-    used = params.model_dump(include={"seed", "corpus", "backbone", "tagging", "train"})
-    trained = {
-        "corpus": {"name": corpus["name"], "fingerprint": corpus["fingerprint"], "licence": corpus["licence"]},
-        "backbone": read_json(folders["backbone"] / "source.json"),
-        "params": used,
-    }
-    if teacher is not None:
-        trained["teacher"] = {"name": params.train.teacher, "checksums": identity(teacher)}
-    inputs = {
-        **trained,
-        "encoded": folder_fingerprint(folders["encoded"]),
-        "weights": read_json(folders["backbone"] / CHECKSUMS),
-        "code": _code_fingerprint(),
-    }
-    return {
-        "format": FORMAT,
-        "head": params.train.head,
-        "align": params.tagging.align,
-        "scheme": tags["scheme"],
-        "types": tags["types"],
-        "tags": tags["tags"],
-        "window": params.tagging.window,
-        "overlap": params.tagging.overlap,
-        "context_size": params.train.context_size,
-        "head_options": params.train.head_options,
-        "flat": params.train.flat,
-        "trained": {"fingerprint": hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest(), **trained},
-    }
-
-
-def checkpoints_of(root: Path, params: Params, card: dict[str, Any]) -> Checkpoints:
-    """Where the training that ``card`` describes, on this device and with these libraries, keeps its checkpoints."""
+def checkpoints_of(home: Path, inputs: Inputs, params: Params, config: TaggerConfig) -> Checkpoints:
+    """Where the training of ``config``, on this device and with these libraries, keeps its checkpoints."""
     about = {
-        "training": card["trained"]["fingerprint"],
-        "code": _code_fingerprint(),
+        "training": config.trained.fingerprint,
+        "code": inputs.digests["code"],
         "device": device.describe(params.train),
         "libraries": {name: version(name) for name in ("accelerate", "torch", "transformers")},
     }
-    return Checkpoints(home_of(root), about)
+    return Checkpoints(home, about)
+
+
+@contextlib.contextmanager
+def exclusive(home: Path, checkpoints: Checkpoints) -> Iterator[None]:
+    """Wait for the device and for other processes on the same training; of several processes, the main one waits."""
+    if distributed.is_main_process():
+        with device.turn(home), checkpoints.held():
+            yield
+    else:
+        yield
 
 
 def train(
-    root: Path,
+    inputs: Inputs,
     params: Params,
-    card: dict[str, Any],
-    tell: Callable[[History], None],
+    config: TaggerConfig,
     checkpoints: Checkpoints,
+    on_epoch: Callable[[History], None],
     teacher: Path | None = None,
-) -> History:
-    """Fine-tune on data/encoded and write models/tagger; ``tell`` hears of every epoch as it ends.
+) -> tuple[TaggerModel, History]:
+    """The model that ``config`` describes, fine-tuned, and what each epoch gave; resumes from ``checkpoints``.
 
-    Goes on from the newest of ``checkpoints``. Of several processes, the leading one writes and tells.
-    Raises CorpusError if there is nothing to train on, ArtifactError if the model in ``teacher`` is damaged or unlike.
+    ``on_epoch`` is called at the end of each epoch; ``teacher`` is the folder of the model to learn from. Raises
+    CorpusError if there is nothing to train on, ArtifactError if the teacher is damaged or of another kind.
     """
     from transformers import set_seed
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    rows = read_rows(root / "data/encoded/train.arrow")
-    if not len(rows):
-        raise CorpusError("data/encoded/train.arrow: no sentence to train on; add some to the corpus")
-    if len(rows) < params.train.processes:
-        raise CorpusError(f"data/encoded/train.arrow: {len(rows)} rows for train.processes {params.train.processes}")
-    logger.info("training on %s", device.describe(params.train))
-    if levers := model_setup.levers(params.train):
+    options = params.train
+    examples = inputs.examples(options.processes)
+    logger.info("training on %s", device.describe(options))
+    if levers := model_setup.levers(options):
         logger.info("with %s", levers)
-    if params.train.flat and not reads_tags(card["head"]) and (pairs := _overlapping_pairs(root)):
+    pairs = inputs.corpus["splits"]["train"]["overlapping_pairs"]
+    if options.flat and pairs:
         logger.info("%d pairs of entities in train overlap; of such, one is found (train.flat: true)", pairs)
-    pieces = root / "data/encoded/tokenizer"
-    taught_by = None if teacher is None else Teacher.load(teacher, card, pieces, params.train)
+    aligner = inputs.aligner(config)
+    teacher_model = None
+    if teacher is not None:
+        teacher_model = Teacher.load(teacher, config, inputs.encoded / "tokenizer", options)
     set_seed(params.seed)
-    model = model_setup.build(root / "data/backbone", card, params.train)
-    tokenizer = load_tokenizer(pieces)
-    aligner = Aligner(tokenizer, card["align"], card["window"], card["overlap"])
+    model = model_setup.build(inputs.backbone, config, options)
     with tempfile.TemporaryDirectory() as scratch:
-        history = fine_tune(
+        history = fit(
             model,
-            rows,
-            tokenizer.pad_token_id,
-            params.train,
+            examples,
+            aligner.tokenizer.pad_id,
+            options,
             params.seed,
             scratch,
-            _validation(root / "data/corpus/valid.jsonl", aligner, card),
-            tell,
+            _validation(inputs.valid(), aligner, config),
+            on_epoch,
             checkpoints,
-            taught_by,
+            teacher_model,
         )
-    card["trained"]["valid_micro_f1"] = summary(history)["valid_micro_f1"]
-    if distributed.leads():
-        _save(model, card, root, params.train.layers)
-    return history
+    return model, history
 
 
-def summary(history: History) -> dict[str, Any]:
-    """``metrics/train.json``: the epochs, the one that is kept, and its valid F1 (None without a valid split)."""
-    kept = history.epochs[history.best - 1]
-    return {"epochs": history.epochs, "best_epoch": history.best, "valid_micro_f1": kept.get("valid_micro_f1")}
+def save(folder: Path, model: TaggerModel, config: TaggerConfig, history: History, inputs: Inputs) -> None:
+    """Write all that ``Tagger.load`` needs into ``folder``: weights, configurations, tokenizer, checksums."""
+    from safetensors.torch import save_file
+
+    score = history.summary()["valid_micro_f1"]
+    trained = config.trained.model_copy(update={"valid_micro_f1": score})
+    with atomic_folder(folder) as target:
+        weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+        save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
+        write_text(target / "config.json", model_setup.config_json(inputs.backbone, trained.params["train"]["layers"]))
+        shutil.copytree(inputs.encoded / "tokenizer", target, dirs_exist_ok=True)
+        config.model_copy(update={"trained": trained}).save(target)
+        write_checksums(target)
 
 
-def _overlapping_pairs(root: Path) -> int:
-    return int(read_json(root / "metrics/corpus.json")["splits"]["train"]["overlapping_pairs"])
-
-
-def _validation(path: Path, aligner: Aligner, card: dict[str, Any]) -> Validate | None:
-    if not path.exists():
+def _validation(gold: list[Sentence] | None, aligner: Aligner, config: TaggerConfig) -> Validate | None:
+    if gold is None:
         return None
-    gold = read_sentences(path)
     texts = [sentence.text for sentence in gold]
 
     def validate(model: TaggerModel) -> dict[str, float]:
-        readings = Tagger(model, aligner, card).read(texts)
-        scores = micro(gold, [reading.strict for reading in readings])
+        tagger = Tagger(config, aligner, TorchRuntime(model), model_setup.head_weights(model, config.head))
+        scores = micro(gold, [reading.strict for reading in tagger.read(texts)])
         return {"micro_f1": scores["f1"], "precision": scores["precision"], "recall": scores["recall"]}
 
     return validate
-
-
-def _save(model: TaggerModel, card: dict[str, Any], root: Path, layers: int | None) -> None:
-    from safetensors.torch import save_file
-
-    with atomic_folder(root / "models/tagger") as folder:
-        weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        write_text(folder / "config.json", model_setup.config_json(root / "data/backbone", layers))
-        shutil.copytree(root / "data/encoded/tokenizer", folder, dirs_exist_ok=True)
-        write_json(folder / CARD, card)
-        write_checksums(folder)
-
-
-@functools.cache
-def _code_fingerprint() -> str:
-    package = Path(clue_ner.__file__).parent
-    files = sorted(
-        path for name in CODE for path in (package / name, *(package / name).rglob("*.py")) if path.is_file()
-    )
-    return hashlib.sha256("".join(f"{p.relative_to(package)} {sha256(p)}\n" for p in files).encode()).hexdigest()

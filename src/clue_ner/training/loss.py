@@ -1,4 +1,4 @@
-"""What training makes small: the head's loss, and with it what the parameters ask for."""
+"""The training loss: the head's loss, distillation, R-Drop."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clue_ner.alignment.windows import INPUTS
 from clue_ner.core.params import TrainParams
 from clue_ner.network.heads import EntityHead
-from clue_ner.network.model import INPUTS
 
-TAUGHT = "taught"
-"""Where a batch has its teacher's logits."""
+TEACHER_LOGITS = "teacher_logits"
+"""The key under which a batch has its teacher's logits."""
 
 
-class Objective:
+class TrainingLoss:
     """The loss of ``head`` on gold, a teacher's labels, and the divergence of two dropout passes.
 
     Gold and teacher share 1 as ``teacher_weight`` says; the teacher's part is the divergence of softened distributions,
@@ -32,15 +32,15 @@ class Objective:
             batch = {name: torch.cat([values, values]) for name, values in batch.items()}
         logits = model(**{name: batch[name] for name in INPUTS})
         loss = self.head.loss(logits, batch)
-        if TAUGHT in batch:
-            heat, weight = self.params.temperature, self.params.teacher_weight
-            soft = self.head.divergence(logits, batch[TAUGHT], batch["unit_mask"], heat) * heat**2
+        if TEACHER_LOGITS in batch:
+            temperature, weight = self.params.temperature, self.params.teacher_weight
+            soft = self.head.divergence(logits, batch[TEACHER_LOGITS], batch["unit_mask"], temperature) * temperature**2
             loss = (1 - weight) * loss + weight * soft
         if self.params.r_drop:
-            loss = loss + self.params.r_drop * self._apart(logits, batch["unit_mask"])
+            loss = loss + self.params.r_drop * self._r_drop(logits, batch["unit_mask"])
         return loss, logits
 
-    def _apart(self, logits: Tensor, mask: Tensor) -> Tensor:
+    def _r_drop(self, logits: Tensor, mask: Tensor) -> Tensor:
         """The mean of the divergences in both directions between the two halves of ``logits``."""
         one, other = logits.chunk(2)
         mask = mask.chunk(2)[0]

@@ -1,15 +1,18 @@
-"""A model as training begins: pretrained weights, which of its layers there are, and which of them learn."""
+"""A model as training begins: pretrained weights, which of its layers there are, and which of them are trainable."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from torch import nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
-from clue_ner.network.model import TaggerModel, load_encoder
-from clue_ner.tagger.tagger import model_spec
+from clue_ner.network.encoder import load_encoder
+from clue_ner.network.model import TaggerModel
+from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.decoding import weight_names
 from clue_ner.training import device
 
 OFF = {
@@ -24,8 +27,8 @@ OFF = {
 """Training levers and the value with which each does nothing."""
 
 
-def build(backbone: Path, card: dict[str, Any], params: TrainParams) -> TaggerModel:
-    """The network that ``card`` describes with the encoder in ``backbone``; what is not pretrained is random.
+def build(backbone: Path, config: TaggerConfig, params: TrainParams) -> TaggerModel:
+    """The network that ``config`` describes with the encoder in ``backbone``; what is not pretrained is random.
 
     Raises ParamsError for more ``layers`` than the encoder has.
     """
@@ -37,7 +40,7 @@ def build(backbone: Path, card: dict[str, Any], params: TrainParams) -> TaggerMo
     )
     if params.layers is not None:
         _cut(encoder, params.layers)
-    return TaggerModel(encoder, model_spec(card, params.dropout))
+    return TaggerModel(encoder, config, params.dropout)
 
 
 def prepare(model: TaggerModel, params: TrainParams) -> None:
@@ -45,9 +48,14 @@ def prepare(model: TaggerModel, params: TrainParams) -> None:
 
     Raises ParamsError for layers or types that are not there.
     """
-    model.head.weigh(params.class_weights)
+    model.head.set_class_weights(params.class_weights)
     _freeze(model, params)
     device.suit(model, model.encoder)
+
+
+def head_weights(model: TaggerModel, head: str) -> dict[str, NDArray[Any]]:
+    """Those weights of the head, as they are now, that the decoder of ``head`` reads."""
+    return {name: getattr(model.head, name).detach().cpu().numpy().copy() for name in weight_names(head)}
 
 
 def levers(params: TrainParams) -> str:
@@ -66,7 +74,7 @@ def layers_of(encoder: Any, param: str) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     kind = encoder.config.model_type
-    raise ParamsError(f"params.yaml: train.{param}: the layers of {kind} cannot be told apart; leave it off")
+    raise ParamsError(f"params.yaml: train.{param}: the layers of {kind} are not found; leave it off")
 
 
 def evenly_spaced(layers: int, kept: int) -> list[int]:

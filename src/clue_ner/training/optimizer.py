@@ -1,4 +1,4 @@
-"""Which parameter learns how fast, and which are pulled towards zero."""
+"""Parameter groups of AdamW: learning rates and weight decay."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""transformers' Trainer that goes on from a checkpoint to the very bytes it would have reached without a break.
+"""transformers' Trainer that resumes from a checkpoint and ends with the bytes of an uninterrupted training.
 
 Trainer's own checkpoints lack the loss since the last log and are written in place; here a checkpoint has what
 training changes and nothing else: trainable weights and their average, optimizer, scheduler, scaler, each process's
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from accelerate.utils import broadcast_object_list, gather_object
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
 from clue_ner.training import distributed
 from clue_ner.training.checkpoints import Checkpoints
-from clue_ner.training.ema import Average
+from clue_ner.training.ema import ExponentialMovingAverage
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +39,22 @@ class Progress(Protocol):
         """Take the values that ``state`` gave."""
 
     kept: dict[str, Tensor]
-    average: Average | None
+    average: ExponentialMovingAverage | None
 
 
 class ResumingTrainer(Trainer):  # type: ignore[misc]
-    """Saves with ``checkpoints`` when ``seconds`` have gone by, and goes on from the newest of them."""
+    """Saves to ``checkpoints`` every so often, and resumes from the newest of them."""
 
     checkpoints: Checkpoints | None = None
     progress: Progress
     newest: Path | None = None
-    """the checkpoint that this training goes on from"""
+    """the checkpoint that this training resumes from"""
 
     def use(self, checkpoints: Checkpoints, seconds: float, progress: Progress) -> None:
-        """Save to ``checkpoints``, and make ready to go on from the newest; with ``seconds`` 0 after every step."""
+        """Save to ``checkpoints`` every ``seconds`` (0: after every step), and prepare to resume from the newest."""
         self.checkpoints, self.progress = checkpoints, progress
         self.add_callback(_Saving(self, seconds))
-        self.newest = distributed.from_leader(checkpoints.newest() if distributed.leads() else None)
+        self.newest = broadcast_object_list([checkpoints.newest() if distributed.is_main_process() else None])[0]
         if self.newest is not None:
             made = _read(self.newest)
             progress.load_state(made["progress"])
@@ -61,13 +62,13 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
                 progress.kept = load_file(self.newest / made["kept"])
             if progress.average is not None:
                 progress.average.load(load_file(self.newest / AVERAGE))
-            logger.info("going on from %s", self.newest)
+            logger.info("resuming from %s", self.newest)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Trainer calls this when a callback said ``should_save``."""
         assert self.checkpoints is not None
-        processes = distributed.gathered({"rng": _random_state(), "loss": self._tr_loss.item()})
-        if not distributed.leads():
+        processes = gather_object([{"rng": _random_state(), "loss": self._tr_loss.item()}])
+        if not distributed.is_main_process():
             return
         started = time.perf_counter()
         self.checkpoints.write(self.state.global_step, lambda folder: self._fill(folder, processes))
@@ -110,7 +111,7 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
         if checkpoint is not None:
             _set_random_state(self._process(checkpoint)["rng"])
 
-    def take_up_loss(self) -> None:
+    def restore_loss(self) -> None:
         """The loss since the last log, which Trainer begins at zero."""
         if self.newest is not None:
             self._tr_loss.fill_(self._process(self.newest)["loss"])
@@ -130,7 +131,7 @@ class _Saving(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start the clock."""
-        self.trainer.take_up_loss()
+        self.trainer.restore_loss()
         self._last = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -148,7 +149,7 @@ class _Saving(TrainerCallback):  # type: ignore[misc]
     def _is_due(self) -> bool:
         assert self.trainer.checkpoints is not None
         wait = max(self.seconds, self.trainer.checkpoints.seconds / COST) if self.seconds else 0.0
-        return bool(distributed.from_leader(time.perf_counter() - self._last >= wait))
+        return bool(broadcast_object_list([time.perf_counter() - self._last >= wait])[0])
 
 
 def _read(checkpoint: Path) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from torch.utils.data import DataLoader, Sampler
 
 
-class LengthBatches(Sampler[list[int]]):
+class LengthGroupedBatches(Sampler[list[int]]):
     """Shuffles rows, sorts stretches of ``stretch`` batches by length, and shuffles the batches cut from them.
 
     Of several ``processes``, the one with this ``rank`` gets every n-th row of each batch, so that together they see

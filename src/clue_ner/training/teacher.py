@@ -7,46 +7,50 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError
-from clue_ner.core.files import CHECKSUMS, read_json, sha256
+from clue_ner.common.files import CHECKSUMS, read_json, sha256, verify_checksums
 from clue_ner.core.params import TrainParams
-from clue_ner.network.model import INPUTS
-from clue_ner.tagger.tagger import Tagger, model_folder
+from clue_ner.network.model import TaggerModel
+from clue_ner.runtimes.torch import load_model
+from clue_ner.tagger.config import TaggerConfig, model_folder
 from clue_ner.training import device
 
 SHARED = ("head", "align", "scheme", "types", "tags", "window", "overlap")
-"""What of their cards must be the same, for logits to mean the same."""
+"""What must be the same in both configurations, for logits to mean the same."""
 TOKENIZER = "tokenizer.json"
 
 
 class Teacher:
     """Gives logits of batches: no dropout, no gradient, and no part in what is trained or saved."""
 
-    def __init__(self, tagger: Tagger, params: TrainParams) -> None:
-        self.model = tagger.model.requires_grad_(False)
+    def __init__(self, model: TaggerModel, params: TrainParams) -> None:
+        self.model = model.eval().requires_grad_(False)
         self.model.encoder.set_attn_implementation(device.attention(params.attention))
         device.suit(self.model, self.model.encoder)
 
     @classmethod
-    def load(cls, folder: Path, card: Mapping[str, Any], tokenizer: Path, params: TrainParams) -> "Teacher":
-        """The model in ``folder``, for a student of ``card`` whose tokens the files in ``tokenizer`` make.
+    def load(cls, folder: Path, config: TaggerConfig, tokenizer: Path, params: TrainParams) -> "Teacher":
+        """The model in ``folder``, for a student of ``config`` whose tokens the files in ``tokenizer`` make.
 
-        Raises ArtifactError if it is no model of this project, damaged, or reads or says other things than the student.
+        Raises ArtifactError if it is no model of this project, damaged, or its logits mean something else.
         """
-        tagger = Tagger.load(folder)
+        folder = model_folder(folder)
+        theirs = TaggerConfig.load(folder)
+        verify_checksums(folder, "name another teacher, or train it again")
         unlike = [
-            f"{name} (teacher {_short(tagger.card[name])}, student {_short(card[name])})"
+            f"{name} (teacher {_short(getattr(theirs, name))}, student {_short(getattr(config, name))})"
             for name in SHARED
-            if tagger.card[name] != card[name]
+            if getattr(theirs, name) != getattr(config, name)
         ]
-        if sha256(model_folder(folder) / TOKENIZER) != sha256(tokenizer / TOKENIZER):
+        if sha256(folder / TOKENIZER) != sha256(tokenizer / TOKENIZER):
             unlike.append("the tokenizer's vocabulary")
         if unlike:
             raise ArtifactError(
                 f"train.teacher: {params.teacher}: its logits do not fit, as it differs in {'; '.join(unlike)}; "
                 "name a teacher trained with the same head, tagging, corpus types and tokenizer, or train one"
             )
-        return cls(tagger, params)
+        return cls(load_model(folder, theirs), params)
 
     @torch.no_grad()
     def logits(self, batch: Mapping[str, Tensor], place: torch.device) -> Tensor:

@@ -1,7 +1,7 @@
-"""transformers' Trainer with batches of like length, learning rates a part, and valid F1 after each epoch."""
+"""transformers' Trainer with length-grouped batches, a learning rate for each part, and valid F1 after each epoch."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,17 +9,18 @@ import torch
 from torch import Tensor
 from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 
+from clue_ner.alignment.encode import Example, collate_examples
 from clue_ner.core.params import TrainParams
-from clue_ner.network.model import TaggerModel, collate
+from clue_ner.network.model import TaggerModel
 from clue_ner.training import device, distributed, model_setup
 from clue_ner.training.checkpoints import Checkpoints
-from clue_ner.training.ema import Average
-from clue_ner.training.evaluation_callback import Epochs, History, ProgressBar, Validate
-from clue_ner.training.fgm import Adversary
-from clue_ner.training.loss import TAUGHT, Objective
+from clue_ner.training.ema import ExponentialMovingAverage
+from clue_ner.training.evaluation_callback import EvaluationCallback, History, ProgressBar, Validate
+from clue_ner.training.fgm import FastGradientMethod
+from clue_ner.training.loss import TEACHER_LOGITS, TrainingLoss
 from clue_ner.training.optimizer import parameter_groups
 from clue_ner.training.resume import ResumingTrainer
-from clue_ner.training.sampler import EpochLoader, LengthBatches
+from clue_ner.training.sampler import EpochLoader, LengthGroupedBatches
 from clue_ner.training.teacher import Teacher
 
 
@@ -55,7 +56,7 @@ def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
 
 
 class NerTrainer(ResumingTrainer):
-    """Fine-tunes a TaggerModel on encoded rows, with a teacher if there is one."""
+    """Fine-tunes a TaggerModel on examples, with a teacher if there is one."""
 
     optimizer: Any
 
@@ -64,56 +65,52 @@ class NerTrainer(ResumingTrainer):
         model: TaggerModel,
         args: TrainingArguments,
         params: TrainParams,
-        rows: Any,
+        examples: Sequence[Example],
         pad_id: int,
         teacher: Teacher | None = None,
     ) -> None:
-        types = model.head.spec.types
-        super().__init__(
-            model=model, args=args, train_dataset=rows, data_collator=lambda batch: collate(batch, pad_id, types)
-        )
+        super().__init__(model=model, args=args, train_dataset=examples, data_collator=partial(_collate, pad_id=pad_id))
         self.params, self.teacher = params, teacher
-        self.objective = Objective(model.head, params)
+        self.training_loss = TrainingLoss(model.head, params)
         embeddings = model.encoder.get_input_embeddings()
-        self.adversary = Adversary(embeddings, params.fgm_epsilon) if params.fgm_epsilon else None
+        self.fgm = FastGradientMethod(embeddings, params.fgm_epsilon) if params.fgm_epsilon else None
         self.model_accepts_loss_kwargs = False
 
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """The objective on a batch."""
-        loss, logits = self.objective(model, inputs)
+        """The training loss on a batch."""
+        loss, logits = self.training_loss(model, inputs)
         return (loss, logits) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: Mapping[str, Tensor], *others: Any, **named: Any) -> Tensor:
-        """The gradient of a batch, and of the same batch attacked; the loss is that before the attack."""
+        """The gradient of a batch, and of the same batch perturbed by FGM; the loss is that without."""
         if self.teacher is not None:
             with self.accelerator.autocast():
-                inputs = {**inputs, TAUGHT: self.teacher.logits(inputs, self.args.device)}
+                inputs = {**inputs, TEACHER_LOGITS: self.teacher.logits(inputs, self.args.device)}
         step = partial(super().training_step, model, inputs, *others, **named)
         loss: Tensor
-        if self.adversary is None:
+        if self.fgm is None:
             loss = step()
         else:
-            with self.adversary.watching():
+            with self.fgm.recording():
                 loss = step()
-            with self.adversary.attacking():
+            with self.fgm.perturbed():
                 step()
         return loss
 
     def get_train_dataloader(self) -> EpochLoader:
-        """Batches of like length; their order is a function of seed and epoch."""
-        columns = ("input_ids", "unit_tokens", "unit_characters", "unit_places", "unit_lengths", "labels", "entities")
-        rows = self.train_dataset.select_columns(list(columns)).to_list()
-        sampler = LengthBatches(
-            [len(row["input_ids"]) for row in rows],
+        """Length-grouped batches; their order is a function of seed and epoch."""
+        examples = self.train_dataset
+        sampler = LengthGroupedBatches(
+            [len(example.input_ids) for example in examples],
             self.params.batch_size,
             self.args.data_seed,
             distributed.rank(),
             self.params.processes,
         )
         return EpochLoader(
-            rows, batch_sampler=sampler, collate_fn=self.data_collator, pin_memory=self.args.dataloader_pin_memory
+            examples, batch_sampler=sampler, collate_fn=self.data_collator, pin_memory=self.args.dataloader_pin_memory
         )
 
     def create_optimizer(self, model: Any = None) -> Any:
@@ -124,36 +121,46 @@ class NerTrainer(ResumingTrainer):
         return self.optimizer
 
 
-def fine_tune(
+def fit(
     model: TaggerModel,
-    rows: Any,
+    examples: Sequence[Example],
     pad_id: int,
     params: TrainParams,
     seed: int,
     folder: str,
     validate: Validate | None,
-    tell: Callable[[History], None],
+    on_epoch: Callable[[History], None],
     checkpoints: Checkpoints | None = None,
     teacher: Teacher | None = None,
 ) -> History:
-    """Train ``model`` in place on encoded ``rows``; ``tell`` hears of every epoch; the kept epoch's weights remain.
+    """Train ``model`` in place; the weights of the kept epoch remain.
 
-    With ``checkpoints``, it goes on from the newest of them.
+    - ``examples``: the windows of train; ``pad_id``: the token that fills short rows
+    - ``seed``: of the order of the batches and of dropout
+    - ``folder``: where Trainer may put files of its own
+    - ``validate``: scores a model on valid after each epoch; None without a valid split
+    - ``on_epoch``: called with the history at the end of each epoch
+    - ``checkpoints``: where to save, and whose newest is resumed from
+    - ``teacher``: gives logits to learn from
     """
     model_setup.prepare(model, params)
-    trainer = NerTrainer(model, arguments(params, seed, folder), params, rows, pad_id, teacher)
-    average = Average(model, params.ema_decay) if params.ema_decay else None
-    epochs = Epochs(params, validate, tell, average)
+    trainer = NerTrainer(model, arguments(params, seed, folder), params, examples, pad_id, teacher)
+    average = ExponentialMovingAverage(model, params.ema_decay) if params.ema_decay else None
+    evaluation = EvaluationCallback(params, validate, on_epoch, average)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     if sys.stderr.isatty():
         trainer.add_callback(ProgressBar())
     if average is not None:
         trainer.add_callback(average)
-    trainer.add_callback(epochs)
+    trainer.add_callback(evaluation)
     if checkpoints is not None:
-        trainer.use(checkpoints, params.checkpoint_seconds, epochs)
-    if not epochs.is_done():
+        trainer.use(checkpoints, params.checkpoint_seconds, evaluation)
+    if not evaluation.is_done():
         trainer.train(resume_from_checkpoint=trainer.newest and str(trainer.newest))
-    epochs.restore(model)
-    return epochs.history
+    evaluation.restore(model)
+    return evaluation.history
+
+
+def _collate(examples: Sequence[Example], pad_id: int) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(values) for name, values in collate_examples(examples, pad_id).items()}

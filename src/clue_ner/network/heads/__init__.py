@@ -1,17 +1,15 @@
-"""Tagging heads, one a file, all with one contract.
+"""What a head learns: logits and their loss, one head a file; how logits are read is in ``tagger.decoding``.
 
 A head module has a class ``Head``, an ``EntityHead``; ``build`` finds it by the file's name.
 """
 
 from clue_ner.core import plugins
-from clue_ner.core.plugins import reads_tags
-from clue_ner.network.heads._base import Decoded, EntityHead, HeadSpec, TaggingHead
+from clue_ner.network.heads._base import EntityHead, HeadSpec
+
+__all__ = ["EntityHead", "HeadSpec", "build"]
 
 
 def build(name: str, spec: HeadSpec) -> EntityHead:
     """The head called ``name``; raises UnknownNameError listing those there are."""
     head: EntityHead = plugins.load(plugins.HEADS, name, "head").Head(spec)
     return head
-
-
-__all__ = ["Decoded", "EntityHead", "HeadSpec", "TaggingHead", "build", "reads_tags"]

@@ -6,10 +6,15 @@ A span is a cell [start, last unit], both inclusive; the cells that count have s
 import torch
 from torch import Tensor
 
+from clue_ner.network.heads._base import EntityHead
 
-def counted(mask: Tensor) -> Tensor:
-    """The cells [B, 1, U, U] that are spans of windows with ``mask`` [B, U]."""
-    return (mask[:, :, None] & mask[:, None, :]).triu()[:, None]
+
+class SpanMatrixHead(EntityHead):
+    """A head whose logits are [B, K, U, U]."""
+
+    def valid_mask(self, mask: Tensor) -> Tensor:
+        """The cells [B, 1, U, U] that are spans of windows with ``mask`` [B, U]."""
+        return (mask[:, :, None] & mask[:, None, :]).triu()[:, None]
 
 
 def entity_cells(entities: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

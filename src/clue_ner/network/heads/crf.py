@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clue_ner.network.heads import _linear_chain
-from clue_ner.network.heads._base import HeadSpec, TaggingHead, TagSequence
+from clue_ner.network.heads._base import HeadSpec, TaggingHead
+from clue_ner.tagger.decoding import _linear_chain
 
 WEIGHS_TYPES = False
 FORBIDDEN = -1e4
@@ -65,22 +65,12 @@ class Head(TaggingHead):
         )
         return partition
 
-    @torch.no_grad()
-    def read(self, logits: Tensor, mask: Tensor) -> list[TagSequence]:
-        """The best legal sequence by Viterbi, with the marginal probability of each of its tags."""
-        lengths = mask.sum(-1)
-        arrays = _arrays(logits, lengths, *self._masked(logits, -torch.inf))
-        paths = _linear_chain.viterbi(*arrays)
-        probabilities = _linear_chain.marginals(*arrays)
-        scores = np.take_along_axis(probabilities, paths[..., None], -1)[..., 0].clip(0, 1)
-        return self.sequences(paths, scores, lengths)
-
-    def _masked(self, emissions: Tensor, forbidden: float = FORBIDDEN) -> tuple[Tensor, Tensor, Tensor]:
+    def _masked(self, emissions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores to begin, to move and to end, on the device of ``emissions``."""
         return (
-            self.start.masked_fill(~self.legal_start, forbidden).to(emissions.device),
-            self.transitions.masked_fill(~self.legal, forbidden).to(emissions.device),
-            self.end.masked_fill(~self.legal_end, forbidden).to(emissions.device),
+            self.start.masked_fill(~self.legal_start, FORBIDDEN).to(emissions.device),
+            self.transitions.masked_fill(~self.legal, FORBIDDEN).to(emissions.device),
+            self.end.masked_fill(~self.legal_end, FORBIDDEN).to(emissions.device),
         )
 
 

@@ -12,26 +12,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from clue_ner.network.heads import _span_matrix
-from clue_ner.network.heads._base import Decoded, EntityHead, HeadSpec
+from clue_ner.network.heads._base import HeadSpec
+from clue_ner.network.heads._span_matrix import SpanMatrixHead, class_products, entity_cells
 
-READS_TAGS = False
 RARE = 6.0
 """How far below 0 scores begin: one span in hundreds is an entity, and training need not find that out."""
 NOWHERE = -1e12
 """The score of what does not count; finite, for the gradient of logsumexp over nothing else is not."""
 
 
-class Head(EntityHead):
+class Head(SpanMatrixHead):
     """Queries and keys of size ``head_size`` (D), for each type or, if efficient, for all of them."""
-
-    unit_axes = (2, 3)
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)
-        kinds, size = len(spec.types), spec.head_size
-        self.project = nn.Linear(spec.size, 2 * size * (1 if spec.efficient else kinds))
-        self.bias = nn.Linear(2 * size, 2 * kinds) if spec.efficient else None
+        kinds, size = len(spec.types), spec.options["head_size"]
+        self.project = nn.Linear(spec.size, 2 * size * (1 if spec.options["efficient"] else kinds))
+        self.bias = nn.Linear(2 * size, 2 * kinds) if spec.options["efficient"] else None
         with torch.no_grad():  # the slower pairs hardly turn within a sentence: opposite biases make every score -RARE
             slow = [i + half for half in (0, size // 2) for i in range(size // 4, size // 2)]
             biases = self.project.bias.view(-1, 2, size)
@@ -40,12 +37,13 @@ class Head(EntityHead):
 
     def forward(self, states: Tensor) -> Tensor:
         """Logits [B, T, U, U], starts by last units, of states [B, U, H]."""
-        size = self.spec.head_size
-        projected = self.project(self.dropout(states)).reshape(*states.shape[:2], -1, 2 * size)
+        size = self.spec.options["head_size"]
+        projected = self.project(self.dropout(states)).reshape(*states.shape[:2], -1, 2 * size)  # [B, U, T or 1, 2 D]
         # an ONNX trace takes the number of units for a constant if it is that of projected
-        angles = _angles(states.shape[1], size, states.device)
-        queries, keys = (_turned(part, angles) for part in projected.split(size, dim=-1))
-        logits: Tensor = _span_matrix.class_products(queries, keys) / size**0.5
+        positions = torch.arange(states.shape[1], device=states.device)
+        angles = (positions[:, None] * inv_freq(size, states.device))[:, None]  # [U, 1, D / 2], float32
+        queries, keys = (apply_rotary(part, angles) for part in projected.split(size, dim=-1))  # [B, U, T or 1, D]
+        logits: Tensor = class_products(queries, keys) / size**0.5  # [B, T or 1, U, U]
         if self.bias is not None:
             starts, lasts = (self.bias(projected.squeeze(2)) / 2).transpose(1, 2).chunk(2, dim=1)
             logits = logits + starts[..., None] + lasts[..., None, :]
@@ -54,13 +52,13 @@ class Head(EntityHead):
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Su's loss for few positives among many: every entity scores above 0, every other span below.
 
-        log(1 + sum exp(other)) + log(1 + sum exp(-entity)), a mean over windows and types; a weighed type's counts so
-        much.
+        log(1 + sum exp(other)) + log(1 + sum exp(-entity)), a mean over windows and types, each type's times
+        its weight.
         """
         scores = logits.float()
         gold = torch.zeros_like(scores, dtype=torch.bool)
-        gold[_span_matrix.entity_cells(batch["entities"])] = True
-        other = self.counted(batch["unit_mask"]) & ~gold
+        gold[entity_cells(batch["entities"])] = True
+        other = self.valid_mask(batch["unit_mask"]) & ~gold
         below = scores.masked_fill(~other, NOWHERE).flatten(2).logsumexp(-1)
         above = (-scores).masked_fill(~gold, NOWHERE).flatten(2).logsumexp(-1)
         losses, weights = softplus(below) + softplus(above), self.weights_of(self.spec.types, scores)
@@ -70,27 +68,15 @@ class Head(EntityHead):
         """The windows, as often as there are types."""
         return len(mask) * len(self.spec.types)
 
-    @torch.no_grad()
-    def decode(self, logits: Tensor, mask: Tensor) -> list[Decoded]:
-        """Every span with a score above 0, in order of start and end; the sigmoid is the entity's score."""
-        above = ((logits > 0) & self.counted(mask)).permute(0, 2, 3, 1)
-        rows, starts, lasts, types = above.nonzero(as_tuple=True)
-        scores = logits[rows, types, starts, lasts].float().sigmoid()
-        return self.decoded(len(mask), rows, starts, lasts, types, scores)
 
-    def counted(self, mask: Tensor) -> Tensor:
-        """The cells [B, 1, U, U] that are spans of windows with ``mask`` [B, U]."""
-        return _span_matrix.counted(mask)
+def inv_freq(size: int, device: torch.device) -> Tensor:
+    """The angles [D / 2] by which a step of one unit turns the pairs of D = ``size`` dimensions."""
+    frequencies: Tensor = 10000.0 ** (-torch.arange(0, size, 2, device=device) / size)
+    return frequencies
 
 
-def _angles(units: int, size: int, device: torch.device) -> Tensor:
-    """The angles [U, 1, D / 2] that RoPE turns pairs of dimensions by, in float32."""
-    speeds = 10000.0 ** (-torch.arange(0, size, 2, device=device) / size)
-    return (torch.arange(units, device=device)[:, None] * speeds)[:, None]
-
-
-def _turned(vectors: Tensor, angles: Tensor) -> Tensor:
-    """Vectors [B, U, T, D], dimension i turned together with i + D / 2."""
+def apply_rotary(vectors: Tensor, angles: Tensor) -> Tensor:
+    """Vectors [B, U, T, D] turned by ``angles`` [U, 1, D / 2]: dimension i together with i + D / 2."""
     first, second = vectors.chunk(2, dim=-1)
     cosines, sines = angles.cos(), angles.sin()
     return torch.cat([first * cosines - second * sines, first * sines + second * cosines], dim=-1).to(vectors.dtype)

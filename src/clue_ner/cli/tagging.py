@@ -1,0 +1,225 @@
+"""``clue-ner tag``, ``show`` and ``predict``: what a model finds in texts."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from io import BufferedIOBase, TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from clue_ner.common.errors import ArtifactError, ClueNerError, CorpusError
+from clue_ner.common.paths import repository
+
+if TYPE_CHECKING:
+    from clue_ner.cli.lines import Line
+    from clue_ner.core.entities import Sentence
+    from clue_ner.tagger.tagger import Tagger
+
+CHAMPIONS = ("clue-ner", "clue-ner-demo")
+"""Registered models that are looked for when there is no models/export, in this order."""
+
+
+_model = click.option(
+    "--model",
+    metavar="FOLDER|models:/NAME@ALIAS",
+    help="The model. By default models/export of the repository, or else the champion of clue-ner, then clue-ner-demo.",
+)
+_batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Windows that the model reads at once, at most; fewer if they are long.",
+)
+_runtime = click.option(
+    "--runtime",
+    type=click.Choice(("torch", "onnx", "int8")),
+    default="torch",
+    show_default=True,
+    help="What computes the model. onnx and int8 want models/export; int8 is the fastest on a CPU.",
+)
+_threads = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core."
+)
+_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(("auto", "text", "jsonl")),
+    default="auto",
+    show_default=True,
+    help="auto: jsonl if the file's name ends so or its first line is a JSON object with a text, else text.",
+)
+_input = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+@click.command()
+@_model
+@_runtime
+@_threads
+@_format
+@_batch_size
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
+@click.pass_context
+def tag(
+    ctx: click.Context,
+    model: str | None,
+    runtime: str,
+    threads: int | None,
+    form: str,
+    batch_size: int,
+    files: tuple[str, ...],
+) -> None:
+    """Tag lines of text or JSON: one JSON object out for each line in.
+
+    FILE is - or missing for standard input. Offsets are characters of the line, end exclusive. A line that cannot be
+    read becomes {"error": ...} in its place, is reported, and makes the exit status 1.
+    """
+    from clue_ner.cli.lines import tagged, to_json
+    from clue_ner.cli.terminal import counter
+
+    tagger = _load(model, runtime, threads)
+    out = sys.stdout.buffer
+    unreadable = 0
+    with counter(shown=not sys.stdout.isatty()) as count:
+        for lines in _groups(files, form):
+            for line, reading in zip(lines, tagger.read([line.text for line in lines], batch_size)):
+                out.write(to_json(tagged(line, reading.entities)).encode() + b"\n")
+                unreadable += line.error is not None
+                count(line.error)
+            out.flush()
+    if unreadable:
+        click.echo(f"error: {unreadable} of the lines could not be read", err=True)
+        ctx.exit(1)
+
+
+@click.command()
+@_model
+@_runtime
+@_threads
+@_format
+@_batch_size
+@click.option(
+    "--split", type=click.Choice(("unlabelled", "test", "valid")), help="A split of the corpus, instead of FILE."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="cluener_predict.json",
+    show_default=True,
+    help="The file to write.",
+)
+@click.argument("file", required=False, type=_input)
+def predict(
+    model: str | None,
+    runtime: str,
+    threads: int | None,
+    form: str,
+    batch_size: int,
+    split: str | None,
+    out: Path,
+    file: str | None,
+) -> None:
+    """Write a split, or a FILE, in CLUE's submission format, and check it.
+
+    One {"id": ..., "label": {type: {surface: [[start, end]]}}} a line, end inclusive. A line of FILE without an id is
+    called by its number, from 0. Nothing is written unless all of it is right.
+    """
+    from clue_ner.cli import submission
+    from clue_ner.cli.terminal import counter
+    from clue_ner.common.files import write_text
+
+    if (split is None) == (file is None):
+        raise click.UsageError("give either --split or a FILE (- is standard input)")
+    if file is None:
+        texts = submission.identified_sentences(_split(str(split)))
+    else:
+        texts = submission.identified(line for lines in _groups((file,), form) for line in lines)
+    if not texts:
+        raise CorpusError(f"{file or split}: no sentence in it, wanted at least one")
+    tagger = _load(model, runtime, threads)
+    entities = []
+    with counter(shown=True) as count:
+        for reading in tagger.read(texts.values(), batch_size):
+            entities.append(reading.entities)
+            count(None)
+    write_text(out, submission.render(texts, entities, tagger.config.types))
+    click.echo(f"{out}: {len(texts)} sentences, {sum(map(len, entities))} entities", err=True)
+
+
+@click.command()
+@_model
+@_runtime
+@_threads
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+def show(model: str | None, runtime: str, threads: int | None, texts: tuple[str, ...]) -> None:
+    """Show texts with their entities in colour, or as [text type] where there is none.
+
+    Without TEXT, the lines of standard input.
+    """
+    from rich.console import Console
+
+    from clue_ner.cli.lines import Line
+    from clue_ner.cli.terminal import printer
+
+    tagger = _load(model, runtime, threads)
+    groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), "text")
+    cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
+    show_one = printer(Console(), tagger.config.types)
+    for lines in groups:
+        for line, reading in zip(lines, tagger.read(line.text for line in lines)):
+            if line.error is not None:
+                raise CorpusError(line.error)
+            show_one(line.text, reading.entities)
+
+
+def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
+    folder = _folder(model, runtime)
+    from clue_ner.tagger.tagger import Tagger
+
+    return Tagger.load(folder, runtime, threads)
+
+
+def _folder(model: str | None, runtime: str) -> Path:
+    """The folder of the model that was asked for, or of the first there is, which is said on stderr."""
+    from clue_ner.tracking import champion_path, resolve_model
+
+    root = repository()
+    if model is not None:
+        return resolve_model(root, model)
+    export = root / "models" / "export"
+    if export.is_dir():
+        click.echo(f"model: {export}, runtime {runtime}", err=True)
+        return export
+    for name in CHAMPIONS:
+        if (folder := champion_path(root, name)) is not None:
+            click.echo(f"model: models:/{name}@champion ({folder}), runtime {runtime}", err=True)
+            return folder
+    raise ClueNerError(
+        f"no model: there is neither {export} nor a champion of {' or '.join(CHAMPIONS)} in the registry; "
+        "run `make demo` or `dvc repro`, or name one with --model"
+    )
+
+
+def _groups(files: Iterable[str], form: str) -> Iterator[list["Line"]]:
+    """The lines of all files, or of standard input, in groups as they arrive."""
+    from clue_ner.cli.lines import read_lines
+
+    for file in files or ("-",):
+        with click.open_file(file, "rb") as stream:
+            yield from read_lines(cast(BufferedIOBase, stream), "stdin" if file == "-" else file, form)
+
+
+def _split(name: str) -> list["Sentence"]:
+    """The sentences of a split that the download stage wrote."""
+    from clue_ner.core.sentences import SPLITS, read_split
+
+    root = repository()
+    found = read_split(root, name)
+    if found is None:
+        there = ", ".join(split for split in SPLITS if (root / SPLITS[split] / f"{split}.jsonl").exists())
+        path = root / SPLITS[name] / f"{name}.jsonl"
+        if not there:
+            raise ArtifactError(f"{path}: no such file; run `dvc repro download`, or name a FILE instead of --split")
+        raise ArtifactError(f"{path}: this corpus came without it; there are {there}. Name a FILE instead of --split")
+    return found

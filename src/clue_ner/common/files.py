@@ -1,0 +1,178 @@
+"""Files between stages: written whole or not at all, read with checksums compared."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from clue_ner.common.errors import ArtifactError
+
+CHECKSUMS = "checksums.json"
+ADVICE = "run `chmod -R u+w .dvc/cache && dvc repro`, with which DVC looks at its cache again and makes what is damaged"
+"""DVC takes a read-only file of its cache for whole, and would bring back the same one."""
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """A fresh folder beside ``target`` that takes its place only if the block ends well."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _clear(target)
+    work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
+    try:
+        yield work
+        for path in work.rglob("*"):
+            if path.is_file():
+                _fsync(path)
+        work.chmod(0o755)
+        old = work.with_name(f"{work.name}.old")
+        if target.exists():
+            target.rename(old)  # never half of it under its own name
+        work.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a temporary file beside ``path`` and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _clear(path)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write a line of column names and one of each row."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with a final newline; floats keep six significant digits."""
+    write_text(path, json.dumps(_rounded(value), ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that an earlier stage wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: no such file; run the stage that makes it with `dvc repro`") from None
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+        raise ArtifactError(f"{path}: damaged, not JSON ({error}); {ADVICE}") from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_checksums(folder: Path) -> None:
+    """Record the SHA-256 of every file in ``folder``, in ``checksums.json`` there."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
+    write_json(folder / CHECKSUMS, {str(p.relative_to(folder)): sha256(p) for p in files})
+
+
+def verify_checksums(folder: Path, advice: str, names: Collection[str] = ()) -> None:
+    """Compare ``folder``, or only ``names`` in it, with its ``checksums.json``; ``advice`` ends its errors."""
+    listed = read_json(folder / CHECKSUMS)
+    if not isinstance(listed, dict) or not listed.keys() >= set(names):
+        raise ArtifactError(f"{folder / CHECKSUMS}: damaged, or not of this folder; {advice}")
+    for name in names or listed:
+        wanted = listed[name]
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path}: missing; {advice}")
+        if _leads_out(path, folder):
+            raise ArtifactError(f"{path}: leads out of its folder, to {path.resolve()}; copy the file itself there")
+        if (found := sha256(path)) != wanted:
+            raise ArtifactError(f"{path}: damaged (sha256 {found[:12]}…, wanted {str(wanted)[:12]}…); {advice}")
+
+
+def checked(folder: Path, *names: str) -> Path:
+    """``folder``, which a stage wrote, after all its checksums, or those of ``names``, were compared.
+
+    Raises ArtifactError that names the file which is damaged, and the command that makes it again.
+    """
+    verify_checksums(folder, ADVICE, names)
+    return folder
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below ``folder``."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _prefix(target: Path) -> str:
+    """How what is to become ``target`` is called meanwhile: with the number of the process that writes it."""
+    return f".{target.name}.{os.getpid()}."
+
+
+def _clear(target: Path) -> None:
+    """Remove what processes that were killed left of ``target``."""
+    left = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\..*")
+    for path in target.parent.iterdir():
+        found = left.fullmatch(path.name)
+        if found is None or _lives(int(found[1])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Whether a name or a link leads elsewhere; DVC itself may link to the files of its cache."""
+    target = path.resolve()
+    return not target.is_relative_to(folder.resolve()) and target.parts[-4:-2] != ("files", "md5")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {str(key): _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

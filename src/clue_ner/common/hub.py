@@ -1,0 +1,101 @@
+"""Files of a repository on a Hugging Face hub: huggingface.co, or the mirror that ``HF_ENDPOINT`` names.
+
+The hub's client downloads, resumes within an attempt, checks sizes and keeps its cache; ``HF_TOKEN``, ``HF_HOME`` and
+``HF_HUB_OFFLINE`` work as in every program that uses it. Added here: an end to waiting, more attempts, and the cache in
+place of a hub that is out of reach, with a warning, but not of one that refuses. The client's ``snapshot_download``
+takes the cache in both cases without a word, and its threads keep a process that gave it up from ending.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from clue_ner.common.errors import ClueNerError, SourceError
+from clue_ner.common.redaction import redact
+from clue_ner.common.retry import retried, within
+from clue_ner.common.stage import is_disk_full
+
+PATIENCE = 10.0
+"""Seconds the hub has to say which files a repository has, name look-up and all its addresses included."""
+SLACK, SLOWEST = 60.0, 10_000.0
+"""A file may take ``SLACK`` seconds, and one more for each ``SLOWEST`` bytes."""
+
+_log = logging.getLogger(__name__)
+
+
+def download(
+    repository: str, choose: Callable[[Collection[str]], list[str]], *, kind: str = "model", revision: str | None = None
+) -> tuple[str, dict[str, Path]]:
+    """The commit that ``revision`` stands for (None: main), and where the files that ``choose`` picks lie in the cache.
+
+    ``kind`` is ``model`` or ``dataset``. Raises SourceError, or OSError where the disk is full, if neither the hub nor
+    its cache gives the files, and whatever ``choose`` raises.
+    """
+    from huggingface_hub import constants
+
+    try:
+        commit, sizes = _listing(repository, kind, revision)
+        return commit, {name: _file(repository, kind, commit, name, sizes[name]) for name in choose(sizes)}
+    except Exception as error:  # the client has no error class of its own that covers all it raises
+        if isinstance(error, ClueNerError) or is_disk_full(error):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SourceError(redact(f"{constants.ENDPOINT} does not give it ({reason})")) from None
+
+
+def _listing(repository: str, kind: str, revision: str | None) -> tuple[str, dict[str, int]]:
+    """The commit, and the bytes of each of its files; from the cache, which has the bytes already, 0."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    api, where = HfApi(), {"repo_id": repository, "repo_type": kind, "revision": revision}
+
+    def ask() -> Any:
+        info = api.repo_info(**where, timeout=PATIENCE / 2, files_metadata=True)
+        api.resolve_revision(**where)  # notes in the cache what the revision stands for
+        return info
+
+    try:
+        info = retried(lambda: within(PATIENCE, ask), _passes)
+    except Exception as error:
+        if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
+            raise
+        try:
+            cached = snapshot_download(**where, local_files_only=True, allow_patterns=[])  # []: it may have gaps
+        except LocalEntryNotFoundError:
+            raise error from None
+        folder = Path(cached)
+        _log.warning(
+            "the hub cannot be used (%s); taking commit %s of %s from its cache",
+            redact(str(error)) or type(error).__name__,
+            folder.name,
+            repository,
+        )
+        return folder.name, {path.relative_to(folder).as_posix(): 0 for path in folder.rglob("*") if path.is_file()}
+    return info.sha, {file.rfilename: file.size or 0 for file in info.siblings}
+
+
+def _file(repository: str, kind: str, commit: str, name: str, size: int) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    longest = SLACK + size / SLOWEST
+    try:
+        return Path(
+            retried(
+                lambda: within(longest, lambda: hf_hub_download(repository, name, repo_type=kind, revision=commit)),
+                _passes,
+            )
+        )
+    except TimeoutError:
+        raise TimeoutError(f"{name} did not come in {longest:.0f} s") from None
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it may be otherwise a moment later: the server's own errors, and connections that broke."""
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code >= 500 or error.response.status_code in (408, 429)
+    return isinstance(error, httpx2.ReadError | httpx2.RemoteProtocolError)

@@ -1,0 +1,69 @@
+"""ONNX Runtime with a graph that the stage export wrote; torch is not needed."""
+
+import os
+from pathlib import Path
+
+from clue_ner.alignment.batch import Batch
+from clue_ner.common.errors import ArtifactError
+from clue_ner.common.files import ADVICE, verify_checksums
+from clue_ner.tagger.decoding._base import Floats
+from clue_ner.tagger.tagger import TOKENS
+
+GRAPHS = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
+"""The file of each runtime in the folder ``onnx`` of models/export."""
+SLOW = ["SkipLayerNormFusion"]
+"""Fusions that are switched off: on a CPU this one takes several times as long as what it replaces."""
+
+
+class OnnxRuntime:
+    """Logits from the graph in ``path`` on ``threads`` threads of the CPU."""
+
+    batch_tokens: float = TOKENS
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Raises ArtifactError if there is no such file, or it is no graph."""
+        import onnxruntime
+
+        if not path.is_file():
+            raise ArtifactError(f"{path}: no such file; set export.onnx to true and run `dvc repro export`")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads or default_threads(), 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+            )
+        except Exception as error:  # ONNX Runtime's errors have no class in common
+            reason = str(error).partition("\n")[0]
+            raise ArtifactError(f"{path}: no ONNX graph that can be run ({reason}); run `dvc repro export`") from None
+        self._inputs = [column.name for column in self._session.get_inputs()]
+
+    def __call__(self, batch: Batch) -> Floats:
+        """The head's logits."""
+        (logits,) = self._session.run(None, {name: batch[name] for name in self._inputs})
+        found: Floats = logits
+        return found
+
+
+def load_graph(model: Path, runtime: str, threads: int | None) -> OnnxRuntime:
+    """The runtime on the graph of the model in the folder ``model``, whose checksum is compared.
+
+    The graph is in the folder ``onnx`` there, or beside ``tagger``. Raises ArtifactError if there is none, or it is
+    damaged.
+    """
+    for place in (model, model.parent) if model.name == "tagger" else (model,):
+        path = place / "onnx" / GRAPHS[runtime]
+        if path.is_file():
+            verify_checksums(path.parent, f"in a repository {ADVICE}; elsewhere fetch it again", [path.name])
+            return OnnxRuntime(path, threads)
+    raise ArtifactError(
+        f"{model}: no onnx/{GRAPHS[runtime]} with this model, which runtime {runtime} needs; name models/export "
+        "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
+    )
+
+
+def default_threads() -> int:
+    """``OMP_NUM_THREADS``, or the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,22 @@
+"""Head global_pointer: every span whose score for a type is above 0; entities may overlap and nest in any way."""
+
+import numpy as np
+
+from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid
+from clue_ner.tagger.decoding._span_matrix import cells
+
+READS_TAGS = False
+PARAMS = {"efficient": False, "head_size": 64}
+
+
+class Decoder(EntityDecoder):
+    """Logits [B, T, U, U], starts by last units."""
+
+    unit_axes = (2, 3)
+
+    def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
+        """The spans, in order of start and end; the sigmoid is the entity's score."""
+        rows, types, starts, lasts = cells(logits > 0, lengths)
+        order = np.lexsort((types, lasts, starts, rows))
+        columns = rows, starts, lasts, types, sigmoid(logits[rows, types, starts, lasts])
+        return self.grouped(len(lengths), *(column[order] for column in columns))

@@ -1,0 +1,33 @@
+"""Head span: each start is paired with the nearest end of its type, at or after it.
+
+A start before whose end another start of that type comes stays unpaired. Entities of different types may overlap, nest
+or start together; of one type, they cannot.
+"""
+
+import numpy as np
+
+from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid
+
+READS_TAGS = False
+
+
+class Decoder(EntityDecoder):
+    """Logits [B, U, 2 T]: a start, then an end for each type, each a yes or no."""
+
+    def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
+        """The pairs, in order of start and end; the score is the mean of the start's and the end's probability."""
+        types = len(self.spec.types)
+        rows, units, columns = np.unravel_index(np.flatnonzero(logits > 0), logits.shape)
+        inside = units < lengths[rows]
+        rows, units, columns = rows[inside], units[inside], columns[inside]
+        is_end, kinds = columns >= types, columns % types
+        # In this order a start is followed by whatever comes next of its window and type; at one unit, starts go first.
+        order = np.lexsort((is_end, units, kinds, rows))
+        rows, units, kinds, is_end = rows[order], units[order], kinds[order], is_end[order]
+        follows = ~is_end[:-1] & is_end[1:] & (rows[:-1] == rows[1:]) & (kinds[:-1] == kinds[1:])
+        (at,) = np.nonzero(follows)
+        rows, kinds, firsts, lasts = rows[at], kinds[at], units[at], units[at + 1]
+        started, ended = sigmoid(logits[rows, firsts, kinds]), sigmoid(logits[rows, lasts, types + kinds])
+        found = np.lexsort((kinds, lasts, firsts, rows))
+        columns_found = (rows, firsts, lasts, kinds, (started + ended) / 2)
+        return self.grouped(len(lengths), *(column[found] for column in columns_found))

@@ -1,0 +1,109 @@
+"""What the stages before have made, read once and checked."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clue_ner.alignment.aligner import Aligner
+from clue_ner.alignment.encode import Example, read_examples
+from clue_ner.alignment.tokenizer import Tokenizer
+from clue_ner.common.errors import CorpusError
+from clue_ner.common.files import CHECKSUMS, checked, folder_fingerprint, read_json
+from clue_ner.core.entities import Sentence
+from clue_ner.core.params import Params
+from clue_ner.core.sentences import read_sentences
+from clue_ner.core.tag_map import read_tags
+from clue_ner.tagger.config import CorpusRecord, TaggerConfig, TeacherRecord, TrainingRecord
+from clue_ner.training.fingerprint import code_fingerprint
+from clue_ner.training.teacher import identity
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The data of one training, and all that identifies it; examples and sentences are read when asked for."""
+
+    corpus: dict[str, Any]
+    """data/corpus/corpus.json: train and valid"""
+    tags: dict[str, Any]
+    """data/tags.json"""
+    source: dict[str, Any]
+    """data/backbone/source.json"""
+    backbone: Path
+    corpus_folder: Path
+    encoded: Path
+    digests: dict[str, Any]
+    """of the encoded train split, the backbone and the code"""
+
+    @classmethod
+    def read(cls, root: Path) -> "Inputs":
+        """Those in data/ of the pipeline at ``root``; raises ArtifactError if a file is missing or damaged."""
+        corpus, backbone, encoded = (checked(root / "data" / name) for name in ("corpus", "backbone", "encoded"))
+        return cls(
+            corpus=read_json(corpus / "corpus.json"),
+            tags=read_tags(root),
+            source=read_json(backbone / "source.json"),
+            backbone=backbone,
+            corpus_folder=corpus,
+            encoded=encoded,
+            digests={
+                "encoded": folder_fingerprint(encoded),
+                "weights": read_json(backbone / CHECKSUMS),
+                "code": code_fingerprint(root),
+            },
+        )
+
+    def examples(self, processes: int) -> list[Example]:
+        """The windows of train; raises CorpusError if there are fewer than ``processes``."""
+        path = self.encoded / "train.arrow"
+        found = read_examples(path)
+        if not found:
+            raise CorpusError(f"{path}: no sentence to train on; add some to the corpus")
+        if len(found) < processes:
+            raise CorpusError(f"{path}: {len(found)} rows for train.processes {processes}")
+        return found
+
+    def valid(self) -> list[Sentence] | None:
+        """The sentences of valid, or None if the corpus has no such split."""
+        path = self.corpus_folder / "valid.jsonl"
+        return read_sentences(path) if path.exists() else None
+
+    def aligner(self, config: TaggerConfig) -> Aligner:
+        """What reads texts as the examples were read."""
+        return Aligner(Tokenizer.load(self.encoded / "tokenizer"), config.align, config.window, config.overlap)
+
+
+def describe(inputs: Inputs, params: Params, teacher: Path | None = None) -> TaggerConfig:
+    """``tagger.json`` before training: the model's shape, and what it is made from.
+
+    ``teacher`` is the folder of the model that ``train.teacher`` names; raises ArtifactError if it is no model.
+    """
+    corpus, tags, train = inputs.corpus, inputs.tags, params.train
+    trained: dict[str, Any] = {
+        "corpus": {name: corpus[name] for name in ("name", "licence", "fingerprint")},
+        "backbone": inputs.source,
+        "params": params.of_training(),
+    }
+    if teacher is not None:
+        trained["teacher"] = {"name": train.teacher, "checksums": identity(teacher)}
+    digest = hashlib.sha256(json.dumps({**trained, **inputs.digests}, sort_keys=True).encode()).hexdigest()
+    return TaggerConfig(
+        head=train.head,
+        align=params.tagging.align,
+        scheme=tags["scheme"],
+        types=tags["types"],
+        tags=tags["tags"],
+        window=params.tagging.window,
+        overlap=params.tagging.overlap,
+        context_size=train.context_size,
+        head_options=train.head_options,
+        flat=train.flat,
+        trained=TrainingRecord(
+            fingerprint=digest,
+            corpus=CorpusRecord(**trained["corpus"]),
+            backbone=trained["backbone"],
+            params=trained["params"],
+            teacher=TeacherRecord(**trained["teacher"]) if teacher is not None else None,
+        ),
+    )

@@ -1,0 +1,59 @@
+"""The commands of ``clue-ner`` that look into MLflow."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.commands import ENTITIES, TEXT, elsewhere, found, records, run  # noqa: F401
+from support.tiny import TAGS, tiny_tagger_folder
+from support.tracking_repository import PROJECT, begin, own_store, ready_store  # noqa: F401
+
+
+def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "models" / "export" / "tagger", lexicon=TAGS)
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    journal = begin(tmp_path, "a")
+    journal.end()
+    result = run("sync")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        f"run of training {journal.fingerprint[:12]}: complete",
+        "clue-ner version 1: champion, as there was no champion",
+    ]
+    shutil.rmtree(folder.parent)
+    result = run("tag", content=TEXT)
+    assert found(records(result)[0]) == ENTITIES
+    assert result.stderr.startswith("model: models:/clue-ner@champion (")
+    result = run("tag", "--model", "models:/clue-ner@champion", content=TEXT)
+    assert found(records(result)[0]) == ENTITIES
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["clue-ner@challenger", "clue-ner/9", "somebody@champion", "clue-ner"])
+def test_cli_model_that_the_registry_lacks_is_an_error(name: str) -> None:
+    result = run("tag", "--model", f"models:/{name}", content=TEXT)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: models:/{name}: ")
+
+
+def test_cli_sync_with_nothing_says_so() -> None:
+    result = run("sync")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "nothing to send: no training has run here yet\n"
+
+
+def test_cli_sync_names_what_is_left(tmp_path: Path) -> None:
+    tiny_tagger_folder(tmp_path / "models" / "export" / "tagger")
+    journal = begin(tmp_path, "a")
+    journal.end()
+    result = run("sync")
+    assert result.exit_code == 1
+    assert result.stdout == f"run of training {journal.fingerprint[:12]}: complete\n"
+    assert result.stderr.startswith(f"error: 1 left\n  {tmp_path / 'params.yaml'}: no such file")
+
+
+def test_cli_sync_with_a_broken_store_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 99)
+    result = run("sync")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: MLflow at sqlite:///{tmp_path / 'mlflow.db'}: ")

@@ -1,0 +1,127 @@
+"""ONNX Runtime with the graphs of models/export, float32 and int8."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.damage import flip
+from support.light import BLOCK, python
+from support.tiny import TAGS, tiny_tagger_folder
+
+from clue_ner.common.errors import ArtifactError
+from clue_ner.common.files import write_checksums
+from clue_ner.core import plugins
+from clue_ner.exporting import onnx
+from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime, default_threads
+from clue_ner.runtimes.torch import model_of
+from clue_ner.tagger.tagger import RUNTIMES, Tagger
+
+TEXTS = ["昨天李雷去了上海，招商银行在上海。", "", "我们", "李雷" * 40]
+
+
+def write_graphs(tagger: Tagger, folder: Path) -> None:
+    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder / "onnx")
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as models/export, with both graphs."""
+    folder = tmp_path_factory.mktemp("export")
+    write_graphs(Tagger.load(tiny_tagger_folder(folder / "tagger", lexicon=TAGS)), folder)
+    return folder
+
+
+def test_runtimes_are_found_by_name() -> None:
+    assert plugins.names(RUNTIMES) == ["int8", "onnx", "torch"]
+    assert set(GRAPHS) == {"int8", "onnx"}
+
+
+@pytest.mark.parametrize("runtime", plugins.names(RUNTIMES))
+def test_runtime_gives_the_same_entities_for_either_folder(export: Path, runtime: str) -> None:
+    wanted = Tagger.load(export).tag(TEXTS)
+    assert sum(map(len, wanted)) > 40
+    for folder in (export, export / "tagger"):
+        assert Tagger.load(folder, runtime=runtime, threads=1).tag(TEXTS) == wanted
+
+
+@pytest.mark.parametrize("runtime", GRAPHS)
+def test_runtime_of_a_graph_tags_where_there_is_no_torch(export: Path, runtime: str) -> None:
+    code = f"""
+from clue_ner import Tagger
+
+tagger = Tagger.load({str(export)!r}, {runtime!r}, threads=1)
+for found in tagger.tag({TEXTS!r}):
+    print(*((e.start, e.end, e.type) for e in found), sep="|")
+print(*(name for name in sys.modules if name.partition(".")[0] in HEAVY))
+"""
+    done = python(BLOCK + code)
+    assert done.returncode == 0, done.stderr
+    wanted = ["|".join(str((e.start, e.end, e.type)) for e in found) for found in Tagger.load(export).tag(TEXTS)]
+    assert done.stdout.splitlines() == [*wanted, ""]
+
+
+def test_runtime_threads_of_a_graph_are_not_those_of_torch(export: Path) -> None:
+    before = torch.get_num_threads()
+    Tagger.load(export, runtime="onnx", threads=before + 2)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("value", "wanted"), [("3", 3), ("1", 1), ("0", None), ("", None), ("many", None)])
+def test_runtime_threads_are_those_of_the_environment_or_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, value: str, wanted: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert default_threads() == (wanted or len(os.sched_getaffinity(0)))
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert default_threads() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("runtime", GRAPHS)
+def test_runtime_refuses_a_model_without_its_graph(tmp_path: Path, runtime: str) -> None:
+    folder = tiny_tagger_folder(tmp_path / "models/tagger", lexicon=TAGS)
+    message = rf"tagger: no onnx/{GRAPHS[runtime]} with this model, .*name models/export .*or take runtime torch"
+    with pytest.raises(ArtifactError, match=message):
+        Tagger.load(folder, runtime=runtime)
+
+
+def test_runtime_refuses_a_damaged_graph(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS)
+    write_graphs(Tagger.load(folder), tmp_path)
+    flip(tmp_path / "onnx/model.int8.onnx")
+    with pytest.raises(ArtifactError, match=r"model\.int8\.onnx: damaged .*fetch it again"):
+        Tagger.load(tmp_path, runtime="int8")
+    assert Tagger.load(tmp_path, runtime="onnx").tag(TEXTS) == Tagger.load(folder).tag(TEXTS)
+
+
+def test_runtime_refuses_what_is_no_graph(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"model\.onnx: no such file; set export\.onnx to true and run `dvc repro"):
+        OnnxRuntime(tmp_path / "model.onnx")
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(
+        ArtifactError, match=r"model\.onnx: no ONNX graph that can be run \(.*\); run `dvc repro export`"
+    ):
+        OnnxRuntime(tmp_path / "model.onnx")
+
+
+def test_runtime_of_a_graph_refuses_weights_that_the_decoder_cannot_read(export: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS)
+    (tmp_path / "onnx").symlink_to(export / "onnx")
+    whole = load_file(folder / "model.safetensors")
+    for change, message in (
+        ({"head.start": whole["head.start"][:2]}, r"weights of head crf: start is \(2,\), wanted \(7,\)"),
+        ({"head.start": None}, r"model\.safetensors: not the weights of a head crf \(.*head\.start"),
+    ):
+        state = {name: value for name, value in (whole | change).items() if value is not None}
+        save_file({name: np.ascontiguousarray(value) for name, value in state.items()}, folder / "model.safetensors")
+        write_checksums(folder)
+        with pytest.raises(ArtifactError, match=message):
+            Tagger.load(folder, runtime="onnx")
+
+
+def test_runtime_unknown_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="runtime 'tensorrt': there are int8, onnx, torch"):
+        Tagger.load(tmp_path, runtime="tensorrt")

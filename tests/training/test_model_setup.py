@@ -1,0 +1,105 @@
+"""What a training begins with: levers as text, frozen and fewer layers."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.configs import tagger_config
+from support.trainings import batch_of, change, equal_weights, outputs, state
+from torch import nn
+from transformers import AlbertConfig, AlbertModel
+
+from clue_ner.common.errors import ParamsError
+from clue_ner.core.params import TrainParams
+from clue_ner.training import model_setup
+from clue_ner.training.optimizer import parameter_groups
+
+
+def test_levers_that_are_on_are_named(params: TrainParams) -> None:
+    assert model_setup.levers(change(params, freeze_layers=0)) == ""
+    named = model_setup.levers(
+        change(params, fgm_epsilon=0.5, layers=6, teacher="models:/big@champion", temperature=3.0)
+    )
+    assert named == "fgm_epsilon 0.5, layers 6, teacher models:/big@champion, weight 0.5, temperature 3.0"
+
+
+# --- freezing
+
+
+def test_training_freezes_word_embeddings_only(setting: Any, params: TrainParams, tmp_path: Path) -> None:
+    made = setting("crf")
+    for frozen in (True, False):
+        model = made.model()
+        before = state(model)
+        made.fit(model, change(params, freeze_embeddings=frozen, epochs=1), tmp_path)
+        same = {name for name, value in state(model).items() if torch.equal(value, before[name])}
+        assert same - {"encoder.embeddings.position_ids"} == (
+            {"encoder.embeddings.word_embeddings.weight"} if frozen else set()
+        )
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_training_freezes_the_lowest_layers(setting: Any, params: TrainParams, tmp_path: Path, count: int) -> None:
+    model = setting("crf").model()
+    before = state(model)
+    setting("crf").fit(model, change(params, freeze_layers=count, epochs=1), tmp_path)
+    same = {name for name, value in state(model).items() if torch.equal(value, before[name])}
+    frozen = ("encoder.embeddings.", *(f"encoder.encoder.layer.{i}." for i in range(count)))
+    assert same == {name for name in before if name.startswith(frozen)}
+    model.train()
+    assert not any(dropout.p for dropout in model.encoder.embeddings.modules() if isinstance(dropout, nn.Dropout))
+    assert not any(d.p for d in model.encoder.encoder.layer[0].modules() if isinstance(d, nn.Dropout))
+    assert model.characters is not None
+    assert model.characters.dropout.p == 0.1
+
+
+def test_training_cannot_freeze_layers_that_are_not_there(setting: Any, params: TrainParams, tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"train\.freeze_layers: 3, and the encoder has 2 layers"):
+        setting().fit(setting().model(), change(params, freeze_layers=3), tmp_path)
+
+
+# --- layers
+
+
+def test_layers_are_cut_evenly_from_pretrained_ones(setting: Any, params: TrainParams) -> None:
+    made = setting("crf")
+    whole = model_setup.build(made.backbone, made.config, params)
+    for kept, chosen in ((1, [0]), (2, [0, 1])):
+        torch.manual_seed(0)
+        cut = model_setup.build(made.backbone, made.config, change(params, layers=kept))
+        assert cut.encoder.config.num_hidden_layers == len(cut.encoder.encoder.layer) == kept
+        for mine, number in zip(cut.encoder.encoder.layer, chosen):
+            assert equal_weights(mine.state_dict(), whole.encoder.encoder.layer[number].state_dict())
+        assert equal_weights(cut.encoder.embeddings.state_dict(), whole.encoder.embeddings.state_dict())
+        assert outputs(cut, batch_of(made)).isfinite().all()
+
+
+def test_layers_of_the_middle_stand_in_their_order() -> None:
+    for layers in range(1, 25):
+        for kept in range(1, layers + 1):
+            found = model_setup.evenly_spaced(layers, kept)
+            assert len(set(found)) == kept
+            assert found == sorted(found)
+            assert found[0] == 0
+            assert kept == 1 or found[-1] == layers - 1
+            gaps = [b - a for a, b in itertools.pairwise(found)]
+            assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize("lever", [{"layers": 1}, {"layer_lr_decay": 0.9}, {"freeze_layers": 1}])
+def test_layers_that_share_their_weights_are_refused(params: TrainParams, tmp_path: Path, lever: Any) -> None:
+    albert = AlbertConfig(vocab_size=8, embedding_size=4, hidden_size=4, num_hidden_layers=3, num_attention_heads=1)
+    AlbertModel(albert).save_pretrained(tmp_path)
+    config = tagger_config(["x"], head="softmax", align="pieces")
+    changed = change(params, **lever)
+    with pytest.raises(ParamsError, match=rf"train\.{next(iter(lever))}: the layers of albert are not found"):
+        model = model_setup.build(tmp_path, config, changed)
+        model_setup.prepare(model, changed)
+        parameter_groups(model, changed)
+
+
+def test_layers_cannot_be_more_than_there_are(setting: Any, params: TrainParams) -> None:
+    with pytest.raises(ParamsError, match=r"train\.layers: 3, and the encoder has 2 layers"):
+        model_setup.build(setting().backbone, setting().config, change(params, layers=3))
