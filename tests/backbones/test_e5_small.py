@@ -12,14 +12,15 @@ import torch
 from hypothesis import given, settings
 from support.strategies import entities, texts
 
-from clue_ner.alignment.aligner import Aligner, load_tokenizer
+from clue_ner.alignment.aligner import Aligner
 from clue_ner.alignment.encode import Report, encode
+from clue_ner.alignment.tokenizer import SPECIALS, Tokenizer
 from clue_ner.backbones import e5_small
 from clue_ner.common.errors import BackboneError
 from clue_ner.core.entities import Sentence
-from clue_ner.core.params import BackboneParams, TaggingParams
+from clue_ner.core.params import BackboneParams
 from clue_ner.core.schemes import SCHEMES
-from clue_ner.network.model import load_encoder
+from clue_ner.network.encoder import load_encoder
 
 PARAMS = BackboneParams(name="e5-small", revision=None)
 TEXTS = [
@@ -46,25 +47,32 @@ def engine() -> Any:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(e5_backbone: Path) -> Any:
-    return load_tokenizer(e5_backbone)
+def tokenizer(e5_backbone: Path) -> Tokenizer:
+    return Tokenizer.load(e5_backbone)
+
+
+def ids_of(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The ids of a text with those around it."""
+    return [*tokenizer.before, *tokenizer.encode([text])[0].ids, *tokenizer.after]
 
 
 @pytest.fixture(scope="module")
 def e5_aligner(e5_backbone: Path) -> Callable[[str], Aligner]:
     made = {
-        align: Aligner.from_backbone(e5_backbone, TaggingParams(scheme="BIO", align=align, window=64, overlap=16))
+        align: Aligner.from_backbone(e5_backbone, align, 64, 16)
         for align in ("characters", "pieces", "characters_over_pieces")
     }
     return made.__getitem__
 
 
-def test_e5_small_embeds_as_the_wheel_s_engine(engine: Any, tokenizer: Any, e5_backbone: Path) -> None:
+def test_e5_small_embeds_as_the_wheel_s_engine(engine: Any, tokenizer: Tokenizer, e5_backbone: Path) -> None:
     encoder = load_encoder(e5_backbone).eval()
-    batch = tokenizer([f"query: {text}" for text in TEXTS], padding=True, return_tensors="pt")
+    ids = [torch.tensor(ids_of(tokenizer, f"query: {text}")) for text in TEXTS]
+    batch = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=tokenizer.pad_id)
+    attended = torch.arange(batch.shape[1]) < torch.tensor([len(row) for row in ids])[:, None]
     with torch.inference_mode():
-        states = encoder(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
-    mask = batch["attention_mask"][..., None]
+        states = encoder(input_ids=batch, attention_mask=attended.long()).last_hidden_state
+    mask = attended[..., None]
     means = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=-1)
     expected = torch.nn.functional.normalize(torch.tensor(engine.encode(TEXTS, is_query=True)), dim=-1)
     cosines = (means * expected).sum(-1)
@@ -72,26 +80,29 @@ def test_e5_small_embeds_as_the_wheel_s_engine(engine: Any, tokenizer: Any, e5_b
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_e5_small_counts_tokens_as_the_wheel_s_engine(engine: Any, tokenizer: Any, text: str) -> None:
-    assert len(tokenizer(f"query: {text}")["input_ids"]) == engine._lib.e5_token_count(engine._m, text.encode(), 1)
+def test_e5_small_counts_tokens_as_the_wheel_s_engine(engine: Any, tokenizer: Tokenizer, text: str) -> None:
+    assert len(ids_of(tokenizer, f"query: {text}")) == engine._lib.e5_token_count(engine._m, text.encode(), 1)
 
 
-def test_e5_small_writes_an_encoder_and_where_it_comes_from(e5_backbone: Path, tokenizer: Any) -> None:
+def test_e5_small_writes_an_encoder_and_where_it_comes_from(e5_backbone: Path, tokenizer: Tokenizer) -> None:
     files = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     assert sorted(path.name for path in e5_backbone.iterdir()) == files
     config = json.loads((e5_backbone / "config.json").read_text(encoding="utf-8"))
     shape = {"model_type": "bert", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 12}
     assert shape.items() <= config.items()
-    assert config["vocab_size"] == len(tokenizer)
-    assert tokenizer.convert_tokens_to_ids(["<s>", "<pad>", "</s>", "<unk>"]) == [0, 1, 2, 3]
-    assert all(name in tokenizer.get_vocab() for name in ("▁", "中", "国", "北京", "a", "2", "《", "～"))
-    assert not {"ا", "か", "한", "я"} & set(tokenizer.get_vocab())
+    vocabulary = tokenizer.vocabulary()
+    assert config["vocab_size"] == len(vocabulary)
+    assert [vocabulary[token] for token in ("<s>", "<pad>", "</s>", "<unk>")] == [0, 1, 2, 3]
+    assert vocabulary.keys() >= {"▁", "中", "国", "北京", "a", "2", "《", "～"}
+    assert not vocabulary.keys() & {"ا", "か", "한", "я"}
 
 
-def test_e5_small_reads_special_tokens_in_a_text_as_characters(tokenizer: Any) -> None:
+def test_e5_small_reads_special_tokens_in_a_text_as_characters(tokenizer: Tokenizer) -> None:
+    vocabulary = tokenizer.vocabulary()
+    special = {vocabulary[token] for name in SPECIALS if (token := tokenizer.special(name)) is not None}
+    assert special == {0, 1, 2, 3}
     for text in ("<s>", "</s>", "<pad>", "<unk>", "中<s>国", "[SEP]"):
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        assert not set(ids) & set(tokenizer.all_special_ids)
+        assert not set(tokenizer.encode([text])[0].ids) & special
 
 
 @pytest.mark.parametrize("align", ["characters", "pieces", "characters_over_pieces"])

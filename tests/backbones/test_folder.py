@@ -8,34 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from support.bert_folders import FILES, VOCABULARY, configure, contents, fetch, tiny_bert
+from transformers import AutoModel, AutoTokenizer, BertModel
 
 from clue_ner.backbones import _safety, fetch_backbone
 from clue_ner.common.errors import BackboneError, ParamsError, UnknownNameError
-from clue_ner.core.files import sha256
+from clue_ner.common.files import sha256
 from clue_ner.core.params import BackboneParams
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"今天去北京看电影，明回上海打游戏。"]
-FILES = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
 State = dict[str, torch.Tensor]
-
-
-def tiny_bert(folder: Path) -> Path:
-    """Save a random BERT of one layer, with values that float16 holds exactly, and its vocabulary of characters."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=32,
-    )
-    BertModel(config).half().float().save_pretrained(folder)
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")
-    settings = {"do_lower_case": False, "tokenizer_class": "BertTokenizer", "model_max_length": 32}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    return folder
 
 
 @pytest.fixture
@@ -43,19 +24,9 @@ def model(tmp_path: Path) -> Path:
     return tiny_bert(tmp_path / "model")
 
 
-def fetch(source: Path | str, target: Path) -> dict[str, str]:
-    target.mkdir()
-    return fetch_backbone(BackboneParams(name=str(source), revision=None), target)
-
-
 def restate(folder: Path, change: Callable[[State], State]) -> None:
     """Save the folder's tensors again as ``change`` makes them."""
     save_file(change(load_file(folder / "model.safetensors")), folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def configure(folder: Path, **values: object) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | values), encoding="utf-8")
 
 
 def test_folder_writes_the_encoder_its_tokenizer_and_where_they_came_from(model: Path, tmp_path: Path) -> None:
@@ -116,13 +87,13 @@ def test_folder_gives_the_same_bytes_however_weights_were_saved(
     fetch(model, tmp_path / "plain")
     change(model)
     fetch(model, tmp_path / "changed")
-    assert _contents(tmp_path / "changed") == _contents(tmp_path / "plain")
+    assert contents(tmp_path / "changed") == contents(tmp_path / "plain")
 
 
 def test_folder_of_an_earlier_backbone_gives_the_same_bytes(model: Path, tmp_path: Path) -> None:
     fetch(model, tmp_path / "first")
     fetch(tmp_path / "first", tmp_path / "second")
-    assert _contents(tmp_path / "second") == _contents(tmp_path / "first")
+    assert contents(tmp_path / "second") == contents(tmp_path / "first")
 
 
 def test_folder_hashes_shards_one_after_another(model: Path, tmp_path: Path) -> None:
@@ -147,7 +118,7 @@ def test_folder_relative_name_begins_at_dvc_root(model: Path, tmp_path: Path, mo
 def test_folder_name_may_begin_at_home(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert fetch("~/model", tmp_path / "out")["kind"] == "folder"
-    with pytest.raises(BackboneError, match="write the folder's path in full"):
+    with pytest.raises(ParamsError, match=r"~no-such-user-here/model: .*write the path in full"):
         fetch("~no-such-user-here/model", tmp_path / "out2")
 
 
@@ -350,7 +321,3 @@ def test_check_compares_tensors_with_the_config(model: Path, tmp_path: Path) -> 
     restate(tmp_path / "out", lambda state: {n: t for n, t in state.items() if "word" not in n and n != "extra"})
     with pytest.raises(BackboneError, match=r"word_embeddings.weight has the shape of nothing: it is not there"):
         _safety.check(tmp_path / "out", "it")
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}

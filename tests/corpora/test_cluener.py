@@ -1,50 +1,27 @@
 import io
-import json
 import threading
-import zipfile
 from typing import ClassVar
 
 import pyarrow
 import pytest
 from pyarrow import parquet
-from support.servers import COMMIT, Handler, file_handler, hub_handler, serve, use_hub
+from support.cluener_files import (  # noqa: F401
+    CLOSED,
+    DEV,
+    FILES,
+    PINS,
+    SENTENCES,
+    TRAIN,
+    archive,
+    lines,
+    load,
+    nothing_reachable,
+)
+from support.servers import COMMIT, Handler, file_handler, hub_handler, refusing, serve, use_hub
 
-from clue_ner.common import retry
+from clue_ner.common import hub
 from clue_ner.common.errors import SourceError
-from clue_ner.core.entities import Entity, Sentence, fingerprint
-from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import _web, cluener
-
-PARAMS = CorpusParams(name="cluener", path=None, valid_fraction=0.1, split_seed=0)
-TRAIN = [
-    {"text": "程千帆在南京教书。", "label": {"name": {"程千帆": [[0, 2]]}, "address": {"南京": [[4, 5]]}}},
-    {"text": "山东队对山东队", "label": {"organization": {"山东队": [[0, 2], [4, 6]]}, "address": {"山东": [[0, 1]]}}},
-    {"text": "今天没有风😀。", "label": {}},
-]
-DEV = [{"text": "他爱读《边城》。", "label": {"book": {"《边城》": [[3, 6]]}}}]
-TEST = [{"id": 0, "text": "谁在唱歌？"}, {"id": 1, "text": "没有人。"}]
-SENTENCES = {
-    "train": [
-        Sentence("train-0", "程千帆在南京教书。", (Entity(0, 3, "name"), Entity(4, 6, "address"))),
-        Sentence(
-            "train-1",
-            "山东队对山东队",
-            (Entity(0, 2, "address"), Entity(0, 3, "organization"), Entity(4, 7, "organization")),
-        ),
-        Sentence("train-2", "今天没有风😀。"),
-    ],
-    "test": [Sentence("test-0", "他爱读《边城》。", (Entity(3, 7, "book"),))],
-    "unlabelled": [Sentence("0", "谁在唱歌？"), Sentence("1", "没有人。")],
-}
-PINS = {split: fingerprint(SENTENCES[split]) for split in ("train", "test")}
-CLOSED = "http://127.0.0.1:9"
-
-
-def lines(records):
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
-
-
-FILES = {"train.json": lines(TRAIN), "dev.json": lines(DEV), "test.json": lines(TEST)}
 
 
 def hub_rows(split):
@@ -92,23 +69,6 @@ HUB_JSON = {
 }
 
 
-def archive(files):
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as target:
-        for name, content in {"README.md": b"", "../evil.json": b"", **files}.items():
-            target.writestr(name, content)
-    return sink.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def nothing_reachable(monkeypatch, tmp_path):
-    monkeypatch.setattr(retry, "PAUSE", 0.0)
-    monkeypatch.delenv("CLUENER_MIRROR", raising=False)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    monkeypatch.setenv("CLUENER_ARCHIVE_URL", f"{CLOSED}/cluener_public.zip")
-    use_hub(monkeypatch, CLOSED, str(tmp_path / "hub"))
-
-
 @pytest.fixture
 def folder(tmp_path):
     mirror = tmp_path / "mirror"
@@ -116,10 +76,6 @@ def folder(tmp_path):
     for name, content in FILES.items():
         (mirror / name).write_bytes(content)
     return mirror
-
-
-def load(pins=PINS):
-    return cluener.load(PARAMS, pins)
 
 
 def test_cluener_reads_a_mirror_folder(folder, monkeypatch, caplog):
@@ -178,6 +134,12 @@ def test_cluener_mirror_that_lacks_a_file_is_an_error(missing, folder, monkeypat
 def test_cluener_mirror_folder_that_is_not_there_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("CLUENER_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(SourceError, match=r"/nowhere: has no train\.json and no dev\.json"):
+        load()
+
+
+def test_cluener_mirror_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUENER_MIRROR", str(tmp_path / ("x" * 300)))
+    with pytest.raises(SourceError, match=r"CLUENER_MIRROR .*x: \[Errno 36\] File name too long"):
         load()
 
 
@@ -284,15 +246,15 @@ def test_cluener_hub_offline_uses_the_cache_without_asking(tmp_path, monkeypatch
         assert load().splits == SENTENCES
         use_hub(monkeypatch, url, str(tmp_path / "empty"))
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        with pytest.raises(SourceError, match="clue-ner: HF_HUB_OFFLINE is set"):
+        with pytest.raises(SourceError, match=r"hub dataset xusenlin/clue-ner: .*OfflineModeIsEnabled.*HF_HUB_OFFLINE"):
             load()
     assert handler.requests == []
 
 
 def test_cluener_reads_the_archive_where_the_hub_has_other_content(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "clue_ner")
-    hub = hub_handler("dataset", {cluener.HUB_DATASET: {**HUB_JSON, "train.json": lines(TRAIN[:2])}})
-    with serve(hub) as hub_url, serve(file_handler({"/c.zip": archive(FILES)})) as url:
+    other = hub_handler("dataset", {cluener.HUB_DATASET: {**HUB_JSON, "train.json": lines(TRAIN[:2])}})
+    with serve(other) as hub_url, serve(file_handler({"/c.zip": archive(FILES)})) as url:
         use_hub(monkeypatch, hub_url, str(tmp_path / "hub"))
         monkeypatch.setenv("CLUENER_ARCHIVE_URL", f"{url}/c.zip")
         assert load().splits == SENTENCES
@@ -305,12 +267,12 @@ def test_cluener_reads_the_archive_where_the_hub_has_other_content(tmp_path, mon
 def test_cluener_gives_the_same_from_every_source(folder, tmp_path, monkeypatch):
     found = []
     with (
-        serve(hub_handler("dataset", {cluener.HUB_DATASET: HUB_PARQUET})) as hub,
+        serve(hub_handler("dataset", {cluener.HUB_DATASET: HUB_PARQUET})) as hub_url,
         serve(file_handler({"/c.zip": archive(FILES)})) as url,
     ):
         monkeypatch.setenv("CLUENER_ARCHIVE_URL", f"{url}/c.zip")
         found.append(load())
-        use_hub(monkeypatch, hub, str(tmp_path / "hub"))
+        use_hub(monkeypatch, hub_url, str(tmp_path / "hub"))
         found.append(load())
         monkeypatch.setenv("CLUENER_MIRROR", str(folder))
         found.append(load())
@@ -369,28 +331,23 @@ def test_cluener_archive_that_is_not_there_is_an_error(monkeypatch):
 def test_cluener_hub_without_the_dataset_is_an_error(tmp_path, monkeypatch):
     with serve(hub_handler("dataset", {})) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"hub dataset .*: the hub client failed: RepositoryNotFoundError"):
+        with pytest.raises(SourceError, match=r"hub dataset .*: \S+ does not give it \(RepositoryNotFoundError: "):
             load()
 
 
 def test_cluener_hub_that_is_a_login_page_is_an_error(tmp_path, monkeypatch):
-    page = {f"/api/datasets/{cluener.HUB_DATASET}": b"<html>please log in</html>"}
-    with serve(file_handler(page)) as url:
+    with serve(refusing(200, b"<html>please log in</html>")) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"hub dataset .*: the hub client failed: JSONDecodeError"):
+        with pytest.raises(SourceError, match=r"hub dataset .*: \S+ does not give it \(JSONDecodeError: "):
             load()
 
 
 def test_cluener_hub_that_fails_is_an_error_without_its_password(tmp_path, monkeypatch):
-    class Broken(Handler):
-        requests: ClassVar[list[str]] = []
-
-        def answer(self):
-            self.send(500)
-
-    with serve(Broken) as url:
+    with serve(refusing(500)) as url:
         use_hub(monkeypatch, url.replace("//", "//me:s3cret@"), str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"the hub client failed: .*500.*http://\*\*\*@127") as info:
+        with pytest.raises(
+            SourceError, match=r"http://\*\*\*@127\S+ does not give it \(.*500.*http://\*\*\*@127"
+        ) as info:
             load()
     assert "s3cret" not in str(info.value)
 
@@ -406,10 +363,10 @@ def test_cluener_hub_interface_that_never_answers_is_given_up(tmp_path, monkeypa
                 enough.wait(30)
             self.send(200)
 
-    monkeypatch.setattr(_web, "PATIENCE", 0.3)
+    monkeypatch.setattr(hub, "PATIENCE", 0.3)
     with serve(Slow) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"the hub client failed: .*Timeout.*timed out"):
+        with pytest.raises(SourceError, match=r"hub dataset .*Timeout.*timed out"):
             load()
         enough.set()
 
@@ -418,23 +375,22 @@ def test_cluener_truncated_hub_download_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
     with serve(hub_handler("dataset", {cluener.HUB_DATASET: HUB_JSON}, cut=7)) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"the hub client failed: RemoteProtocolError peer closed connection"):
+        with pytest.raises(SourceError, match=r"\(RemoteProtocolError: peer closed connection"):
             load()
 
 
 def test_cluener_hub_download_that_hangs_is_given_up(tmp_path, monkeypatch):
-    hub = hub_handler("dataset", {cluener.HUB_DATASET: HUB_JSON})
     enough = threading.Event()
 
-    class Hanging(hub):
-        def send_file(self, content):
+    class Hanging(hub_handler("dataset", {cluener.HUB_DATASET: HUB_JSON})):
+        def send_file(self, name, content):
             enough.wait(30)
-            super().send_file(None)
+            super().send_file(name, None)
 
-    monkeypatch.setattr(cluener, "_HUB_SECONDS", 0.3)
+    monkeypatch.setattr(hub, "SLACK", 0.3)
     with serve(Hanging) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"the hub client failed: TimeoutError"):
+        with pytest.raises(SourceError, match=r"\(TimeoutError: dev\.json did not come in 0 s\)"):
             load()
         enough.set()
 
@@ -484,7 +440,7 @@ def test_cluener_without_any_source_says_what_to_do():
     with pytest.raises(SourceError, match="no answer") as info:
         load()
     message = str(info.value)
-    assert "hub dataset xusenlin/clue-ner: 127.0.0.1:9: no answer" in message
+    assert f"hub dataset xusenlin/clue-ner: {CLOSED} does not give it (ConnectError: " in message
     assert f"archive {CLOSED}/cluener_public.zip: cluener_public.zip: no answer" in message
     assert "set CLUENER_MIRROR to a folder or URL" in message
     assert "make demo" in message
@@ -497,7 +453,8 @@ def test_cluener_does_not_wait_for_a_server_that_never_answers(tmp_path, monkeyp
         def answer(self):
             self.rfile.read()
 
-    monkeypatch.setattr(_web, "PATIENCE", 0.2)
+    for module in (hub, _web):
+        monkeypatch.setattr(module, "PATIENCE", 0.2)
     with serve(Mute) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
         monkeypatch.setenv("CLUENER_ARCHIVE_URL", f"{url}/c.zip")
@@ -507,5 +464,5 @@ def test_cluener_does_not_wait_for_a_server_that_never_answers(tmp_path, monkeyp
 
 
 def test_cluener_waits_at_most_half_a_minute_for_all_sources():
-    waits = ["hub silent", "hub interface", "archive silent", "archive stalls"]
-    assert len(waits) * _web.PATIENCE < 30
+    hub_silent, archive_silent, archive_stalls = hub.PATIENCE, _web.PATIENCE, _web.PATIENCE
+    assert hub_silent + archive_silent + archive_stalls < 30

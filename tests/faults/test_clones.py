@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killing import results
 from support.clones import Clone, make_clone
+from support.kills import results
 from support.mlflow_servers import server
 from support.tracking_repository import client, free_port, points, runs
 
-from clue_ner.core.files import read_json
+from clue_ner.common.files import read_json
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 TRAIN = {"epochs": 1, "precision": "float32"}
@@ -32,7 +32,7 @@ def demonstrate(clone: Clone, uri: str, seed: int) -> "subprocess.Popen[str]":
     """``make demo`` in a clone, but with its tiny backbone, one epoch and this seed."""
     code = clone.path / "src/clue_ner/demo.py"
     text = code.read_text()
-    changes = {'"name": "e5-small"': f'"name": {str(clone.path / "backbone")!r}', '"epochs": 4': '"epochs": 1'}
+    changes = {'"name": "e5-small"': f'"name": {str(clone.path / "backbone")!r}', '"epochs": 8': '"epochs": 1'}
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)

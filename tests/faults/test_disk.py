@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forging import outs
-from killing import results
 from support.clones import STAGES, Clone, make_clone
+from support.forked_stages import outs
+from support.kills import results
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 TRAIN = {"epochs": 1, "checkpoint_seconds": 0.0, "precision": "float32"}
@@ -94,10 +94,11 @@ def test_disk_full_of_checkpoints_does_not_end_the_training(small: Clone, fault:
         ("data/backbone/model.safetensors", "fine_tune"),
         ("data/encoded/train.arrow", "fine_tune"),
         ("models/tagger/model.safetensors", "evaluate"),
-        ("data/corpus/test.jsonl", "export"),
+        ("data/test/test.jsonl", "export"),
+        ("data/test/corpus.json", "evaluate"),
     ],
 )
-def test_cache_damaged_is_noticed_and_mended(small: Clone, file: str, reader: str, fault: Any) -> None:
+def test_cache_damaged_is_noticed_and_made_again(small: Clone, file: str, reader: str, fault: Any) -> None:
     fault("DVC cache file damaged")
     before = results(small.path)
     path = small.path / file

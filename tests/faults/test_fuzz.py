@@ -1,6 +1,6 @@
 """Texts of all sorts to the tagger, the command line and the served model; broken lines and requests between them.
 
-``FUZZ`` (20000) in the environment is how many texts, ``SEED`` (1) which.
+``FUZZ`` (1000; `make test-faults`: 20000) in the environment is how many texts, ``SEED`` (1) which.
 """
 
 import json
@@ -12,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.commands import run
 from support.strategies import TRICKY
 from support.tiny import TAGS, TYPES, tiny_tagger_folder
-from test_cli import run
-from test_tracking_served_model import served  # noqa: F401
 
 from clue_ner.cli.lines import entity_record, to_json
 from clue_ner.tagger.tagger import Reading, Tagger
 
-TEXTS = int(os.environ.get("FUZZ", "20000"))
+TEXTS = int(os.environ.get("FUZZ", "1000"))
 SEED = os.environ.get("SEED", "1")
 PLANES = [(0x20, 0xD7FF), (0xE000, 0xFFFF), *((plane << 16, (plane << 16) + 0xFFFF) for plane in range(1, 17))]
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -106,11 +105,11 @@ def test_fuzz_command_line_keeps_order_and_reports_broken_lines(
 
 
 @pytest.fixture(scope="module")
-def client(served: Any) -> Any:  # noqa: F811
+def client(served_model: Any) -> Any:
     from mlflow.pyfunc.scoring_server import init
     from starlette.testclient import TestClient
 
-    return TestClient(init(served), raise_server_exceptions=False)
+    return TestClient(init(served_model), raise_server_exceptions=False)
 
 
 def test_fuzz_served_model_gives_spans_of_each_text_in_order(client: Any) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import stat
 import zipfile
@@ -13,15 +14,16 @@ from typing import Any
 
 import pytest
 import torch
+from support.bert_folders import configure, fetch, tiny_bert
+from support.cluener_files import FILES, SENTENCES, archive, load, nothing_reachable  # noqa: F401
 from support.places import ROOT
 from support.servers import file_handler, serve
 from support.tiny import tiny_tagger_folder
-from test_backbones_folder import configure, fetch, tiny_bert
-from test_corpora_cluener import FILES, SENTENCES, archive, load, nothing_reachable  # noqa: F401
 
 from clue_ner.common.errors import ArtifactError, BackboneError, ParamsError, SourceError
-from clue_ner.core.files import read_json, read_sentences, write_checksums
+from clue_ner.common.files import read_json, write_checksums
 from clue_ner.core.params import CorpusParams, load_params
+from clue_ner.core.sentences import read_sentences
 from clue_ner.corpora import _web, jsonl
 from clue_ner.tagger.tagger import Tagger
 
@@ -269,13 +271,18 @@ BILLIONS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("x: " + "[" * 100_000 + "\n", "not YAML that can be read"),
         ("x: 0x" + "f" * 100_000 + "\n", "x: unknown"),
         (BILLIONS + "seed: *a11\ncorpus: *a11\ntrain: {{head: *a11}}\n", "train.head: .*found"),
+        (BILLIONS + "seed: *a11\n" * 2, "found duplicate key"),
         ("seed: 0x" + "f" * 100_000 + "\n", "seed: .*found"),
     ],
-    ids=["apply", "new", "name", "deep", "huge", "billions", "huge seed"],
+    ids=["apply", "new", "name", "deep", "huge", "billions", "billions twice", "huge seed"],
 )
 def test_hostile_params_are_refused(added: str, message: str, tmp_path: Path, canary: Path) -> None:
+    """Sections that ``added`` has are taken out first: a key that occurs twice is refused before its value is seen."""
+    sections = re.split(r"^(?=\w)", PARAMS.read_text(), flags=re.MULTILINE)
+    replaced = set(re.findall(r"^\w+:", added, flags=re.MULTILINE))
     path = tmp_path / "params.yaml"
-    path.write_text(PARAMS.read_text() + added.format(canary=canary))
+    kept = (section for section in sections if section.partition(" ")[0].strip() not in replaced)
+    path.write_text("".join(kept) + added.format(canary=canary))
     with pytest.raises(ParamsError, match=message) as caught:
         load_params(path)
     assert len(str(caught.value)) < 10_000

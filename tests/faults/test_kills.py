@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forging import Forge
-from killing import assert_nothing_half, is_whole, kill_all, kill_stage, results, stage_process
 from support.clones import STAGES, Clone, make_clone
 from support.damage import flip, truncate
+from support.forked_stages import StageForker
+from support.kills import assert_nothing_half, is_whole, kill_all, kill_stage, results, stage_process
 
 KILLS = int(os.environ.get("KILLS", "30"))
 SEED = int(os.environ.get("SEED", "1"))
 TRAIN = {"epochs": 3, "batch_size": 2, "checkpoint_seconds": 0.0, "precision": "float32"}
 FINE_TUNE = ("dvc", "repro", "--force", "--single-item", "fine_tune")
 VIA_DVC = 5
-"""Every so many kills are of the whole command ``dvc repro``; the others of the stage alone, which costs less."""
+"""Every fifth kill is of the whole command ``dvc repro``; the others of the stage's own process, which costs less."""
 STAGE_OF = [("fine_tune" if number % 2 == 0 else STAGES[number // 2 % len(STAGES)]) for number in range(KILLS)]
 """Every second kill is fine_tune's; the others take turns."""
 
@@ -51,42 +51,42 @@ def undisturbed(clone: Clone) -> tuple[dict[str, str], dict[str, float]]:
 
 
 @pytest.fixture(scope="module")
-def forge(clone: Clone, undisturbed: Any) -> Iterator[Forge]:
-    """Where stages are forked from, after each of them did there what it does by itself."""
-    with Forge(clone) as forge:
+def forker(clone: Clone, undisturbed: Any) -> Iterator[StageForker]:
+    """Where stages are forked from, after each of them did there what it does in a process of its own."""
+    with StageForker(clone) as forker:
         for stage in STAGES:
-            forge.seconds[stage] = forge.whole(stage)
+            forker.seconds[stage] = forker.whole(stage)
             assert results(clone.path) == undisturbed[0], stage
-        yield forge
+        yield forker
 
 
-def mend(clone: Clone, before: dict[str, str]) -> None:
+def restore(clone: Clone, before: dict[str, str]) -> None:
     """Bring back what a test before this one left otherwise."""
     if results(clone.path) != before:
         clone.run("dvc", "checkout", "--force", ok=None)
         clone.run("dvc", "repro")
 
 
-def kill_forked(clone: Clone, undisturbed: Any, forge: Forge, stage: str, chance: random.Random) -> None:
+def kill_forked(clone: Clone, undisturbed: Any, forker: StageForker, stage: str, chance: random.Random) -> None:
     """Kill a stage's process, look at what it left, run it again, compare."""
     before = undisturbed[0]
-    mend(clone, before)
-    process = forge.start(stage)
-    moment = chance.uniform(0, forge.seconds[stage] * 1.05)
+    restore(clone, before)
+    process = forker.begin(stage)
+    moment = chance.uniform(0, forker.seconds[stage] * 1.05)
     time.sleep(moment)
-    forge.kill(process)
+    forker.kill(process)
     assert_nothing_half(clone, before)
     had_checkpoint = any(map(is_whole, clone.path.glob(".checkpoints/*/step-*")))
-    forge.whole(stage)
-    assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {forge.seconds[stage]:.2f} s"
-    assert ("going on from" in clone.said()) == had_checkpoint
+    forker.whole(stage)
+    assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {forker.seconds[stage]:.2f} s"
+    assert ("resuming from" in clone.said()) == had_checkpoint
     assert not any(clone.path.glob(".checkpoints/*/"))
 
 
 def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random) -> None:
     """Kill ``dvc repro`` or the stage below it, look at what it left, run it again, compare."""
     before, seconds = undisturbed
-    mend(clone, before)
+    restore(clone, before)
     command = ("dvc", "repro", "--force", "--single-item", stage)
     process = clone.start(*command)
     found = stage_process(process, stage)
@@ -103,7 +103,7 @@ def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random)
         clone.run("git", "checkout", "dvc.lock")
         said = clone.run(*command)
     assert results(clone.path) == before, f"{stage} killed after {moment:.2f} s of {seconds[stage]:.2f} s\n{said}"
-    assert ("going on from" in said) == had_checkpoint
+    assert ("resuming from" in said) == had_checkpoint
     assert not any(clone.path.glob(".checkpoints/*/"))
 
 
@@ -111,12 +111,12 @@ def kill_once(clone: Clone, undisturbed: Any, stage: str, chance: random.Random)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", range(KILLS))
 def test_kill_of_a_stage_and_again_gives_the_same_bytes(
-    clone: Clone, undisturbed: Any, forge: Forge, number: int, fault: Any
+    clone: Clone, undisturbed: Any, forker: StageForker, number: int, fault: Any
 ) -> None:
     fault(f"SIGKILL of {STAGE_OF[number]}")
     chance = random.Random(f"{SEED} {number}")
     if number % VIA_DVC:
-        kill_forked(clone, undisturbed, forge, STAGE_OF[number], chance)
+        kill_forked(clone, undisturbed, forker, STAGE_OF[number], chance)
     else:
         kill_once(clone, undisturbed, STAGE_OF[number], chance)
 
@@ -160,7 +160,7 @@ def test_kill_and_a_damaged_checkpoint(
     said = clone.run(*FINE_TUNE)
     assert said.count(f"{newest.name}/{name}: damaged") == 1
     before = int(newest.name.removeprefix("step-")) - 1
-    assert f"going on from {newest.parent}/step-{before:08d}" in said
+    assert f"resuming from {newest.parent}/step-{before:08d}" in said
     assert results(clone.path) == undisturbed[0]
 
 
@@ -169,16 +169,16 @@ def test_kill_and_a_damaged_checkpoint(
 def test_kill_and_other_params_and_code(clone: Clone, undisturbed: Any, fault: Any) -> None:
     fault("params, then code changed after a kill")
     newest = kill_in_training(clone)
-    params, code = clone.path / "params.yaml", clone.path / "src/clue_ner/training/curves.py"
+    params, code = clone.path / "params.yaml", clone.path / "src/clue_ner/evaluation/scores.py"
     written = params.read_text(), code.read_text()
     try:
         params.write_text(written[0].replace("epochs: 3", "epochs: 1"))
-        assert "going on from" not in clone.run(*FINE_TUNE)
-        assert newest.exists(), "the first training can still be gone on with"
+        assert "resuming from" not in clone.run(*FINE_TUNE)
+        assert newest.exists(), "the first training can still be resumed"
         params.write_text(written[0])
         code.write_text(written[1] + "# changed\n")
         said = clone.run(*FINE_TUNE)
-        assert "going on from" not in said
+        assert "resuming from" not in said
         assert f"removed the checkpoints in {newest.parent}: they were made by other code" in said
         assert not newest.exists()
     finally:

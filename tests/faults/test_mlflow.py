@@ -37,7 +37,7 @@ def no_rest_yet() -> None:
 
 
 def steps_of(root: Path) -> list[Callable[[], object]]:
-    """What the stages of one training tell, in order."""
+    """What the stages of one training record, in order."""
     fingerprint = write_repository(root, "a")
     first, second = training()["epochs"]
     return [
@@ -116,7 +116,7 @@ def test_mlflow_server_that_is_down(
 def test_mlflow_server_that_does_not_answer_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Any, mode: str
 ) -> None:
-    names = {"broken": "answers 500", "slow": "answers after 10 s", "held": "does what it is told 10 s later"}
+    names = {"broken": "answers 500", "slow": "answers after 10 s", "held": "acts on requests 10 s later"}
     fault(f"MLflow {names[mode]}")
     root = tmp_path / "repository"
     with serving(tmp_path, monkeypatch) as (uri, proxy):

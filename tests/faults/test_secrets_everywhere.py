@@ -7,9 +7,9 @@ import pytest
 from support import tiny_backbones
 from support.clones import STAGES, make_clone
 from support.mlflow_servers import server
+from support.secrets import ENVIRONMENT, PASSWORD, assert_kept
 from support.servers import hub_handler, serve
 from support.tracking_repository import client, free_port, runs
-from test_secrets import ENVIRONMENT, PASSWORD, assert_kept
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 NAME = "org/tiny-unigram"

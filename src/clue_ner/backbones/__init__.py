@@ -1,7 +1,7 @@
 """Sources of pretrained weights, one a file.
 
 A module here exposes ``fetch(params: BackboneParams, target: Path) -> dict[str, str]``: it writes ``config.json``,
-``model.safetensors`` (the encoder alone, in float32), ``tokenizer.json`` and ``tokenizer_config.json`` into the
+``model.safetensors`` (only the encoder, in float32), ``tokenizer.json`` and ``tokenizer_config.json`` into the
 existing empty folder ``target`` and returns where they came from: ``kind``, ``name``, ``revision``, ``sha256`` of the
 weights as the source has them, ``licence``.
 """

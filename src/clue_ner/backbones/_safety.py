@@ -1,4 +1,4 @@
-"""What makes somebody's weights fit to use: safetensors only, no code, an encoder alone, one canonical form."""
+"""What makes somebody's weights fit to use: safetensors only, no code, only an encoder, one canonical form."""
 
 import hashlib
 import re
@@ -84,7 +84,8 @@ def check(folder: Path, where: str) -> None:
                     f"{where}: tensor {name} has the shape {found.get(name, 'of nothing: it is not there')}, "
                     f"{CONFIG} wants {shapes.get(name, 'no such tensor')}; weights and config are not of one model"
                 )
-            if not torch.isfinite(tensors.get_tensor(name)).all():
+            tensor = tensors.get_tensor(name)
+            if tensor.numel() and not torch.isfinite(torch.stack(tensor.aminmax())).all():
                 raise BackboneError(f"{where}: tensor {name} holds NaN or infinite values; get the weights again")
 
 
@@ -177,11 +178,10 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
 
 
 def _licence(readme: Path | None) -> str:
-    import yaml
     from huggingface_hub import metadata_load
 
     try:
         card = metadata_load(readme) if readme else None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # the errors of YAML, of UTF-8, of values that are no mapping
         card = None
     return str((card or {}).get("license", "unknown"))

@@ -128,7 +128,7 @@ def _wheel_file() -> Path:
 
 
 def _readable(piece: str) -> bool:
-    """Whether a piece is of Chinese characters, ASCII, punctuation and symbols alone."""
+    """Whether a piece is of Chinese characters, ASCII, punctuation and symbols only."""
     return all(
         char == MARK or char.isascii() or _is_han(char) or unicodedata.category(char)[0] in "PSN" for char in piece
     )

@@ -1,25 +1,22 @@
 """Pretrained weights in a local folder, as ``save_pretrained`` or a hub download left them."""
 
-import os
 from pathlib import Path
 
 from clue_ner.backbones import _safety
 from clue_ner.common.errors import BackboneError, ParamsError
+from clue_ner.common.paths import resolve_path
 from clue_ner.core.params import BackboneParams
 
 
 def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     """Write the encoder in the folder ``params.name`` in its canonical form into ``target``.
 
-    A relative name begins at the repository's root, also in temporary and queued runs (``DVC_ROOT``). Raises
-    BackboneError if files are missing, damaged or unsafe, or are links to somewhere else.
+    A relative name begins at the repository's root, also in temporary and queued runs. Raises BackboneError if files
+    are missing, damaged or unsafe, or are links to somewhere else.
     """
     if params.revision is not None:
         raise ParamsError(f"backbone.revision: a folder has none, found {params.revision!r}; set it to null")
-    try:
-        folder = (Path(os.environ.get("DVC_ROOT", ".")) / Path(params.name).expanduser()).resolve()
-    except RuntimeError as error:
-        raise BackboneError(f"backbone {params.name}: {error}; write the folder's path in full") from None
+    folder = resolve_path(params.name)
     where = f"backbone {params.name} ({folder})"
     if not folder.is_dir():
         raise BackboneError(f"{where}: no such folder; wanted one with config.json, model.safetensors, tokenizer.json")

@@ -1,52 +1,56 @@
-"""A corpus in numbers: what it is (data/corpus/corpus.json) and what is in it (metrics/corpus.json)."""
+"""A corpus in numbers: what it is (corpus.json beside its splits) and what is in it (metrics/corpus.json)."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
-from clue_ner.core.entities import Sentence, fingerprint, overlapping_pairs, types_of
+from clue_ner.core.entities import Sentence, fingerprint, fingerprint_of_all, overlapping_pairs, types_of
 from clue_ner.corpora._corpus import Corpus
 
 
-def describe(corpus: Corpus) -> dict[str, Any]:
-    """Name, licence, types, and the size and fingerprint of each split."""
-    splits = {
+def describe(corpus: Corpus, *splits: str) -> dict[str, Any]:
+    """Name, licence, types, and the size and fingerprint of each of ``splits`` that the corpus has."""
+    chosen = {name: corpus.splits[name] for name in splits if name in corpus.splits}
+    described = {
         name: {
             "sentences": len(sentences),
             "entities": sum(len(sentence.entities) for sentence in sentences),
+            "overlapping_pairs": sum(len(overlapping_pairs(sentence.entities)) for sentence in sentences),
             "fingerprint": fingerprint(sentences),
         }
-        for name, sentences in corpus.splits.items()
+        for name, sentences in chosen.items()
     }
     return {
         "name": corpus.name,
         "licence": corpus.licence,
         "description": corpus.description,
-        "types": types_of(sentence for sentences in corpus.splits.values() for sentence in sentences),
-        "splits": splits,
-        "fingerprint": fingerprint_of_all({name: str(split["fingerprint"]) for name, split in splits.items()}),
+        "types": types_of(sentence for sentences in chosen.values() for sentence in sentences),
+        "splits": described,
+        "fingerprint": fingerprint_of_all({name: str(split["fingerprint"]) for name, split in described.items()}),
     }
 
 
-def fingerprint_of_all(splits: Mapping[str, str]) -> str:
-    """SHA-256 over the fingerprints of the labelled splits, in their order.
-
-    An unlabelled split, which not every source of the same corpus has, does not change it.
-    """
-    labelled = "".join(f"{name} {found}\n" for name, found in splits.items() if name != "unlabelled")
-    return hashlib.sha256(labelled.encode()).hexdigest()
-
-
 def measure(corpus: Corpus) -> dict[str, Any]:
-    """Counts of each split, and ``leaks``: sentences of valid and test whose text an earlier labelled split has."""
+    """Counts of each split, what valid and test share with train, and the types that only test has.
+
+    ``leaks``: sentences of valid and test whose text an earlier labelled split has.
+    """
     leaks, earlier = {}, {sentence.text for sentence in corpus.splits["train"]}
     for name in ("valid", "test"):
         if name in corpus.splits:
             texts = [sentence.text for sentence in corpus.splits[name]]
             leaks[name] = sum(text in earlier for text in texts)
             earlier.update(texts)
-    return {"splits": {name: _counts(sentences) for name, sentences in corpus.splits.items()}, "leaks": leaks}
+    return {
+        "splits": {name: _counts(sentences) for name, sentences in corpus.splits.items()},
+        "leaks": leaks,
+        "types_only_in_test": types_only_in_test(corpus),
+    }
+
+
+def types_only_in_test(corpus: Corpus) -> list[str]:
+    """The types that neither train nor valid has: they are scored, and no model can learn them."""
+    learned = {type_ for name in ("train", "valid") for type_ in types_of(corpus.splits.get(name, ()))}
+    return [type_ for type_ in types_of(corpus.splits.get("test", ())) if type_ not in learned]
 
 
 def _counts(sentences: list[Sentence]) -> dict[str, Any]:
@@ -55,7 +59,7 @@ def _counts(sentences: list[Sentence]) -> dict[str, Any]:
         "sentences": len(sentences),
         "entities": per_type.total(),
         "characters": sum(len(sentence.text) for sentence in sentences),
-        "longest": max(len(sentence.text) for sentence in sentences),
+        "longest": max((len(sentence.text) for sentence in sentences), default=0),
         "without_entities": sum(not sentence.entities for sentence in sentences),
         "overlapping_pairs": sum(len(overlapping_pairs(sentence.entities)) for sentence in sentences),
         "per_type": dict(sorted(per_type.items())),

@@ -16,14 +16,14 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
+from clue_ner.common import hub
 from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.common.paths import resolve_path
 from clue_ner.common.redaction import redact
-from clue_ner.common.retry import within
 from clue_ner.core.entities import Sentence, fingerprint
 from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import _web
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.corpora._files import resolve
 from clue_ner.corpora._records import Row, Strict, json_lines, refuse, to_sentences
 
 HUB_DATASET = "xusenlin/clue-ner"
@@ -37,7 +37,6 @@ PINS = {
 _OFFICIAL_FILES = {"train": "train.json", "test": "dev.json", "unlabelled": "test.json"}
 _HUB_FILE = re.compile(r"(train|dev|validation|test)(-\d+-of-\d+.*)?\.(parquet|json)")
 _HUB_SPLITS = {"train": "train", "dev": "test", "validation": "test", "test": "unlabelled"}
-_HUB_SECONDS = 60.0
 _ROWS = 100_000
 
 _log = logging.getLogger(__name__)
@@ -49,13 +48,13 @@ Files = dict[str, dict[str, bytes]]
 def load(params: CorpusParams, pins: Mapping[str, str] = PINS) -> Corpus:
     """Train and test, and the unlabelled split if the source has it; ``pins`` are the fingerprints wanted.
 
-    Raises SourceError that says of each source why it would not do.
+    Raises SourceError, with a reason for each source.
     """
     reasons = []
     for name, read in _sources().items():
         try:
             splits = _checked(read(), pins)
-        except (SourceError, CorpusError) as error:
+        except (SourceError, CorpusError, OSError) as error:
             _log.warning("corpus cluener: not from %s", name)
             reasons.append(f"{name}: {error}".replace("\n", "\n  "))
             continue
@@ -77,7 +76,7 @@ def _sources() -> dict[str, Callable[[], Files]]:
     if mirror := os.environ.get("CLUENER_MIRROR"):
         if re.match("https?://", mirror):
             return {f"CLUENER_MIRROR {redact(mirror)}": lambda: _from_url(mirror)}
-        folder = resolve(mirror)
+        folder = resolve_path(mirror)
         return {f"CLUENER_MIRROR {folder}": lambda: _from_folder(folder)}
     archive = os.environ.get("CLUENER_ARCHIVE_URL", ARCHIVE_URL)
     return {
@@ -88,10 +87,7 @@ def _sources() -> dict[str, Callable[[], Files]]:
 
 def _from_folder(folder: Path) -> Files:
     paths = {split: folder / name for split, name in _OFFICIAL_FILES.items()}
-    try:
-        return {split: {path.name: path.read_bytes()} for split, path in paths.items() if path.is_file()}
-    except OSError as error:
-        raise SourceError(f"cannot be read ({error})") from None
+    return {split: {path.name: path.read_bytes()} for split, path in paths.items() if path.is_file()}
 
 
 def _from_url(base: str) -> Files:
@@ -131,26 +127,9 @@ def _unzip(content: bytes) -> Files:
 
 
 def _from_hub() -> Files:
-    from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-
-    def download() -> list[Path]:
-        files = HfApi().dataset_info(HUB_DATASET, timeout=_web.PATIENCE).siblings or []
-        wanted = _hub_files(file.rfilename for file in files)
-        return [Path(hf_hub_download(HUB_DATASET, name, repo_type="dataset")) for name in wanted]
-
-    def cached() -> list[Path]:
-        folder = Path(snapshot_download(HUB_DATASET, repo_type="dataset", local_files_only=True))
-        wanted = _hub_files(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-        return [folder / name for name in wanted]
-
-    silence = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else _web.silence(constants.ENDPOINT)
     files: Files = {}
-    try:
-        for path in cached() if silence else within(_HUB_SECONDS, download):
-            files.setdefault(_hub_split(path.name), {})[path.name] = path.read_bytes()
-    except Exception as error:  # the hub client has no error class of its own that covers all it raises
-        reason = f"{type(error).__name__} {error}".splitlines()[0]
-        raise SourceError(silence or f"the hub client failed: {redact(reason)}") from None
+    for path in hub.download(HUB_DATASET, _hub_files, kind="dataset")[1].values():
+        files.setdefault(_hub_split(path.name), {})[path.name] = path.read_bytes()
     return files
 
 

@@ -7,14 +7,14 @@ A line is ``{"id", "text", "entities": [{"type", "start", "end", "text"}]}``, of
 import logging
 
 from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.common.paths import resolve_path
 from clue_ner.core.params import CorpusParams
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.corpora._files import resolve
 from clue_ner.corpora._records import json_lines, refuse, to_sentences
 
 _ADVICE = (
     'wanted: one JSON object a line, {"text": …, "entities": [{"type": …, "start": …, "end": …}]}, end exclusive; '
-    "docs/data.md has the format. Mend the lines and run again"
+    "docs/data.md has the format. Fix the lines and run again"
 )
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def load(params: CorpusParams) -> Corpus:
     Raises SourceError if a file cannot be read, CorpusError with all that is wrong in them.
     """
     assert params.path is not None
-    folder = resolve(params.path)
+    folder = resolve_path(params.path)
     names = {path.name for path in folder.glob("*.jsonl")} | {"train.jsonl"}
     if unknown := sorted(names - {"train.jsonl", "valid.jsonl", "test.jsonl"}):
         raise CorpusError(
@@ -35,7 +35,7 @@ def load(params: CorpusParams) -> Corpus:
     splits, problems = {}, list[str]()
     for name in sorted(names):
         path = folder / name
-        if path.exists() and not (path.is_file() and path.resolve().is_relative_to(folder.resolve())):
+        if path.exists() and not (path.is_file() and path.resolve().is_relative_to(folder)):
             raise SourceError(
                 f"{path}: found what leads out of the folder, or is no file ({path.resolve()}); copy the file there"
             )
