@@ -1,7 +1,7 @@
-"""The network as an ONNX graph, in float32 and in int8, for ``clue_ner.runtimes.onnx``.
+"""The network as an ONNX graph, in float32 and in int8, for the runtimes ``onnx`` and ``int8``.
 
-The graph takes the columns of ``clue_ner.network.model.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
-rows, tokens and units) and gives the head's ``logits``. Decoding stays in Python: it is the head's.
+The graph takes those of ``alignment.windows.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
+rows, tokens and units) and gives the head's ``logits``. Entities are read from these by ``tagger.decoding``.
 """
 
 import contextlib
@@ -15,27 +15,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clue_ner.core.files import write_checksums
-from clue_ner.network.model import INPUTS, TaggerModel, collate
-from clue_ner.runtimes.onnx import GRAPHS
+from clue_ner.alignment.batch import collate
+from clue_ner.alignment.windows import INPUTS, UNIT_COLUMNS, Row
+from clue_ner.common.files import write_checksums
+from clue_ner.network.model import TaggerModel
+from clue_ner.runtimes._onnxruntime import GRAPHS
 
 OPSET = 17
 WIDEST = 40.0
 """If a channel of a matrix's input spans more standard deviations than this, zero included, int8's 255 steps leave too
-little of all others: it is multiplied apart."""
+little of all others: it is multiplied separately, in float32."""
 
 
-def write(model: TaggerModel, folder: Path) -> None:
+def write(model: TaggerModel, unit_axes: tuple[int, ...], folder: Path) -> None:
     """Write ``model.onnx`` and ``model.int8.onnx`` into ``folder``, and their checksums.
 
-    ``model`` is on the processor, in eval mode.
+    ``model`` is on the CPU, in eval mode; ``unit_axes`` are the axes of its logits that are units.
 
-    Attention and GELU are ONNX Runtime's own operators where its optimiser knows the encoder's.
+    Attention and GELU are ONNX Runtime's own operators where its optimiser recognises the encoder's.
 
     int8 is dynamic: matrices and embedding tables are stored as eight bits (matrices with a scale for each column),
     activations are quantised as they come, and attention, the LSTM, norms and softmax stay float32, as do the channels
-    of a matrix's input that are wider than ``WIDEST``. Weights are signed and have seven bits: processors without VNNI
-    add up products in sixteen bits, which eight would overflow, and those with VNNI are fast with signed ones alone.
+    of a matrix's input that are wider than ``WIDEST``. Weights are signed and have seven bits: CPUs without VNNI
+    add up products in sixteen bits, which eight would overflow, and those with VNNI are fast only with signed ones.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -44,17 +46,17 @@ def write(model: TaggerModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         traced, split = Path(work) / "traced.onnx", Path(work) / "split.onnx"
-        _trace(model, traced)
+        _trace(model, unit_axes, traced)
         _fuse(traced, folder / GRAPHS["onnx"], model.encoder.config)
         graph = onnx.load(folder / GRAPHS["onnx"])
-        apart = _split(graph.graph, _wide(model))
+        separate = _split(graph.graph, _wide(model))
         add_pre_process_metadata(graph)
         onnx.save(graph, split)
         quantize_dynamic(
             split,
             folder / GRAPHS["int8"],
             op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-            nodes_to_exclude=apart,
+            nodes_to_exclude=separate,
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,
@@ -63,7 +65,7 @@ def write(model: TaggerModel, folder: Path) -> None:
     write_checksums(folder)
 
 
-def _trace(model: TaggerModel, path: Path) -> None:
+def _trace(model: TaggerModel, unit_axes: tuple[int, ...], path: Path) -> None:
     """By TorchScript: torch.export makes an LSTM's number of steps a constant. Eager attention is what can be fused."""
     with warnings.catch_warnings(), _eager_attention(model.encoder):
         warnings.simplefilter("ignore")
@@ -77,7 +79,7 @@ def _trace(model: TaggerModel, path: Path) -> None:
             output_names=["logits"],
             dynamic_axes={
                 **{name: {0: "batch", 1: _axis(name)} for name in INPUTS},
-                "logits": {0: "batch", **{axis: f"units_{axis}" for axis in model.head.unit_axes}},
+                "logits": {0: "batch", **{axis: f"units_{axis}" for axis in unit_axes}},
             },
         )
 
@@ -129,11 +131,11 @@ def _wide(model: TaggerModel) -> dict[str, list[int]]:
 
 
 def _split(graph: Any, wide: dict[str, list[int]]) -> list[str]:
-    """Multiply ``wide`` channels apart, in matrix products that stay as they are; returns the names of these."""
+    """Multiply ``wide`` channels in matrix products of their own, which are not quantised; their names."""
     from onnx import helper, numpy_helper
 
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    apart = []
+    separate = []
     nodes = []
     for node in graph.node:
         channels = wide.get(node.name.strip("/").replace("/", ".").rpartition(".")[0])
@@ -154,14 +156,14 @@ def _split(graph: Any, wide: dict[str, list[int]]) -> list[str]:
             few,
             helper.make_node("Add", [names["many"], names["few"]], node.output, f"{node.name}_sum"),
         ]
-        apart.append(few.name)
+        separate.append(few.name)
     graph.ClearField("node")
     graph.node.extend(nodes)
-    return apart
+    return separate
 
 
 def _sample(model: TaggerModel, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
-    """A batch of random tokens, as many in a row as ``lengths`` says, with as many units.
+    """A batch of random tokens, ``lengths`` of them in the rows, and as many units.
 
     A trace may take what is special about its sample for a constant: give it two rows, one of them padded.
     """
@@ -169,11 +171,10 @@ def _sample(model: TaggerModel, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
     vocabulary = model.encoder.config.vocab_size
     rows = []
     for length in lengths:
-        columns = {name: [0] * length for name in INPUTS if name.startswith("unit_") and name != "unit_mask"}
-        columns["input_ids"] = torch.randint(vocabulary, (length,), generator=generator).tolist()
-        rows.append(columns)
+        tokens = torch.randint(vocabulary, (length,), generator=generator).tolist()
+        rows.append(Row(input_ids=tokens, **{column: [0] * length for column in UNIT_COLUMNS}))
     batch = collate(rows, pad_id=0)
-    return tuple(batch[name] for name in INPUTS)
+    return tuple(torch.from_numpy(batch[name]) for name in INPUTS)
 
 
 def _axis(name: str) -> str:

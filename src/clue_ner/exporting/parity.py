@@ -1,23 +1,29 @@
 """Whether each format still is the model that was trained: logits, scores, size and speed on the same sentences."""
 
 import logging
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from clue_ner.alignment.batch import Batch
 from clue_ner.core.entities import Sentence
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import stock_transformers
-from clue_ner.network.model import INPUTS
-from clue_ner.runtimes.onnx import GRAPHS, Scorer, scorer
-from clue_ner.tagger.tagger import Tagger
+from clue_ner.network.model import TaggerModel
+from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime
+from clue_ner.tagger.decoding._base import Floats
+from clue_ner.tagger.tagger import WEIGHTS, Reading, Runtime, Tagger
 
 SENTENCES = 500
 """How many sentences are tagged with each format, at most: the first ones."""
+TURNS = 3
+"""Parts of the sentences, each tagged with one format after the other; the speed is the median of the parts'."""
 BATCH = 64
 
 LOGIT_DIFFERENCE = 1e-2
@@ -25,37 +31,43 @@ LOGIT_DIFFERENCE = 1e-2
 F1_LOSS = 0.005
 """Int8 that loses more micro F1 than this has lost too much."""
 
-FILES = {"torch": "tagger/model.safetensors", **{name: f"onnx/{file}" for name, file in GRAPHS.items()}}
+FILES = {"torch": f"tagger/{WEIGHTS}", **{name: f"onnx/{file}" for name, file in GRAPHS.items()}}
 STOCK = "transformers"
 
 logger = logging.getLogger(__name__)
 
 
-def report(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
-    """The formats in ``folder`` (models/export, with a copy of ``tagger``), one by one.
+def report(tagger: Tagger, model: TaggerModel, gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
+    """The formats in ``folder`` (models/export, with a copy of ``tagger``, whose network is ``model``), one by one.
 
     ``formats`` has ``torch``, and ``onnx``, ``int8`` and ``transformers`` if they are there. All but the last have
     ``bytes``, ``micro_f1``, ``tokens_per_second`` (of tagging as a whole, special tokens included, on ``threads``
     threads); ``onnx`` and ``int8`` also ``logit_difference``, the largest to torch over all units, and ``f1_loss``.
     ``transformers`` has ``bytes`` and ``same_entities``, the share of sentences in which stock transformers finds
-    exactly the tagger's entities. ``ok`` says whether a format is near enough; if not, a warning is logged.
+    exactly the tagger's entities. ``ok`` is false, and a warning logged, where a format is not near enough.
     """
-    gold = gold[:SENTENCES]
+    parts = [gold[:SENTENCES][turn::TURNS] for turn in range(TURNS)]
+    gold = [sentence for part in parts for sentence in part]
     threads = torch.get_num_threads()
+    valid_mask = _valid_mask(model)
     paths = {name: folder / file for name, file in FILES.items() if (folder / file).is_file()}
+    runtimes = {name: tagger.runtime if name == "torch" else OnnxRuntime(path, threads) for name, path in paths.items()}
+    tagged = {name: _Format(tagger, runtime, valid_mask) for name, runtime in runtimes.items()}
+    _take_turns(tagged, [[sentence.text for sentence in part] for part in parts if part])
+
     formats: dict[str, dict[str, Any]] = {}
-    reference = _Recorder(_torch_scorer(tagger), tagger.model.head.counted)
-    for name, path in paths.items():
-        recorder = reference if name == "torch" else _Recorder(scorer(path, threads), reference.counted)
-        formats[name] = {"bytes": path.stat().st_size, **_measure(tagger, gold, recorder)}
+    for name, each in tagged.items():
+        f1 = micro(gold, [reading.strict for reading in each.readings])["f1"]
+        speed = round(statistics.median(each.speeds)) if each.speeds else 0
+        formats[name] = {"bytes": paths[name].stat().st_size, "micro_f1": f1, "tokens_per_second": speed}
         if name != "torch":
-            formats[name] |= _compare(name, formats["torch"], formats[name], reference, recorder)
+            formats[name] |= _compare(name, each.difference, formats["torch"]["micro_f1"] - f1)
     if (folder / STOCK).is_dir():
-        formats[STOCK] = _stock(tagger, gold, folder / STOCK)
+        formats[STOCK] = _stock(tagged["torch"].readings, gold, folder / STOCK)
     return {
         "stock_transformers": STOCK in formats,
         "sentences": len(gold),
-        "tokens": reference.tokens,
+        "tokens": tagged["torch"].tokens,
         "threads": threads,
         "bytes": _size(folder),
         "formats": formats,
@@ -71,44 +83,50 @@ def without_speeds(report: dict[str, Any]) -> dict[str, Any]:
     return {**report, "formats": formats}
 
 
-class _Recorder:
-    """A scorer that remembers the logits that count."""
+class _Format:
+    """A format's runtime at work: what it reads, how fast, and the logits that mean something."""
 
-    def __init__(self, scorer: Scorer, counted: Callable[[Tensor], Tensor]) -> None:
-        self.scorer, self.counted, self.logits, self.tokens = scorer, counted, list[Tensor](), 0
+    def __init__(self, tagger: Tagger, runtime: Runtime, valid_mask: Callable[[Batch], NDArray[np.bool_]]) -> None:
+        self.runtime, self.batch_tokens, self.valid_mask = runtime, runtime.batch_tokens, valid_mask
+        self.tagger = tagger.using(self)
+        self.logits, self.tokens = list[Floats](), 0
+        self.readings, self.speeds, self.difference = list[Reading](), list[float](), 0.0
 
-    def __call__(self, batch: dict[str, Tensor]) -> Tensor:
-        logits = self.scorer(batch)
-        self.logits.append(logits[self.counted(batch["unit_mask"]).expand_as(logits)])
+    def __call__(self, batch: Batch) -> Floats:
+        """The runtime's logits, of which a copy is kept."""
+        logits = self.runtime(batch)
+        self.logits.append(logits[np.broadcast_to(self.valid_mask(batch), logits.shape)])
         self.tokens += int(batch["attention_mask"].sum())
         return logits
 
-
-def _torch_scorer(tagger: Tagger) -> Scorer:
-    @torch.inference_mode()
-    def score(batch: dict[str, Tensor]) -> Tensor:
-        logits: Tensor = tagger.model(**{name: batch[name] for name in INPUTS})
-        return logits
-
-    return score
+    def read(self, texts: list[str]) -> None:
+        """Tag ``texts`` by the clock; ``logits`` are then theirs only."""
+        self.logits, before = [], self.tokens
+        started = time.perf_counter()
+        self.readings += self.tagger.read(texts, BATCH)
+        self.speeds.append((self.tokens - before) / (time.perf_counter() - started))
 
 
-def _measure(tagger: Tagger, gold: Sequence[Sentence], recorder: _Recorder) -> dict[str, Any]:
-    texts = [sentence.text for sentence in gold]
-    tagger.using(recorder.scorer).tag(texts[:BATCH], BATCH)  # the first batch pays for memory and threads
-    started = time.perf_counter()
-    readings = list(tagger.using(recorder).read(texts, BATCH))
-    seconds = time.perf_counter() - started
-    f1 = micro(gold, [reading.strict for reading in readings])["f1"]
-    return {"micro_f1": f1, "tokens_per_second": round(recorder.tokens / seconds)}
+def _take_turns(tagged: dict[str, _Format], parts: list[list[str]]) -> None:
+    """Tag each of ``parts`` with every format, and compare its logits with torch's."""
+    for each in tagged.values():
+        each.tagger.using(each.runtime).tag(parts[0][:BATCH] if parts else [], BATCH)  # pays for memory and threads
+    for part in parts:
+        for each in tagged.values():
+            each.read(part)
+            pairs = zip(tagged["torch"].logits, each.logits, strict=True)
+            each.difference = max([each.difference, *(float(np.abs(a - b).max(initial=0)) for a, b in pairs)])
 
 
-def _compare(
-    name: str, torch_scores: dict[str, Any], scores: dict[str, Any], reference: _Recorder, recorder: _Recorder
-) -> dict[str, Any]:
-    pairs = zip(reference.logits, recorder.logits, strict=True)
-    difference = max((float((ours - theirs).abs().max()) for ours, theirs in pairs), default=0.0)
-    loss = torch_scores["micro_f1"] - scores["micro_f1"]
+def _valid_mask(model: TaggerModel) -> Callable[[Batch], NDArray[np.bool_]]:
+    def mask(batch: Batch) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = model.head.valid_mask(torch.from_numpy(batch["unit_mask"])).numpy()
+        return found
+
+    return mask
+
+
+def _compare(name: str, difference: float, loss: float) -> dict[str, Any]:
     ok = difference <= LOGIT_DIFFERENCE if name == "onnx" else loss <= F1_LOSS
     if not ok:
         logger.warning(
@@ -122,19 +140,18 @@ def _compare(
     return {"logit_difference": difference, "f1_loss": loss, "ok": ok}
 
 
-def _stock(tagger: Tagger, gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
-    texts = [sentence.text for sentence in gold]
-    pairs = list(zip(tagger.tag(texts, BATCH), stock_transformers.read(folder, texts)))
-    same = sum(ours == theirs for ours, theirs in pairs)
-    if same < len(pairs):
+def _stock(readings: Sequence[Reading], gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
+    found = stock_transformers.read(folder, [sentence.text for sentence in gold])
+    same = sum(list(ours.entities) == theirs for ours, theirs in zip(readings, found, strict=True))
+    if same < len(found):
         logger.warning(
             "%s: stock transformers finds other entities in %d of %d sentences: spaces, texts longer than a window, "
-            "tags that break the scheme, or train.constrained, which it does not know",
+            "tags that break the scheme, or train.constrained, which it does not have",
             STOCK,
-            len(pairs) - same,
-            len(pairs),
+            len(found) - same,
+            len(found),
         )
-    return {"bytes": _size(folder), "same_entities": same / max(1, len(pairs)), "ok": same == len(pairs)}
+    return {"bytes": _size(folder), "same_entities": same / max(1, len(found)), "ok": same == len(found)}
 
 
 def _size(folder: Path) -> int:

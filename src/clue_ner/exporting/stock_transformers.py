@@ -11,32 +11,35 @@ from typing import Any
 import torch
 from torch import nn
 
+from clue_ner.common.files import read_json, write_json
 from clue_ner.core.entities import Entity
-from clue_ner.core.files import read_json, write_json
 from clue_ner.core.schemes import OUTSIDE, Scheme
+from clue_ner.network.model import TaggerModel
 from clue_ner.tagger.tagger import Tagger
 
 
-def write(tagger: Tagger, folder: Path) -> str | None:
-    """Write config, safetensors and tokenizer of ``tagger`` into ``folder`` as a ``…ForTokenClassification``.
+def write(tagger: Tagger, model: TaggerModel, folder: Path) -> str | None:
+    """Write ``tagger``, whose network is ``model``, as a ``…ForTokenClassification`` with its tokenizer.
 
     ``pipeline("ner", model=folder, aggregation_strategy="simple")`` then finds the tagger's entities in texts of one
-    window; a longer one it cuts off, unless ``stride`` is given. Returns None, or, with nothing written, why it can't.
+    window; a longer one it cuts off, unless ``stride`` is given. Returns None, or, with nothing written, the reason why
+    that is not possible.
     """
-    if tagger.card["head"] != "softmax":
-        return f"its head is {tagger.card['head']}, which stock transformers does not have"
-    if tagger.card["align"] == "characters_over_pieces":
-        return "it tags characters over pieces, and stock transformers tags pieces alone"
-    if not any(tagger.scheme.only_begins(tag) for tag in tagger.card["tags"]):
-        return f"its scheme {tagger.scheme.name} says where entities end, and stock transformers asks where they begin"
-    model = _stock_model(tagger)
-    if model is None:
-        kind = tagger.model.encoder.config.model_type
+    if tagger.config.head != "softmax":
+        return f"its head is {tagger.config.head}, which stock transformers does not have"
+    if tagger.config.align == "characters_over_pieces":
+        return "it tags characters over pieces, and stock transformers only tags pieces"
+    scheme = tagger.config.tag_scheme
+    if not any(scheme.only_begins(tag) for tag in tagger.config.tags):
+        return f"its scheme {scheme.name} marks where entities end, and stock transformers reads where they begin"
+    stock = _stock_model(tagger, model)
+    if stock is None:
+        kind = model.encoder.config.model_type
         return f"stock transformers has no token classification with one linear layer for {kind}"
-    model.save_pretrained(folder)
-    tagger.aligner.tokenizer.save_pretrained(folder)
+    stock.save_pretrained(folder)
+    tagger.aligner.tokenizer.save(folder)
     settings = folder / "tokenizer_config.json"
-    write_json(settings, read_json(settings) | {"model_max_length": tagger.card["window"]})
+    write_json(settings, read_json(settings) | {"model_max_length": tagger.config.window})
     return None
 
 
@@ -49,7 +52,7 @@ def read(folder: Path, texts: Sequence[str]) -> list[list[Entity]]:
 
 
 def stock_labels(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Tags with the two prefixes that stock aggregation knows: B begins an entity, I goes on with one.
+    """Tags with the two prefixes that stock aggregation reads: B begins an entity, I continues one.
 
     >>> from clue_ner.core.schemes import SCHEMES
     >>> stock_labels(["O", "B-x", "M-x", "E-x", "S-x"], SCHEMES["BMES"])
@@ -60,25 +63,25 @@ def stock_labels(tags: Sequence[str], scheme: Scheme) -> list[str]:
     ]
 
 
-def _stock_model(tagger: Tagger) -> Any:
+def _stock_model(tagger: Tagger, model: TaggerModel) -> Any:
     """The tagger's network as transformers has it, or None if it has none of the same shape."""
     from transformers import AutoModelForTokenClassification
 
-    config = copy.deepcopy(tagger.model.encoder.config)
-    labels = stock_labels(tagger.card["tags"], tagger.scheme)
+    config = copy.deepcopy(model.encoder.config)
+    labels = stock_labels(tagger.config.tags, tagger.config.tag_scheme)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: labels.index(label) for label in labels}
     try:
-        model = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
+        stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32)
     except ValueError:
         return None
-    if not isinstance(getattr(model, "classifier", None), nn.Linear):
+    if not isinstance(getattr(stock, "classifier", None), nn.Linear):
         return None
-    missing, _ = model.base_model.load_state_dict(tagger.model.encoder.state_dict(), strict=False)
+    missing, _ = stock.base_model.load_state_dict(model.encoder.state_dict(), strict=False)
     if missing:
         return None
-    model.classifier.load_state_dict(tagger.model.get_submodule("head.linear").state_dict())
-    return model
+    stock.classifier.load_state_dict(model.get_submodule("head.linear").state_dict())
+    return stock
 
 
 def _entity(text: str, group: dict[str, Any]) -> Entity:
