@@ -8,33 +8,33 @@ from typing import Any
 
 from clue_ner.common.errors import ArtifactError, TrackingError
 from clue_ner.core.entities import fingerprint
-from clue_ner.core.files import CHECKSUMS
 from clue_ner.evaluation.scores import micro_f1, sentence_counts
-from clue_ner.experiments.revision import Experiment
 from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.sync import tags_of_training
+from tools.results.experiment import AGAIN, MODEL, Experiment
 from tools.results.rows import Row, own_params, row_name, write_row
 
-_log = logging.getLogger(__name__)
+SECONDS = "train/seconds"
+"""The journal's metric of how long an epoch took, with validation."""
 
-MODEL = "models/tagger"
+_log = logging.getLogger(__name__)
 
 
 def add(root: Path, experiment: Experiment, *, timed: str | None = None, replace: bool = False) -> Row:
     """Write the row of a training into docs/results/ of ``root``.
 
     ``timed``, ``all`` or ``tagging``, also writes how fast its model tags, which is measured now, and with ``all`` how
-    fast it trained, as its journal says: only where nothing else ran or runs. A param that the training's code did not
+    fast it trained, from its journal: only where nothing else ran or runs. A param that the training's code did not
     have yet is written with the value that params.yaml of ``root`` has now, and named in a warning. Raises
     ArtifactError if the predictions do not give the scores in metrics/, if the row is there already and is not to
     ``replace`` that one, or if there is nothing to take the times from.
     """
-    where, scores = experiment.source.name, experiment.evaluation
+    scores = experiment.evaluation
     counts = sentence_counts(experiment.gold, experiment.predicted)
     if abs(micro_f1(counts) - scores["micro"]["f1"]) > 1e-5:
         raise ArtifactError(
-            f"{where}: data/predictions give micro F1 {micro_f1(counts):.6f}, and metrics/evaluate.json says "
-            f"{scores['micro']['f1']}; run `dvc repro` there and try again"
+            f"{experiment.files.name}: data/predictions give micro F1 {micro_f1(counts):.6f}, and "
+            f"metrics/evaluate.json has {scores['micro']['f1']}; {AGAIN}"
         )
     params = _complete(root, experiment)
     times = _training(experiment) if timed == "all" else {}
@@ -60,7 +60,7 @@ def add(root: Path, experiment: Experiment, *, timed: str | None = None, replace
         train_characters_per_second=times.get("training"),
         tag_characters_per_second=times.get("tagging"),
         device=_device(experiment),
-        commit=experiment.source.commit,
+        commit=experiment.commit,
         command=experiment.command,
         test=fingerprint(experiment.gold),
         params=params,
@@ -72,8 +72,8 @@ def add(root: Path, experiment: Experiment, *, timed: str | None = None, replace
 def _complete(root: Path, experiment: Experiment) -> dict[str, Any]:
     here = own_params(root)
     if missing := sorted(here.keys() - experiment.params.keys()):
-        told = ", ".join(f"{name} as {here[name]!r}" for name in missing)
-        _log.warning("%s: its code did not have these params yet, taken %s", experiment.source.name, told)
+        taken = ", ".join(f"{name} as {here[name]!r}" for name in missing)
+        _log.warning("%s: its code did not have these params yet, taken %s", experiment.files.name, taken)
     return here | experiment.params
 
 
@@ -83,13 +83,13 @@ def _score(name: str, score: dict[str, Any], key: str) -> dict[str, float]:
 
 
 def _fingerprint(experiment: Experiment) -> str:
-    return str(experiment.json(f"{MODEL}/tagger.json")["trained"]["fingerprint"])
+    return str(experiment.files.json(f"{MODEL}/tagger.json")["trained"]["fingerprint"])
 
 
 def _device(experiment: Experiment) -> str:
-    """Where it was trained, as its journal or MLflow says, else ``unknown``."""
+    """Where it was trained, from its journal or MLflow, else ``unknown``."""
     try:
-        return tags_of_training(experiment.source.root, _fingerprint(experiment))["clue_ner.device"]
+        return tags_of_training(experiment.root, _fingerprint(experiment))["clue_ner.device"]
     except (ArtifactError, TrackingError, KeyError) as error:
         _log.warning("device unknown: %s", error)
         return "unknown"
@@ -97,19 +97,15 @@ def _device(experiment: Experiment) -> str:
 
 def _training(experiment: Experiment) -> dict[str, float]:
     """Minutes of the training, and characters a second that it trained on."""
-    source = experiment.source
-    record = Journal(source.root, _fingerprint(experiment)).read()
+    record = Journal(experiment.root, _fingerprint(experiment)).read()
     seconds = [] if record is None else [value for (name, _), (value, _) in record.points.items() if name == SECONDS]
     if len(seconds) != len(experiment.train["epochs"]):
         raise ArtifactError(
-            f"{source.root}/.tracking: seconds of {len(seconds)} epochs of this training, wanted "
+            f"{experiment.root}/.tracking: seconds of {len(seconds)} epochs of this training, wanted "
             f"{len(experiment.train['epochs'])}; leave --timed out, or train again there"
         )
-    trained = experiment.json("metrics/corpus.json")["splits"]["train"]["characters"] * len(seconds)
+    trained = experiment.files.json("metrics/corpus.json")["splits"]["train"]["characters"] * len(seconds)
     return {"minutes": round(sum(seconds) / 60, 2), "training": round(trained / sum(seconds), 1)}
-
-
-SECONDS = "train/seconds"
 
 
 def _tagging(experiment: Experiment) -> float:
@@ -118,11 +114,8 @@ def _tagging(experiment: Experiment) -> float:
 
     texts = [sentence.text for sentence in experiment.gold]
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        for name in (CHECKSUMS, *experiment.json(f"{MODEL}/{CHECKSUMS}")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(experiment.source.read(f"{MODEL}/{name}"))
-        tagger = Tagger.load(folder)
+        experiment.files.tree.get(MODEL, f"{place}/tagger", recursive=True)
+        tagger = Tagger.load(f"{place}/tagger")
     best = float("inf")
     for _ in range(3):
         began = time.perf_counter()

@@ -6,15 +6,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from clue_ner.common.errors import ArtifactError, UnknownNameError
 from tools.results.recipes import by_recipe
-from tools.results.rows import Row, read_counts, read_rows
+from tools.results.rows import FOLDER, Counts, Row, read_rows
 
 DEFAULT = "default"
-"""The label of what params.yaml says."""
+"""The label of the params in params.yaml."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +32,22 @@ class Configuration:
         return [row.seed for row in self.rows]
 
     def of(self, seeds: Iterable[int]) -> "Configuration":
-        """The rows of these seeds alone."""
+        """Only the rows of these seeds."""
         kept = set(seeds)
         return Configuration(self.name, self.label, self.others, tuple(row for row in self.rows if row.seed in kept))
 
-    def counts(self, root: Path) -> NDArray[np.int64]:
-        """(S sentences, 3): correct, predicted, gold, summed over the seeds."""
-        return sum((read_counts(root, row.row) for row in self.rows[1:]), read_counts(root, self.rows[0].row))
+    def pooled(self, counts: Mapping[str, Counts]) -> Counts:
+        """Of the ``counts`` by row, the sum over the seeds; raises ArtifactError if a row has none."""
+        if missing := [row.row for row in self.rows if row.row not in counts]:
+            raise ArtifactError(
+                f"{FOLDER / 'counts.csv'}: no counts of {', '.join(missing)}; take them from git, or add the row with "
+                "--replace"
+            )
+        first, *others = (counts[row.row] for row in self.rows)
+        return sum(others, first)
 
     def values(self, column: str) -> list[float]:
-        """What each row has in a column, without those that have nothing."""
+        """The values of a column, without the rows that have none."""
         return [value for row in self.rows if (value := getattr(row, column)) is not None]
 
     @property
@@ -64,7 +67,7 @@ def configurations(
 ) -> list[Configuration]:
     """Rows by configuration, best mean valid F1 first.
 
-    ``base`` is what the labels say the difference from, by the names of ``recipes`` where there is one.
+    Labels are what differs from ``base``, by the names of ``recipes`` where there is one.
     """
     grouped: dict[str, list[Row]] = {}
     for row in rows:
@@ -96,7 +99,7 @@ def find(name: str, there: Sequence[Configuration]) -> Configuration:
 
 
 def rows_of(root: Path, corpus: str) -> tuple[list[Row], int]:
-    """The rows of a corpus, and how many there are of others; raises ArtifactError if their test splits differ."""
+    """The rows of a corpus, and how many other corpora have; raises ArtifactError if their test splits differ."""
     rows = read_rows(root)
     chosen = [row for row in rows if row.corpus == corpus]
     one_test_split(chosen)
@@ -107,17 +110,17 @@ def one_test_split(rows: Iterable[Row]) -> None:
     """Raise ArtifactError unless all rows were scored on the same sentences."""
     tests = {row.test: row.row for row in rows}
     if len(tests) > 1:
-        told = ", ".join(f"{name} on {test[:12]}" for test, name in tests.items())
+        found = ", ".join(f"{name} on {test[:12]}" for test, name in tests.items())
         raise ArtifactError(
-            f"rows scored on different test splits do not compare: {told}; remove one kind from rows.csv"
+            f"rows scored on different test splits do not compare: {found}; remove one kind from rows.csv"
         )
 
 
 def _label(recipes: Iterable[str], changed: Mapping[str, Any]) -> str:
     """``quick, head=softmax, corpus.split_seed=3``: the sections ``train`` and ``tagging`` are left out."""
-    params = (f"{k.removeprefix('train.').removeprefix('tagging.')}={_said(v)}" for k, v in changed.items())
+    params = (f"{k.removeprefix('train.').removeprefix('tagging.')}={_text(v)}" for k, v in changed.items())
     return ", ".join([*recipes, *params])
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

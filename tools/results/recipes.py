@@ -1,11 +1,11 @@
-"""Names for params that rows change together, from docs/results/recipes.yaml; the tables say the name instead."""
+"""Names for params that rows change together, from docs/results/recipes.yaml; tables have the name in their place."""
 
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from clue_ner.common.errors import ArtifactError
-from clue_ner.core.params import read_yaml
+from clue_ner.core.yaml import read_yaml
 from tools.results.rows import FOLDER
 
 FILE = FOLDER / "recipes.yaml"
@@ -26,9 +26,7 @@ def read_recipes(root: Path, known: Container[str]) -> dict[str, dict[str, Any]]
         if not isinstance(params, dict) or not params:
             raise ArtifactError(f"{path}: {name}: wanted params such as train.epochs with values, found {params!r}")
         if unknown := [param for param in params if param not in known]:
-            raise ArtifactError(
-                f"{path}: {name}: no param {', '.join(map(str, unknown))} in params.yaml; mend the name"
-            )
+            raise ArtifactError(f"{path}: {name}: no param {', '.join(map(str, unknown))} in params.yaml; fix the name")
     return found
 
 

@@ -1,4 +1,4 @@
-"""docs/results/: ``rows.csv``, a line a training; ``per_type.csv``; ``counts/<row>.csv``, of each sentence.
+"""docs/results/: ``rows.csv``, a line a training; ``per_type.csv``; ``counts.csv``, of each sentence.
 
 A row is there if it is in rows.csv, which is written last.
 """
@@ -6,7 +6,8 @@ A row is there if it is in rows.csv, which is written last.
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from clue_ner.common.errors import ArtifactError
-from clue_ner.core.files import write_csv
-from clue_ner.core.params import load_params
-from clue_ner.experiments.revision import of_training
+from clue_ner.common.files import write_csv
+from clue_ner.core.params import dotted_training, load_params
 
 FOLDER = Path("docs/results")
+PER_TYPE = ("row", "type", "precision", "recall", "f1", "low", "high", "entities")
+COUNTS = ("row", "correct", "predicted", "gold")
+
+Counts = NDArray[np.int64]
+"""(S sentences, 3): correct, predicted, gold entities"""
 
 
 class Row(BaseModel):
@@ -86,7 +91,7 @@ def row_name(params: Mapping[str, Any]) -> str:
 
 
 def read_rows(root: Path) -> list[Row]:
-    """The rows there are, none if there is no table yet; raises ArtifactError that names a damaged line."""
+    """The rows, none if there is no table yet; raises ArtifactError that names a damaged line."""
     path = root / FOLDER / "rows.csv"
     rows = []
     for number, values in enumerate(_read_csv(path), 2):
@@ -98,9 +103,9 @@ def read_rows(root: Path) -> list[Row]:
 
 
 def write_row(
-    root: Path, row: Row, per_type: Mapping[str, Mapping[str, Any]], counts: NDArray[np.int64], *, replace: bool
+    root: Path, row: Row, per_type: Mapping[str, Mapping[str, Any]], counts: Counts, *, replace: bool
 ) -> None:
-    """Add a row with the scores of each type and ``counts`` (S sentences, 3): correct, predicted, gold.
+    """Add a row with the scores of each type and the counts of each sentence.
 
     Raises ArtifactError if one of the same params and seed is there already, unless it is to ``replace`` that one.
     """
@@ -110,40 +115,60 @@ def write_row(
     if same and not replace:
         raise ArtifactError(
             f"{folder / 'rows.csv'}: {', '.join(same)} is there already (this configuration and seed are measured); "
-            "add --replace if it is to be another"
+            "add --replace to put the new one in its place"
         )
-    write_csv(folder / "counts" / f"{row.row}.csv", ("correct", "predicted", "gold"), counts.tolist())
-    lines = [line for line in read_per_type(root) if line["row"] not in same]
+    kept = {name: others for name, others in read_counts(root).items() if name not in same} | {row.row: counts}
+    lines = ((name, *map(_to_digits, kept[name].T)) for name in sorted(kept))
+    write_csv(folder / "counts.csv", COUNTS, lines)
+    types = [line for line in read_per_type(root) if line["row"] not in same]
     for name, score in per_type.items():
         rates = (*(score[key] for key in ("precision", "recall", "f1")), *score["f1_ci95"], score["support"])
-        lines.append(dict(zip(PER_TYPE, (row.row, name, *rates))))
-    write_csv(folder / "per_type.csv", PER_TYPE, (line.values() for line in sorted(lines, key=_by_row)))
+        types.append(dict(zip(PER_TYPE, (row.row, name, *rates))))
+    write_csv(folder / "per_type.csv", PER_TYPE, (line.values() for line in sorted(types, key=_by_row)))
     rows = sorted([*(other for other in rows if other.row not in same), row], key=lambda row: row.row)
     write_csv(folder / "rows.csv", Row.model_fields, (map(_cell, row.model_dump().values()) for row in rows))
-    for name in same - {row.row}:
-        (folder / "counts" / f"{name}.csv").unlink(missing_ok=True)
 
 
 def own_params(root: Path) -> dict[str, Any]:
-    """What params.yaml of ``root`` says of a training, by dotted name."""
-    return of_training(load_params(root / "params.yaml").model_dump())
-
-
-PER_TYPE = ("row", "type", "precision", "recall", "f1", "low", "high", "entities")
+    """The params in params.yaml of ``root`` that decide a training, by dotted name."""
+    return dotted_training(load_params(root / "params.yaml").model_dump())
 
 
 def read_per_type(root: Path) -> list[dict[str, str]]:
-    """The lines of per_type.csv: micro scores of each row and type."""
+    """The lines of per_type.csv: the micro scores of each row and type."""
     return _read_csv(root / FOLDER / "per_type.csv")
 
 
-def read_counts(root: Path, row: str) -> NDArray[np.int64]:
-    """(S sentences, 3) of a row: correct, predicted, gold."""
-    path = root / FOLDER / "counts" / f"{row}.csv"
-    lines = _read_csv(path)
-    if not lines:
-        raise ArtifactError(f"{path}: no counts of this row; take them from git, or add the row with --replace")
-    return np.array([[int(line[key]) for key in ("correct", "predicted", "gold")] for line in lines])
+def read_counts(root: Path) -> dict[str, Counts]:
+    """The counts of each row, by its name; raises ArtifactError that names a damaged line."""
+    path = root / FOLDER / "counts.csv"
+    counts = {}
+    for number, line in enumerate(_read_csv(path), 2):
+        try:
+            counts[line["row"]] = np.array([_from_digits(line[column]) for column in COUNTS[1:]]).T
+        except (ValueError, TypeError, KeyError) as error:
+            raise ArtifactError(f"{path}:{number}: not the counts of a row ({error}); take it from git again") from None
+    return counts
+
+
+def _to_digits(numbers: Iterable[int]) -> str:
+    """Counts of sentences, one after the other: a digit each, in parentheses from 10.
+
+    >>> _to_digits([3, 0, 11, 2])
+    '30(11)2'
+    """
+    return "".join(str(number) if number < 10 else f"({number})" for number in numbers)
+
+
+def _from_digits(digits: str) -> list[int]:
+    """The numbers that ``_to_digits`` wrote; raises ValueError for other text.
+
+    >>> _from_digits("30(11)2")
+    [3, 0, 11, 2]
+    """
+    if not re.fullmatch(r"(\d|\(\d+\))+", digits):
+        raise ValueError(f"wanted digits and numbers in parentheses, found {digits[:20]!r}")
+    return [int(number.strip("()")) for number in re.findall(r"\d|\(\d+\)", digits)]
 
 
 def _by_row(line: Mapping[str, Any]) -> tuple[str, str]:
@@ -162,5 +187,6 @@ def _cell(value: Any) -> Any:
 def _read_csv(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
+    csv.field_size_limit(2**31 - 1)  # the counts of a row are longer than the default from 2**17 sentences on
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))

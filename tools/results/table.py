@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from clue_ner.common.errors import ArtifactError
-from clue_ner.core.files import write_text
-from clue_ner.evaluation.scores import micro_f1_ci95
+from clue_ner.common.files import write_text
+from clue_ner.evaluation.report import micro_f1_ci95
 from tools.results.compare import RESAMPLES, SEED, Comparison, compare
 from tools.results.configurations import DEFAULT, Configuration, configurations, mean_sd, rows_of
 from tools.results.figure import draw
 from tools.results.recipes import FILE, read_recipes
-from tools.results.rows import FOLDER, own_params, read_per_type
+from tools.results.rows import FOLDER, Counts, own_params, read_counts, read_per_type
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FIGURE = FOLDER / "f1.png"
@@ -25,7 +25,7 @@ def write_table(root: Path) -> list[Configuration]:
     base = own_params(root)
     rows, hidden = rows_of(root, base["corpus.name"])
     recipes = read_recipes(root, base)
-    found = configurations(rows, base, recipes)
+    found, counts = configurations(rows, base, recipes), read_counts(root)
     path = root / "docs/results.md"
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
@@ -33,26 +33,37 @@ def write_table(root: Path) -> list[Configuration]:
     if not begin or not end:
         raise ArtifactError(f"{path}: wanted the lines {BEGIN} and {END}, with the tables to be written between them")
     if found:
-        intervals = {c.name: tuple(micro_f1_ci95(c.counts(root), RESAMPLES, SEED)) for c in found}
+        intervals = {c.name: tuple(micro_f1_ci95(c.pooled(counts), RESAMPLES, SEED)) for c in found}
         draw(root / FIGURE, found, intervals)
-    write_text(path, f"{before}{BEGIN}\n{render(root, found, hidden, recipes)}\n{END}{after}")
+    write_text(path, f"{before}{BEGIN}\n{render(found, counts, read_per_type(root), hidden, recipes)}\n{END}{after}")
     return found
 
 
 def render(
-    root: Path, found: Sequence[Configuration], hidden: int = 0, recipes: Mapping[str, Mapping[str, Any]] | None = None
+    found: Sequence[Configuration],
+    counts: Mapping[str, Counts],
+    per_type: Iterable[Mapping[str, str]],
+    hidden: int,
+    recipes: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """The tables in Markdown; ``hidden`` rows of other corpora and the ``recipes`` are mentioned."""
+    """The tables in Markdown.
+
+    - ``found``: configurations, best valid F1 first;
+    - ``counts``: of each sentence, by row;
+    - ``per_type``: the lines of per_type.csv;
+    - ``hidden``: how many rows of other corpora are left out, which the text mentions;
+    - ``recipes``: params by name, which the text explains.
+    """
     if not found:
         return "No row yet: see [experiments.md](experiments.md)."
     default = next((c for c in found if c.label == DEFAULT), None)
     parts = [
-        "Written by `clue-ner results table` from [rows.csv](results/rows.csv); best mean valid F1 first. Several\n"
-        "seeds: mean ± sample standard deviation. One seed: the 95 % bootstrap interval in brackets, and no word on\n"
-        "how far seeds differ. *Other* is what differs from the committed params.yaml."
+        "Written by `python -m tools.results table` from [rows.csv](results/rows.csv); best mean valid F1 first. "
+        "Several\nseeds: mean ± sample standard deviation. One seed: the 95 % bootstrap interval in brackets, "
+        "and no word on\nhow far seeds differ. *Other* is what differs from the committed params.yaml."
         + "".join(
             f"\n*{name}* ([{FILE.name}](results/{FILE.name})): {', '.join(f'`{k}={v}`' for k, v in params.items())}."
-            for name, params in (recipes or {}).items()
+            for name, params in recipes.items()
         )
         + (f"\n{hidden} rows of other corpora are not shown." if hidden else ""),
         *_grid(found),
@@ -62,9 +73,9 @@ def render(
         "### What it costs\n\nOnly what was measured while nothing else ran on the machine (`--timed`).",
         _costs(found),
         "### Against the committed configuration",
-        _against(root, found, default),
+        _against(found, counts, default),
         f"### Each type ({_title(found[0])}: best by valid)",
-        _types(root, found[0]),
+        _types(found[0], per_type),
         "### How each row was made",
         _table(
             ("row", "commit", "command"),
@@ -91,8 +102,8 @@ def _grid(found: Iterable[Configuration]) -> list[str]:
 
     lines = ((head, *(cell(head, align) for align in aligns)) for head in heads)
     alike_in = f"What they share: {others}. " if others else ""
-    told = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, in parentheses on valid."
-    return [told, _table(("head", *aligns), lines)]
+    title = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, in parentheses on valid."
+    return [title, _table(("head", *aligns), lines)]
 
 
 def _scores(found: Iterable[Configuration]) -> str:
@@ -130,10 +141,10 @@ def _costs(found: Iterable[Configuration]) -> str:
     return _table(header, lines) if lines else "Nothing yet."
 
 
-def _against(root: Path, found: Iterable[Configuration], default: Configuration | None) -> str:
+def _against(found: Iterable[Configuration], counts: Mapping[str, Counts], default: Configuration | None) -> str:
     if default is None:
-        return "No row of the committed parameters yet: `dvc exp run`, then `clue-ner results add`."
-    others = [compare(root, c, default) for c in found if c is not default]
+        return "No row of the committed parameters yet: `dvc exp run`, then `python -m tools.results add`."
+    others = [compare(counts, c, default) for c in found if c is not default]
     if not others:
         return "No other configuration yet."
     header = ("configuration", "seeds", "valid micro F1", "micro F1", "95 % interval", "p")
@@ -148,8 +159,8 @@ def _against(root: Path, found: Iterable[Configuration], default: Configuration 
         )
         for one in others
     )
-    told = f"Points of F1 more than it; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
-    return f"{told}\n\n{_table(header, lines)}"
+    text = f"Points of F1 more than it; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
+    return f"{text}\n\n{_table(header, lines)}"
 
 
 def _seeds(one: Comparison) -> str:
@@ -158,11 +169,11 @@ def _seeds(one: Comparison) -> str:
     return a if a == b else f"{a} against {b}"
 
 
-def _types(root: Path, configuration: Configuration) -> str:
+def _types(configuration: Configuration, per_type: Iterable[Mapping[str, str]]) -> str:
     """The scores of each type: of one seed with their intervals, else their mean over seeds."""
     rows = [row.row for row in configuration.rows]
-    by_type: dict[str, list[dict[str, str]]] = {}
-    for line in read_per_type(root):
+    by_type: dict[str, list[Mapping[str, str]]] = {}
+    for line in per_type:
         if line["row"] in rows:
             by_type.setdefault(line["type"], []).append(line)
     lines = []
@@ -193,10 +204,10 @@ def _mean(values: Sequence[float]) -> str:
     return f"{mean:.2f}" if deviation is None else f"{mean:.2f} ± {deviation:.2f}"
 
 
-def _each(configuration: Configuration, column: str, say: Callable[[float], str]) -> str:
+def _each(configuration: Configuration, column: str, text: Callable[[float], str]) -> str:
     """The mean of the rows that have it."""
     values = configuration.values(column)
-    return say(mean_sd(values)[0]) if values else "–"
+    return text(mean_sd(values)[0]) if values else "–"
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

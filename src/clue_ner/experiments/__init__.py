@@ -1,1 +1,1 @@
-"""A search for better params by valid micro F1: Optuna proposes, ``dvc exp run`` trains, MLflow is told."""
+"""A search for better params by valid micro F1: Optuna proposes, ``dvc exp run`` trains, MLflow records."""

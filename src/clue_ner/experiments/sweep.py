@@ -1,8 +1,8 @@
 """One sweep from its first trial to its last, which may be in another process than the first.
 
-Trials are kept in ``.sweeps/optuna.db`` of the repository. A trial is ``dvc exp run --temp`` of fine_tune alone, so it
-is an experiment of DVC's by the name of ``<sweep>-<number>``, and its params say all there is to it. The objective is
-the valid micro F1 that metrics/train.json gives; test is never scored.
+Trials are kept in ``.sweeps/optuna.db`` of the repository. A trial is ``dvc exp run --temp`` of only fine_tune, so it
+is a DVC experiment named ``<sweep>-<number>``, and its params describe it completely. The objective is the valid
+micro F1 in metrics/train.json; test is never scored.
 """
 
 import hashlib
@@ -28,13 +28,15 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from clue_ner.common.errors import ArtifactError, ClueNerError, ParamsError
-from clue_ner.experiments.revision import Revision, of_training, overrides
+from clue_ner.core.params import dotted_training
+from clue_ner.experiments.overrides import overrides
+from clue_ner.experiments.revision import read_file
 from clue_ner.experiments.sweep_recorder import Recorder
 from clue_ner.experiments.sweep_space import Choices, Range, Sweep, with_params
 
 FOLDER = ".sweeps"
 FAILURES = 3
-"""After so many failed trainings in a row a sweep stops: then it is not the params."""
+"""A sweep stops after this many failed trainings in a row: then it is not the params."""
 LOST = "lost"
 """Attribute of a study: numbers of trials whose process was killed; each is tried again under another number."""
 
@@ -66,7 +68,7 @@ def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> l
 def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
     """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched."""
     space = {name: values.model_dump() for name, values in sweep.space.items()}
-    about = [sweep.name, space, {k: v for k, v in of_training(base).items() if k not in space}]
+    about = [sweep.name, space, {k: v for k, v in dotted_training(base).items() if k not in space}]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
@@ -101,10 +103,10 @@ def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
 
 
 def _clear(study: optuna.Study) -> None:
-    """Let go of a trial that a kill left running.
+    """Mark a trial that a kill left running as lost.
 
     The next one is proposed from the same finished trials and the same random numbers, so it has the same params, and
-    its training goes on from its checkpoint.
+    its training resumes from its checkpoint.
     """
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.set_user_attr(LOST, [*study.user_attrs.get(LOST, []), trial.number])
@@ -132,13 +134,13 @@ def _run(root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study,
             if failures == FAILURES:
                 raise ArtifactError(
                     f"{FAILURES} trainings failed one after the other, the last: {error}; "
-                    "mend it and start the sweep again"
+                    "fix it and start the sweep again"
                 ) from None
             continue
         failures = 0
         trial.set_user_attr("experiment", name)
         study.tell(trial, value)
-        recorder.trial(trial.number, value, study.best_value, Revision(root, name))
+        recorder.trial(trial.number, value, study.best_value, name)
         _log.info("trial %d: valid micro F1 %.2f, best %.2f", trial.number, 100 * value, 100 * study.best_value)
 
 
@@ -152,7 +154,7 @@ def _valid_f1(
     with_params(base, trial.params)
     name = f"{sweep.name}-{trial.number}"
     _dvc(root, ["exp", "run", "--temp", "--force", "--name", name, *_changes(trial.params), "fine_tune"])
-    value = json.loads(Revision(root, name).read("metrics/train.json"))["valid_micro_f1"]
+    value = json.loads(read_file(root, name, "metrics/train.json"))["valid_micro_f1"]
     if value is None:
         raise ArtifactError(f"{name}: no valid split, so nothing to choose by; set corpus.valid_fraction above 0")
     return name, float(value)
@@ -164,7 +166,7 @@ def _dvc(root: Path, arguments: list[str]) -> None:
         ["dvc", *arguments], cwd=root, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False
     )
     if done.returncode:
-        raise ArtifactError(f"dvc {' '.join(arguments)} ended with status {done.returncode}; the lines above say why")
+        raise ArtifactError(f"dvc {' '.join(arguments)} ended with status {done.returncode}; see the lines above")
 
 
 def _distribution(values: Range | Choices) -> BaseDistribution:

@@ -1,4 +1,4 @@
-"""What a sweep tells MLflow: a run of its own, and that the runs of its trials are that one's children."""
+"""What MLflow gets of a sweep: a run of its own, whose children are the runs of its trials."""
 
 import json
 import logging
@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from clue_ner.experiments.revision import Revision
+from clue_ner.common.errors import ArtifactError
+from clue_ner.experiments.revision import read_file
 from clue_ner.experiments.sweep_space import Sweep
 from clue_ner.tracking import Journal, push
 
@@ -26,13 +27,13 @@ class Recorder:
         push(self.root, self.fingerprint)
         return self
 
-    def trial(self, number: int, valid_f1: float, best: float, experiment: Revision) -> None:
+    def trial(self, number: int, valid_f1: float, best: float, experiment: str) -> None:
         """Note a trial's score and the best so far, at the step of its number, and whose child its run is."""
         self.journal.metrics(number, {"sweep/valid_micro_f1": valid_f1, "sweep/best_valid_micro_f1": best})
         try:
-            card = json.loads(experiment.read("models/tagger/tagger.json"))
-            self.journal.child(card["trained"]["fingerprint"])
-        except (OSError, ValueError, KeyError) as error:
+            config = json.loads(read_file(self.root, experiment, "models/tagger/tagger.json"))
+            self.journal.child(config["trained"]["fingerprint"])
+        except (ArtifactError, OSError, ValueError, KeyError) as error:
             _log.warning("trial %d: its run is not shown below the sweep's: %s", number, error)
         push(self.root, self.fingerprint)
 

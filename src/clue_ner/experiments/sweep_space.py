@@ -7,8 +7,8 @@ from typing import Annotated, Any, NoReturn
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from clue_ner.common.errors import ParamsError
-from clue_ner.core.params import Params, load_params, parse_params, read_yaml
-from clue_ner.experiments.revision import flat
+from clue_ner.core.params import Params, dotted, load_params, parse_params
+from clue_ner.core.yaml import read_yaml
 
 SEARCHED = ("backbone", "tagging", "train")
 """Sections whose params a sweep may try: another corpus or seed has another valid F1, better or not."""
@@ -60,7 +60,7 @@ Values = Annotated[
 
 
 class Sweep(_Strict):
-    """What sweep.yaml says."""
+    """The content of sweep.yaml."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
     trials: Annotated[int, Field(ge=1)]
@@ -82,7 +82,7 @@ def load_sweep(path: Path, params: Path) -> tuple[Sweep, dict[str, Any]]:
         sweep = Sweep.model_validate(raw)
     except ValidationError as error:
         _refuse(path, [f"{'.'.join(map(str, d['loc'])) or 'the file'}: {d['msg']}" for d in error.errors()])
-    known = [name for name in flat(base) if name.partition(".")[0] in SEARCHED]
+    known = [name for name in dotted(base) if name.partition(".")[0] in SEARCHED]
     wrong = []
     for name, values in sweep.space.items():
         if name not in known:
