@@ -11,17 +11,17 @@ from typing import Any
 
 from rich.console import Console
 
+from clue_ner.common.files import write_json
 from clue_ner.common.stage import prepare as quiet
-from clue_ner.core.files import write_json, write_text
 
-PARTS = ("training", "heads", "tagging", "pipeline", "scaling")
+PARTS = ("training", "heads", "tagging", "overhead", "pipeline", "scaling")
 SECONDS, TARGET = 120.0, 0.5
 
 logger = logging.getLogger("clue_ner.bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure the parts that are asked for; all of them write docs/, some only where ``--out`` says."""
+    """Measure the parts that are asked for; all of them write docs/, some only the folder ``--out``."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(PARTS)}; all of them by default")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="training time of each recipe (default 120)")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if out is not None:
         figure.draw(out / "bench.png", results)
         write_json(out / "bench.json", results)
-        write_text(out / "bench.md", report.markdown(results))
+        report.write(out)
         logger.info("%s, %s", out / "bench.md", "bench.json and bench.png beside it")
 
 
@@ -53,7 +53,7 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
     """The results of each part, with the machine, its peaks and the data; ``place`` is an empty folder."""
     from transformers.utils.logging import disable_progress_bar
 
-    from bench import heads, inputs, machine, pipeline, scaling, tagging, training
+    from bench import heads, inputs, machine, overhead, pipeline, scaling, tagging, training
 
     disable_progress_bar()
     inputs.prepare(inputs.ROOT, place)
@@ -66,6 +66,7 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
         "training": lambda: training.measure(place, seconds, target),
         "heads": lambda: heads.measure(place, data["layers"]),
         "tagging": lambda: tagging.measure(inputs.ROOT, place),
+        "overhead": lambda: overhead.measure(inputs.ROOT, place),
         "pipeline": lambda: pipeline.measure(inputs.ROOT, place),
         "scaling": lambda: scaling.measure(place),
     }

@@ -15,7 +15,7 @@ class Table:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many significant digits, thousands apart; nothing for None.
+    """A number with ``digits`` significant digits and commas between thousands; a dash for None.
 
     >>> number(12345.6), number(0.01234), number(None)
     ('12,300', '0.0123', '–')

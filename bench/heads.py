@@ -1,4 +1,4 @@
-"""Each other head, alignment, and half the layers, against what params.yaml says: how fast they train, turn by turn."""
+"""Each other head, alignment, and half the layers, against params.yaml as it is: how fast they train, in turns."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from clue_ner.core import plugins
 from clue_ner.core.params import Params, TaggingParams, load_params
 
 SECONDS, TURNS, EPOCHS = 3.0, 3, 1000
-"""Of training for each of a pair in a turn; so many turns are counted; more epochs than will be trained."""
+"""Of training for each of a pair in a turn; the turns that count; more epochs than will be trained."""
 
 Changes = Mapping[str, Mapping[str, Any]]
 
 
 def configurations(params: Params, layers: int) -> Iterator[tuple[str, Changes]]:
-    """What is compared with ``params`` on an encoder of so many ``layers``: a title, and values by section."""
+    """What is compared with ``params`` on an encoder of ``layers`` layers: a title, and values by section."""
     for head in plugins.names(plugins.HEADS):
         if head != params.train.head:
             yield head, {"train": {"head": head}}
@@ -30,7 +30,7 @@ def configurations(params: Params, layers: int) -> Iterator[tuple[str, Changes]]
 
 
 def measure(place: Path, layers: int, seconds: float = SECONDS) -> dict[str, Any]:
-    """Characters a second of each configuration and, in the same turns, of what params.yaml says."""
+    """Characters a second of each configuration and, in the same turns, of that of params.yaml."""
     params = load_params(place / "params.yaml")
     compared = []
     with worker("ours", _place(place, "committed", params, {})) as base:

@@ -5,11 +5,10 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from clue_ner.core.files import read_json, read_sentences, write_text
+from clue_ner.common.files import read_json, write_text
 from clue_ner.core.params import Params, load_params
-from clue_ner.training.model_setup import OFF
+from clue_ner.core.sentences import SPLITS, read_split
+from clue_ner.core.yaml import to_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 """The repository."""
@@ -19,7 +18,9 @@ STAGES = {
     "tag_map": "data/tags.json",
     "tokenize_align": "data/encoded",
 }
-"""The stages before training, in order, and what each of them makes."""
+"""The stages before training, in order, and a folder or file that each of them makes."""
+CORPUS = tuple(dict.fromkeys(SPLITS.values()))
+"""The folders of the corpus; download makes them all."""
 
 
 def prepare(root: Path, place: Path) -> None:
@@ -27,14 +28,17 @@ def prepare(root: Path, place: Path) -> None:
 
     Training levers are off: some compute each batch twice, and a speed is of one pass.
 
-    Without data/corpus the corpus is CLUENER if CLUENER_MIRROR says where it is, else ``sample``; without
+    Without data/corpus the corpus is CLUENER if CLUENER_MIRROR is set, else ``sample``; without
     data/backbone the backbone is ``e5-small``.
     """
+    from clue_ner.training.model_setup import OFF  # brings torch, whose memory scaling is not to measure
+
     params = load_params(root / "params.yaml")
     params = params.model_copy(update={"train": params.train.model_copy(update=OFF)})
     (place / "data").mkdir(parents=True, exist_ok=True)
-    if (root / "data/corpus/corpus.json").is_file():
-        (place / "data/corpus").symlink_to((root / "data/corpus").resolve())
+    if all((root / folder / "corpus.json").is_file() for folder in CORPUS):
+        for folder in CORPUS:
+            (place / folder).symlink_to((root / folder).resolve())
     else:
         name = "cluener" if "CLUENER_MIRROR" in os.environ else "sample"
         corpus = params.corpus.model_copy(update={"name": name, "path": None})
@@ -49,7 +53,7 @@ def prepare(root: Path, place: Path) -> None:
 
 def make(root: Path, place: Path, params: Params) -> None:
     """Write params.yaml into ``place`` and run the stages there whose outs are missing."""
-    write_text(place / "params.yaml", yaml.safe_dump(params.model_dump(), allow_unicode=True))
+    write_text(place / "params.yaml", to_yaml(params.model_dump()))
     for name, out in STAGES.items():
         if not (place / out).exists():
             stage(root, name)(place)
@@ -63,7 +67,7 @@ def stage(root: Path, name: str) -> Any:
 def describe(place: Path) -> dict[str, Any]:
     """What is measured on: corpus, backbone and their sizes."""
     corpus, config = read_json(place / "data/corpus/corpus.json"), read_json(place / "data/backbone/config.json")
-    sentences = [s for path in sorted((place / "data/corpus").glob("t*.jsonl")) for s in read_sentences(path)]
+    sentences = [sentence for split in ("train", "test") for sentence in read_split(place, split) or []]
     return {
         "corpus": corpus["name"],
         "sentences": len(sentences),

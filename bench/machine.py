@@ -20,7 +20,7 @@ WORK = {"cpu": 2e10, "cuda": 2e12}
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, memory, number formats and versions; no name of a host or a person."""
+    """CPU, cores, memory, number formats and versions; no name of a host or a person."""
     cuda = torch.cuda.is_available()
     return {
         "processor": _processor(),

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.setting import IGNORED, Setting, amounts, facts, stock_model, token_labels
+from bench.setting import IGNORED, Setting, amounts, facts, stock_model, stock_tokenizer, token_labels
 from bench.worker import Turns
 from clue_ner.training import device as chosen
 
@@ -21,9 +21,12 @@ def plain(setting: Setting, turns: Turns) -> None:
 
     torch.manual_seed(setting.params.seed)
     aligner = setting.aligner("characters")
-    tokenizer, device = aligner.tokenizer, torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    first = {row["sentence"]: row for row in reversed(setting.rows(aligner))}
-    items = [(setting.train[number].text, token_labels(row)) for number, row in first.items()]
+    tokenizer, device = stock_tokenizer(aligner), torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    items = [
+        (sentence.text, token_labels(first))
+        for sentence in setting.train
+        if (first := next(setting.examples(aligner, [sentence]), None)) is not None
+    ]
 
     def tokenise(batch: list[tuple[str, list[int]]]) -> Any:
         texts, labels = zip(*batch)
@@ -32,11 +35,11 @@ def plain(setting: Setting, turns: Turns) -> None:
         encoded["labels"] = torch.tensor([row + [IGNORED] * (length - len(row)) for row in labels])
         return encoded
 
-    stock, shell, card = stock_model(setting)
+    stock, shell, config = stock_model(setting)
     stock.to(device).train()
     loader = DataLoader(items, batch_size=setting.params.train.batch_size, shuffle=True, collate_fn=tokenise)
     optimizer = torch.optim.Adam(stock.parameters(), lr=PLAIN_LR)
-    turns.ready(facts(stock, "float32"), setting.scorer(shell, aligner, card))
+    turns.ready(facts(stock, "float32"), setting.scorer(shell, aligner, config))
     for _ in range(PLAIN_EPOCHS):
         for batch in loader:
             turns.count(**amounts(batch))
@@ -63,10 +66,14 @@ def stock_trainer(setting: Setting, turns: Turns) -> None:
     set_seed(setting.params.seed)
     aligner = setting.aligner("characters")
     rows = [
-        {"input_ids": row["input_ids"], "attention_mask": [1] * len(row["input_ids"]), "labels": token_labels(row)}
-        for row in setting.rows(aligner)
+        {
+            "input_ids": example.input_ids,
+            "attention_mask": [1] * len(example.input_ids),
+            "labels": token_labels(example),
+        }
+        for example in setting.examples(aligner)
     ]
-    stock, shell, card = stock_model(setting)
+    stock, shell, config = stock_model(setting)
     with tempfile.TemporaryDirectory() as scratch:
         arguments = TrainingArguments(
             output_dir=scratch,
@@ -76,14 +83,13 @@ def stock_trainer(setting: Setting, turns: Turns) -> None:
             save_strategy="no",
             disable_tqdm=True,
         )
-        collator = DataCollatorForTokenClassification(aligner.tokenizer)
+        collator = DataCollatorForTokenClassification(stock_tokenizer(aligner))
         trainer = Metered(model=stock, args=arguments, train_dataset=rows, data_collator=collator)
-        _run(trainer, turns, facts(stock, "float32"), setting.scorer(shell, aligner, card))
+        _run(trainer, turns, facts(stock, "float32"), setting.scorer(shell, aligner, config))
 
 
 def ours(setting: Setting, turns: Turns) -> None:
     """As fine_tune trains: the train section of params.yaml."""
-    from datasets import Dataset
     from transformers import set_seed
 
     from clue_ner.training import model_setup
@@ -96,17 +102,18 @@ def ours(setting: Setting, turns: Turns) -> None:
 
     train = setting.params.train.model_copy(update={"processes": 1})
     align = setting.params.tagging.align
-    aligner, card = setting.aligner(align), setting.card(train.head, align)
-    rows = Dataset.from_list(setting.rows(aligner))
-    per_unit = setting.characters() / sum(map(len, rows["labels"])) if align == "pieces" else 1.0
+    aligner, config = setting.aligner(align), setting.config(train.head, align)
+    examples = list(setting.examples(aligner))
+    units = sum(len(example.labels) for example in examples)
+    per_unit = setting.characters() / units if align == "pieces" else 1.0
     set_seed(setting.params.seed)
-    model = model_setup.build(setting.backbone, card, train)
+    model = model_setup.build(setting.backbone, config, train)
     model_setup.prepare(model, train)
     with tempfile.TemporaryDirectory() as scratch:
         settings = arguments(train, setting.params.seed, scratch)
-        trainer = Metered(model, settings, train, rows, aligner.tokenizer.pad_token_id)
+        trainer = Metered(model, settings, train, examples, aligner.tokenizer.pad_id)
         number_format = chosen.number_format(train.precision)
-        _run(trainer, turns, facts(model, number_format), setting.scorer(model, aligner, card))
+        _run(trainer, turns, facts(model, number_format), setting.scorer(model, aligner, config))
 
 
 def _run(trainer: Any, turns: Turns, known: dict[str, Any], evaluate: Callable[[], float]) -> None:
@@ -129,7 +136,7 @@ def _run(trainer: Any, turns: Turns, known: dict[str, Any], evaluate: Callable[[
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to train, and what the table says of it."""
+    """A way to train, and its description in the table."""
 
     title: str
     run: Callable[[Setting, Turns], None]

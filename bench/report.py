@@ -1,9 +1,21 @@
-"""The tables as docs/bench.md and on the terminal."""
+"""The tables as docs/bench.md and on the terminal.
+
+``python -m bench.report`` writes docs/bench.md anew from docs/bench.json, after a change of its wording.
+"""
+
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from bench.inputs import ROOT
 from bench.tables import Results, tables
+from clue_ner.common.files import read_json, write_text
+
+
+def write(folder: Path) -> None:
+    """Write bench.md into ``folder`` from its bench.json."""
+    write_text(folder / "bench.md", markdown(read_json(folder / "bench.json")))
 
 
 def markdown(results: Results) -> str:
@@ -36,3 +48,7 @@ def show(results: Results, console: Console) -> None:
         for note in table.notes:
             console.print(f"  {note}", highlight=False, markup=False)
         console.print()
+
+
+if __name__ == "__main__":
+    write(ROOT / "docs")

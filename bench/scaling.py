@@ -4,7 +4,6 @@
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,11 +16,12 @@ from typing import Any
 
 from bench.inputs import ROOT, stage
 from bench.memory import peak_memory_gb
+from clue_ner.common.files import read_json, write_checksums, write_json
 from clue_ner.core.entities import Sentence
-from clue_ner.core.files import read_sentences, write_checksums, write_sentences
+from clue_ner.core.sentences import SPLITS, read_split, write_sentences
 
-CLUENER = {"tokenize_align": 12091, "evaluate": 1343}
-"""Sentences that the stage reads of CLUENER: of all labelled splits, and of its test split. This is 1×."""
+CLUENER = {"tokenize_align": ("train", 10748), "evaluate": ("test", 1343)}
+"""The split that the stage reads, and CLUENER's sentences of it (train: with those kept for valid). This is 1×."""
 TIMES = (1, 4, 16)
 
 
@@ -29,20 +29,15 @@ def measure(place: Path, times: tuple[int, ...] = TIMES) -> dict[str, Any]:
     """Seconds and peak memory of each stage by the size of the corpus; memory is given beside that of the imports."""
     return {
         name: [{"times": number, "sentences": number * sentences, **once(place, name, number)} for number in times]
-        for name, sentences in CLUENER.items()
+        for name, (_, sentences) in CLUENER.items()
     }
 
 
 def once(place: Path, name: str, times: int) -> dict[str, Any]:
-    """One measurement: lay out a folder with so many sentences, and run the stage on it in a new process."""
+    """One measurement: lay out a folder with ``times`` CLUENER's sentences, and run the stage in a new process."""
     with tempfile.TemporaryDirectory(prefix="scaling-") as scratch:
         folder = Path(scratch)
-        (folder / "data/corpus").mkdir(parents=True)
-        for shared in ("params.yaml", "data/backbone", "data/tags.json"):
-            (folder / shared).symlink_to((place / shared).resolve())
-        write_sentences(folder / "data/corpus/train.jsonl", repeated(place, times * CLUENER[name]))
-        shutil.copy(place / "data/corpus/corpus.json", folder / "data/corpus")
-        write_checksums(folder / "data/corpus")
+        lay_out(place, folder, name, times)
         command = [sys.executable, "-m", "bench.scaling", name, str(folder)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -51,29 +46,23 @@ def once(place: Path, name: str, times: int) -> dict[str, Any]:
     return measured
 
 
+def lay_out(place: Path, folder: Path, name: str, times: int) -> None:
+    """Give ``folder`` what the stage reads: that of ``place``, and ``times`` CLUENER's sentences."""
+    split, sentences = CLUENER[name]
+    (folder / "data").mkdir(parents=True)
+    for shared in ("params.yaml", "data/backbone", "data/tags.json"):
+        (folder / shared).symlink_to((place / shared).resolve())
+    for part in dict.fromkeys(SPLITS.values()):
+        write_json(folder / part / "corpus.json", read_json(place / part / "corpus.json"))
+    write_sentences(folder / SPLITS[split] / f"{split}.jsonl", repeated(place, times * sentences))
+    for part in dict.fromkeys(SPLITS.values()):
+        write_checksums(folder / part)
+
+
 def repeated(place: Path, sentences: int) -> list[Sentence]:
-    """So many sentences of the corpus, over and over, each with an id of its own."""
-    paths = [place / "data/corpus" / f"{split}.jsonl" for split in ("train", "valid", "test")]
-    corpus = [sentence for path in paths if path.exists() for sentence in read_sentences(path)]
+    """``sentences`` sentences: the corpus over and over, each with an id of its own."""
+    corpus = [sentence for split in ("train", "valid", "test") for sentence in read_split(place, split) or []]
     return [replace(sentence, id=str(number)) for number, sentence in enumerate(islice(cycle(corpus), sentences))]
-
-
-def _evaluate() -> Callable[[Path], Any]:
-    """All that stage evaluate does beside the model and its figures, as if the model had found the gold entities."""
-    from clue_ner.core.params import load_params
-    from clue_ner.evaluation import predictions
-    from clue_ner.evaluation.error_analysis import analyse
-    from clue_ner.evaluation.scores import report
-
-    def run(folder: Path) -> None:
-        params = load_params(folder / "params.yaml")
-        gold = read_sentences(folder / "data/corpus/train.jsonl")
-        found = [sentence.entities for sentence in gold]
-        scores = report(gold, found, None, params.evaluate.bootstrap, params.seed)
-        errors = analyse(gold, found, params.evaluate.examples)
-        predictions.write(folder / "data/predictions", "train", gold, found, errors | {"scores": scores})
-
-    return run
 
 
 def main(name: str, folder: Path) -> None:
@@ -82,14 +71,38 @@ def main(name: str, folder: Path) -> None:
         run = _evaluate()
     else:
         import pyarrow  # noqa: F401
-        import transformers
 
-        assert transformers.AutoTokenizer  # lazy: only the attribute imports it
         run = stage(ROOT, name)
     before, started = peak_memory_gb(), time.perf_counter()
     run(folder)
     seconds = time.perf_counter() - started
     print(json.dumps({"seconds": seconds, "imports_gb": before, "peak_gb": peak_memory_gb()}))
+
+
+def _evaluate() -> Callable[[Path], Any]:
+    """All that stage evaluate does beside the model and its figures, as if the model had found the gold entities."""
+    import seqeval.metrics  # noqa: F401
+
+    from clue_ner.alignment.aligner import Aligner
+    from clue_ner.alignment.encode import count
+    from clue_ner.core.entities import resolve_overlaps
+    from clue_ner.core.params import load_params
+    from clue_ner.evaluation import predictions
+    from clue_ner.evaluation.error_analysis import analyse
+    from clue_ner.evaluation.report import report
+
+    def run(folder: Path) -> None:
+        params = load_params(folder / "params.yaml")
+        tagging = params.tagging
+        aligner = Aligner.from_backbone(folder / "data/backbone", tagging.align, tagging.window, tagging.overlap)
+        split, gold, _ = predictions.to_score(folder)
+        found = [resolve_overlaps(sentence.entities) for sentence in gold]
+        scores = report(gold, found, predictions.character_tags(gold, found), params.evaluate.bootstrap, params.seed)
+        errors = analyse(gold, found, params.evaluate.examples)
+        lost = count(gold, aligner).lost
+        predictions.write(folder / "data/predictions", split, gold, found, errors | {"scores": scores}, lost)
+
+    return run
 
 
 if __name__ == "__main__":

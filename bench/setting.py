@@ -1,6 +1,7 @@
 """What the recipes share: sentences, the stock model, and what a batch and a model amount to."""
 
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from clue_ner.alignment.aligner import Aligner
-from clue_ner.alignment.encode import Report, encode
-from clue_ner.core.files import read_json, read_sentences
+from clue_ner.alignment.encode import Example, Report, encode
+from clue_ner.common.files import read_json
+from clue_ner.core.entities import Sentence
 from clue_ner.core.params import load_params
 from clue_ner.core.schemes import SCHEMES
+from clue_ner.core.sentences import read_split
+from clue_ner.core.tag_map import read_tags
 from clue_ner.evaluation.scores import micro
 from clue_ner.network.model import TaggerModel
-from clue_ner.tagger.tagger import Tagger, model_spec
+from clue_ner.runtimes.torch import TorchRuntime
+from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.tagger import Tagger
+from clue_ner.training.inputs import Inputs, describe
+from clue_ner.training.model_setup import head_weights
 
 VALID = 200
 """Sentences that the F1 of a turn is measured on: the first of valid."""
@@ -29,35 +37,45 @@ class Setting:
         self.place = place
         self.params = load_params(place / "params.yaml")
         self.backbone = place / "data/backbone"
-        self.tags = read_json(place / "data/tags.json")
-        self.train = read_sentences(place / "data/corpus/train.jsonl")
-        valid = place / "data/corpus/valid.jsonl"
-        self.valid = read_sentences(valid if valid.exists() else valid.with_name("test.jsonl"))[:VALID]
+        self.inputs = Inputs(
+            corpus=read_json(place / "data/corpus/corpus.json"),
+            tags=read_tags(place),
+            source=read_json(self.backbone / "source.json"),
+            backbone=self.backbone,
+            corpus_folder=place / "data/corpus",
+            encoded=place / "data/encoded",
+            digests={},
+        )
+        self.train = read_split(place, "train") or []
+        self.valid = (read_split(place, "valid") or read_split(place, "test") or [])[:VALID]
 
     def aligner(self, align: str) -> Aligner:
         """The backbone's tokenizer, or the one that splits at every character, and how it is aligned."""
-        return Aligner.from_backbone(self.backbone, self.params.tagging.model_copy(update={"align": align}))
+        tagging = self.params.tagging
+        return Aligner.from_backbone(self.backbone, align, tagging.window, tagging.overlap)
 
-    def card(self, head: str, align: str) -> dict[str, Any]:
-        """The shape of a tagger, as tagger.json says it."""
-        tagging, context_size = self.params.tagging, self.params.train.context_size
-        window = {"window": tagging.window, "overlap": tagging.overlap, "context_size": context_size}
-        options = self.params.train.head_options if head == self.params.train.head else {}
-        return {"head": head, "align": align, **self.tags, **window, "head_options": options}
+    def config(self, head: str, align: str) -> TaggerConfig:
+        """The tagger that params.yaml describes, with another head and alignment."""
+        train = self.params.train.model_copy(update={"head": head})
+        tagging = self.params.tagging.model_copy(update={"align": align})
+        return describe(self.inputs, self.params.model_copy(update={"train": train, "tagging": tagging}))
 
-    def rows(self, aligner: Aligner) -> list[dict[str, Any]]:
-        """The training sentences, a row a window."""
-        return list(encode(self.train, aligner, SCHEMES[self.tags["scheme"]], self.tags["tags"], Report()))
+    def examples(self, aligner: Aligner, sentences: Sequence[Sentence] | None = None) -> Iterator[Example]:
+        """The windows of ``sentences``, by default of those of train."""
+        given = self.train if sentences is None else sentences
+        tags = self.inputs.tags
+        return encode(given, aligner, SCHEMES[tags["scheme"]], tags["tags"], Report())
 
     def characters(self) -> int:
         """Characters of the training sentences together."""
         return sum(len(sentence.text) for sentence in self.train)
 
-    def scorer(self, model: TaggerModel, aligner: Aligner, card: dict[str, Any]) -> Callable[[], float]:
-        """Micro F1 of ``model`` on valid; it goes on training afterwards."""
+    def scorer(self, model: TaggerModel, aligner: Aligner, config: TaggerConfig) -> Callable[[], float]:
+        """Micro F1 of ``model`` on valid, which leaves it in training mode."""
 
         def evaluate() -> float:
-            readings = Tagger(model, aligner, card).read([sentence.text for sentence in self.valid])
+            tagger = Tagger(config, aligner, TorchRuntime(model), head_weights(model, config.head))
+            readings = tagger.read([sentence.text for sentence in self.valid])
             score = float(micro(self.valid, [reading.strict for reading in readings])["f1"])
             model.train()
             return score
@@ -65,23 +83,32 @@ class Setting:
         return evaluate
 
 
-def stock_model(setting: Setting) -> tuple[Any, TaggerModel, dict[str, Any]]:
-    """Stock token classification on the backbone, the same modules as a TaggerModel, and that tagger's card."""
+def stock_model(setting: Setting) -> tuple[Any, TaggerModel, TaggerConfig]:
+    """Stock token classification on the backbone, the same modules as a TaggerModel, and that tagger's config."""
     from transformers import AutoModelForTokenClassification
 
-    card = setting.card("softmax", "characters")
+    config = setting.config("softmax", "characters")
     stock = AutoModelForTokenClassification.from_pretrained(
-        setting.backbone, num_labels=len(card["tags"]), local_files_only=True, dtype=torch.float32
+        setting.backbone, num_labels=len(config.tags), local_files_only=True, dtype=torch.float32
     )
-    shell = TaggerModel(stock.base_model, model_spec(card))
+    shell = TaggerModel(stock.base_model, config)
     shell.head.linear = stock.classifier
-    return stock, shell, card
+    return stock, shell, config
 
 
-def token_labels(row: Mapping[str, Any]) -> list[int]:
-    """A label for each token of a row: those that are no unit, such as the special ones, are ignored."""
-    labels = [IGNORED] * len(row["input_ids"])
-    for token, label in zip(row["unit_tokens"], row["labels"]):
+def stock_tokenizer(aligner: Aligner) -> Any:
+    """The aligner's tokenizer as stock transformers loads it from its files."""
+    from transformers import AutoTokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        aligner.tokenizer.save(Path(folder))
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def token_labels(example: Example) -> list[int]:
+    """A label for each token of an example: those that are no unit, such as the special ones, are ignored."""
+    labels = [IGNORED] * len(example.input_ids)
+    for token, label in zip(example.unit_tokens, example.labels):
         labels[token] = label
     return labels
 

@@ -18,6 +18,8 @@ def tables(results: Results) -> Iterator[Table]:
     for name, table in (("training", _training), ("heads", _heads), ("tagging", _tagging)):
         if name in results:
             yield table(results)
+    if "overhead" in results:
+        yield pipeline_tables.overhead(results["overhead"])
     if "pipeline" in results:
         yield pipeline_tables.repro(results["pipeline"])
         yield pipeline_tables.starts(results["pipeline"])
@@ -28,7 +30,7 @@ def tables(results: Results) -> Iterator[Table]:
 def _machine(results: Results) -> Table:
     machine, data = results["machine"], results["data"]
     rows = [
-        ["processor", f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads"],
+        ["CPU", f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads"],
         ["memory", f"{number(machine['memory_gb'])} GB"],
         ["GPU", machine["gpu"] or "none"],
         ["bf16", "native" if machine["native_bf16"] else "not native (emulated, so nothing here uses it)"],
@@ -99,7 +101,7 @@ def _heads(results: Results) -> Table:
         f"Each in turns with {heads['committed']}, as params.yaml has it, which all else is taken from; without "
         "training levers and validation. What each is worth: [results.md](results.md)."
     ]
-    header = ["configuration", "characters/s against params.yaml", "characters/s", "weights that learn"]
+    header = ["configuration", "characters/s against params.yaml", "characters/s", "trainable parameters"]
     return Table("Training other heads and alignments", header, rows, notes)
 
 

@@ -1,7 +1,6 @@
 """Stock ``pipeline("ner")`` and our Tagger in torch, ONNX and int8, on the same sentences in alternation."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -10,20 +9,22 @@ from typing import Any
 import torch
 
 from bench.machine import clock
-from bench.setting import Setting, stock_model
+from bench.setting import Setting, stock_model, stock_tokenizer
+from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.core.files import read_sentences
 from clue_ner.core.schemes import OUTSIDE
-from clue_ner.evaluation.predictions import split_to_score
+from clue_ner.evaluation.predictions import to_score
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import onnx
-from clue_ner.network.heads import reads_tags
-from clue_ner.network.model import TaggerModel, load_encoder
-from clue_ner.runtimes.onnx import GRAPHS, scorer
-from clue_ner.tagger.tagger import Tagger, model_spec
+from clue_ner.network.encoder import load_encoder
+from clue_ner.network.model import TaggerModel
+from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime
+from clue_ner.runtimes.torch import TorchRuntime, model_of
+from clue_ner.tagger.tagger import Tagger
+from clue_ner.training.model_setup import head_weights
 
 BULK, SINGLE = 1000, 200
-"""So many sentences at most are tagged in bulk, and one at a time."""
+"""Sentences, at most, that are tagged in bulk, and one at a time."""
 BULK_ROUNDS, SINGLE_ROUNDS = 2, 10
 WARM_UP = 8
 BATCH = 64
@@ -41,11 +42,19 @@ class Candidate:
 
 
 def measure(root: Path, place: Path) -> dict[str, Any]:
-    """Characters a second in bulk and one text at a time, latencies, and the F1 of what is trained."""
-    gold = read_sentences(place / "data/corpus" / f"{split_to_score(place / 'data/corpus')}.jsonl")
-    texts = [sentence.text for sentence in gold]
+    """Characters a second in bulk and one text at a time, latencies, and the F1 of a trained tagger.
+
+    The tagger is the one of the repository ``root``; texts and the stock pipeline's backbone are those in ``place``.
+    """
+    _, gold, _ = to_score(place)
     tagger, folder, note = our_tagger(root, place)
     candidates = {"pipeline": stock_candidate(place)} | our_candidates(tagger, folder)
+    return compare(candidates, gold, note)
+
+
+def compare(candidates: Mapping[str, Candidate], gold: Sequence[Sentence], note: str | None) -> dict[str, Any]:
+    """The measurements of each candidate, all of which take turns; ``note`` is why there is no F1, None if there is."""
+    texts = [sentence.text for sentence in gold]
     for candidate in candidates.values():
         candidate.bulk(texts[:WARM_UP])
         candidate.single(texts[:1])
@@ -53,9 +62,7 @@ def measure(root: Path, place: Path) -> dict[str, Any]:
     seconds = dict.fromkeys(candidates, 0.0)
     for chunk in _chunks(bulk, BULK_ROUNDS):
         for name, candidate in candidates.items():
-            started = clock()
-            candidate.bulk(chunk)
-            seconds[name] += clock() - started
+            seconds[name] += _seconds(candidate.bulk, chunk)
     latencies: dict[str, list[float]] = {name: [] for name in candidates}
     for chunk in _chunks(single, SINGLE_ROUNDS):
         for name, candidate in candidates.items():
@@ -90,15 +97,15 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
     else:
         setting = Setting(place)
         align = setting.params.tagging.align
-        card = setting.card(setting.params.train.head, align)
+        config = setting.config(setting.params.train.head, align)
         torch.manual_seed(setting.params.seed)
-        model = TaggerModel(load_encoder(setting.backbone), model_spec(card))
-        if reads_tags(card["head"]):  # the others begin as if entities were rare
-            _lean_to_outside(model.head.linear, card["tags"])
-        tagger = Tagger(model, setting.aligner(align), card)
+        model = TaggerModel(load_encoder(setting.backbone), config)
+        if plugins.reads_tags(config.head):  # the others begin as if entities were rare
+            _lean_to_outside(model.head.linear, config.tags)
+        tagger = Tagger(config, setting.aligner(align), TorchRuntime(model), head_weights(model, config.head))
         note = "no trained model: a random head that finds nothing stands in, so there is no F1"
     folder = place / "onnx"
-    onnx.write(tagger.model, folder)
+    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder)
     return tagger, folder, note
 
 
@@ -107,7 +114,7 @@ def our_candidates(tagger: Tagger, folder: Path) -> dict[str, Candidate]:
     threads = torch.get_num_threads()
     taggers = {
         "torch": tagger,
-        **{name: tagger.using(scorer(folder / file, threads)) for name, file in GRAPHS.items()},
+        **{name: tagger.using(OnnxRuntime(folder / file, threads)) for name, file in GRAPHS.items()},
     }
 
     def candidate(one: Tagger) -> Candidate:
@@ -126,10 +133,10 @@ def stock_candidate(place: Path) -> Candidate:
 
     setting = Setting(place)
     torch.manual_seed(setting.params.seed)
-    stock, _, card = stock_model(setting)
-    _lean_to_outside(stock.classifier, card["tags"])
-    stock.config.id2label = dict(enumerate(card["tags"]))
-    tokenizer = setting.aligner("characters").tokenizer
+    stock, _, config = stock_model(setting)
+    _lean_to_outside(stock.classifier, config.tags)
+    stock.config.id2label = dict(enumerate(config.tags))
+    tokenizer = stock_tokenizer(setting.aligner("characters"))
     device = 0 if torch.cuda.is_available() else "cpu"
     find = pipeline("ner", model=stock.eval(), tokenizer=tokenizer, aggregation_strategy="simple", device=device)
     return Candidate(bulk=lambda texts: find(texts, batch_size=BATCH), single=lambda texts: find(texts[0]))
@@ -147,9 +154,9 @@ def _f1(candidate: Candidate, gold: Sequence[Sentence]) -> float | None:
 
 
 def _seconds(tag: Tag, texts: list[str]) -> float:
-    started = time.perf_counter()
+    started = clock()
     tag(texts)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def _percentiles(latencies: Sequence[float]) -> dict[str, float]:

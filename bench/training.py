@@ -16,7 +16,7 @@ from bench.inputs import ROOT
 from bench.recipes import RECIPES
 
 TURNS = 8
-"""So many turns share the seconds of a recipe; after each its F1 is taken."""
+"""The turns that share the seconds of a recipe; after each its F1 is taken."""
 
 
 class Worker:
@@ -63,7 +63,7 @@ def worker(recipe: str, place: Path) -> Iterator[Worker]:
 
 
 def measure(place: Path, seconds: float, target: float, recipes: Sequence[str] = tuple(RECIPES)) -> dict[str, Any]:
-    """Train each recipe for ``seconds``, in turns, and say how fast it was; ``target`` is the F1 to be reached."""
+    """Train each recipe for ``seconds``, in turns: how fast each was; ``target`` is the F1 to be reached."""
     with contextlib.ExitStack() as stack:
         workers, known = {}, {}
         for name in recipes:

@@ -1,8 +1,8 @@
-"""``python -m bench.words``: how far characters and pieces can differ on data/corpus with a Chinese BERT's vocabulary.
+"""``python -m bench.words``: how far characters and pieces can differ with a Chinese BERT's vocabulary.
 
-Such a tokenizer makes every Chinese character a word of its own before it looks anything up, and cuts the other words
-(digits, Latin) into pieces. So its pieces are at least as many as the words, and an entity whose edge lies inside a
-word is the most that pieces can lose. No vocabulary is needed to count these.
+It counts on the corpus in data/. Such a tokenizer makes every Chinese character a word of its own before it looks
+anything up, and cuts the other words (digits, Latin) into pieces. So its pieces are at least as many as the words, and
+an entity whose edge lies inside a word is the most that pieces can lose. No vocabulary is needed to count these.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from clue_ner.core.entities import Sentence
-from clue_ner.core.files import read_sentences
+from clue_ner.core.sentences import read_split
 
 
 def count(sentences: list[Sentence]) -> dict[str, int]:
@@ -41,7 +41,9 @@ def main() -> None:
     for column in ("split", "characters", "words", "in longer words", "entities", "edge inside a word"):
         table.add_column(column, justify="left" if column == "split" else "right")
     for split in ("train", "valid", "test"):
-        found = count(read_sentences(Path("data/corpus") / f"{split}.jsonl"))
+        if (sentences := read_split(Path(), split)) is None:
+            continue
+        found = count(sentences)
         share, lost = found["in long words"] / found["characters"], found["cut"] / found["entities"]
         table.add_row(
             split,

@@ -1,4 +1,4 @@
-"""One recipe in a process of its own: it trains when it is told to and says what it did, in JSON lines.
+"""One recipe in a process of its own: it trains on command and answers what it did, in JSON lines.
 
 Commands are ``{"do": "train", "seconds": S, "steps": N}`` (until one of the two is over), ``{"do": "evaluate"}`` and
 ``{"do": "stop"}``. Between two commands the process waits inside its training loop and computes nothing.
@@ -48,7 +48,7 @@ class Turns:
         self._counts.update(amounts)
 
     def step(self) -> None:
-        """A step is done; if the turn is over, say so and wait."""
+        """A step is done; if the turn is over, answer and wait."""
         self.steps += 1
         self._timed_steps += 1
         if self.steps == WARM_UP:
@@ -76,7 +76,7 @@ class Turns:
         self.answer({"ended": ended, "memory_gb": peak_memory_gb(), **seconds, **steps, **counts})
 
     def _converse(self) -> None:
-        """Answer commands until one says to train."""
+        """Answer commands until one to train."""
         for line in self.commands:
             command = json.loads(line)
             if command["do"] == "evaluate":
@@ -91,7 +91,8 @@ class Turns:
         raise Stopped
 
     def _begin_timing(self) -> None:
-        self._timed_from, self._timed_steps, self._counts = clock(), 0, Counter()
+        self._timed_from, self._timed_steps = clock(), 0
+        self._counts = Counter(dict.fromkeys(self._counts, 0))
 
 
 def main(recipe: str, place: str) -> None:
