@@ -9,7 +9,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 READY := .venv/.ready
 OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1)
 
-.PHONY: help setup demo repro runs test test-faults check bench ui
+.PHONY: help setup demo repro runs test test-slow test-faults check bench ui
 help:  ## list these
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
@@ -33,8 +33,11 @@ runs: setup  ## DVC's experiments side by side: what was changed, and the scores
 test: setup  ## the tests, two at a time, each file in one process
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
-test-faults: setup  ## kills, outages, damage, full disks, for real; KILLS=30 SEED=1 change how many and when
-	python -m pytest -m 'faults or not faults' tests/faults $(addprefix tests/test_,$(addsuffix .py,checksums downloads fuzz hostile secrets))
+test-slow: setup  ## whole pipelines, killed trainings, several processes: what make test leaves out
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m slow
+
+test-faults: setup  ## kills, outages, damage, full disks, for real; KILLS=30 SEED=1 FUZZ=20000 change how many and when
+	FUZZ=$${FUZZ:-20000} python -m pytest -m 'faults or not faults' tests/faults tests/stages/test_checksums.py tests/common/test_secrets.py
 
 check: setup  ## lint, format, types, import contracts
 	ruff check .
