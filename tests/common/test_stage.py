@@ -1,13 +1,16 @@
 """What every stage script does around its main."""
 
 import errno
+import gc
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 from pyarrow import ArrowException
 from safetensors import SafetensorError
 
+from clue_ner.common import stage
 from clue_ner.common.errors import ClueNerError, CorpusError
 from clue_ner.common.stage import run
 
@@ -68,3 +71,14 @@ def test_stage_lets_other_errors_through(error: BaseException) -> None:
     with pytest.raises(type(error), match=r"denied|a bug|now"):
         run(_raising(error))
     assert not isinstance(error, ClueNerError)
+
+
+def test_stage_collects_garbage_lazily_and_then_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(stage, "IMPORT_SECONDS", 0.2)
+    run(lambda root: seen.append(gc.get_threshold()))
+    assert seen[0][0] > stage.USUAL[0]
+    deadline = time.monotonic() + 10
+    while gc.get_threshold() != stage.USUAL and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert gc.get_threshold() == stage.USUAL

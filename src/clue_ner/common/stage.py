@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +28,15 @@ FULL = (
 """How safetensors, Arrow, SQLite, ONNX and torch, which names no reason, call a full disk or a used-up quota."""
 
 
+USUAL = gc.get_threshold()
+IMPORT_SECONDS = 20.0
+"""How long the garbage collector stays lazy: imports make many objects and hardly any garbage."""
+
+
 def run(main: Callable[[Path], None]) -> None:
     """Run a stage in the working directory, which DVC makes the pipeline's root."""
     prepare()
+    _collect_lazily()
     try:
         main(Path())
     except ClueNerError as error:
@@ -41,6 +48,17 @@ def run(main: Callable[[Path], None]) -> None:
         sys.exit(f"error: the disk is full ({where}); free some space and run `dvc repro`")
     finally:
         gc.freeze()  # at its exit, Python would search all that torch and MLflow have imported for cycles: a second
+
+
+def _collect_lazily() -> None:
+    """Have the garbage collector search rarely while libraries are imported, and as usual when they are.
+
+    A training's garbage can hold batches on the device, so it must not wait for long.
+    """
+    gc.set_threshold(50_000, 20, 100)
+    timer = threading.Timer(IMPORT_SECONDS, gc.set_threshold, USUAL)
+    timer.daemon = True
+    timer.start()
 
 
 def is_disk_full(error: Exception) -> bool:
