@@ -2,8 +2,11 @@
 
 import errno
 import gc
+import logging
 import sqlite3
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,19 @@ from safetensors import SafetensorError
 from clue_ner.common import stage
 from clue_ner.common.errors import ClueNerError, CorpusError
 from clue_ner.common.stage import run
+
+
+@pytest.fixture(autouse=True)
+def own_streams_and_logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a stage sets for its whole process is as before after the test."""
+    logger = logging.getLogger("clue_ner")
+    before = logger.handlers, logger.propagate, logger.level
+    for name in ("stdout", "stderr", "excepthook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
+    yield
+    logger.handlers, logger.propagate = before[:2]
+    logger.setLevel(before[2])
+    gc.unfreeze()
 
 
 def _raising(error: BaseException) -> object:

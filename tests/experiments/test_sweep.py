@@ -1,5 +1,6 @@
 """A sweep, killed, resumed, refused; the last test trains for real."""
 
+import logging
 import os
 import re
 import shutil
@@ -139,6 +140,17 @@ def test_sweep_trains_the_same_params_once(repository, sweep):
     heads = {trial.params["train.head"] for trial in trials}
     experiments = {trial.user_attrs["experiment"] for trial in trials}
     assert len(experiments) == len(heads) == len(repository.runs())
+
+
+def test_sweep_leaves_loggers_as_they_are(repository):
+    """Optuna's migrations would disable them, and a sweep would say nothing of its trials."""
+    logger = logging.getLogger("clue_ner.experiments.sweep")
+    logger.disabled = False
+    write_plan(repository.path)
+    plan, base = load_sweep(repository.path / "sweep.yaml", repository.path / "params.yaml")
+    (repository.path / ".sweeps").mkdir()
+    sweep_module._open(repository.path / ".sweeps", plan, base)
+    assert not logger.disabled
 
 
 def test_sweep_refuses_another_space_or_other_params_under_the_same_name(repository, sweep):

@@ -34,8 +34,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     def body(name: str, core: int | None) -> None:
         torch.cuda.is_available = lambda: False
-        stream = (tmp_path / f"{name}.log").open("w")
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=stream, force=True)
+        device.logger.handlers = [logging.FileHandler(tmp_path / f"{name}.log")]
+        device.logger.setLevel(logging.INFO)
+        device.logger.disabled = False  # whatever tests before have done to loggers
         if core is not None:
             os.sched_setaffinity(0, {core})
         with device.turn(tmp_path):

@@ -5,6 +5,7 @@ is a DVC experiment named ``<sweep>-<number>``, and its params describe it compl
 micro F1 in metrics/train.json; test is never scored.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -12,7 +13,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def _changes(params: Mapping[str, Any]) -> list[str]:
 
 def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
     storage = f"sqlite:///{(folder / 'optuna.db').resolve()}"
-    study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
+    with _loggers_kept():
+        study = optuna.create_study(storage=storage, study_name=sweep.name, direction="maximize", load_if_exists=True)
     begun = study.user_attrs.get("identity")
     if begun is None:
         study.set_user_attr("identity", identity(sweep, base))
@@ -100,6 +102,18 @@ def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
             "params.yaml, and its trials do not compare with new ones; rename it in sweep.yaml, or set these back"
         )
     return study
+
+
+@contextlib.contextmanager
+def _loggers_kept() -> Iterator[None]:
+    """Optuna's migrations configure logging, which disables every logger that is there already."""
+    there = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    enabled = [logger for logger in there if not logger.disabled]
+    try:
+        yield
+    finally:
+        for logger in enabled:
+            logger.disabled = False
 
 
 def _clear(study: optuna.Study) -> None:
