@@ -60,6 +60,7 @@ def wait_for(condition: Callable[[], bool], process: Any) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.timeout(60)
 def test_device_has_one_training_at_a_time_and_is_free_after_a_kill(tmp_path: Path, start: Any) -> None:
     first = start("first")
     wait_for((tmp_path / "first").exists, first)
@@ -73,6 +74,7 @@ def test_device_has_one_training_at_a_time_and_is_free_after_a_kill(tmp_path: Pa
     assert (tmp_path / "second").exists()
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 def test_device_of_other_cores_is_another(tmp_path: Path, start: Any) -> None:
     one, other, *_ = sorted(os.sched_getaffinity(0))
