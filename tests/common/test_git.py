@@ -1,4 +1,4 @@
-"""What git says, or one line of why it does not."""
+"""What git answers, or one line of why it does not."""
 
 import subprocess
 from pathlib import Path

@@ -137,7 +137,7 @@ def test_kill_after_kill_logs_one_run_and_one_version(clone: Clone, undisturbed:
 
 
 def kill_in_training(clone: Clone, steps: int = 8) -> Path:
-    """Kill fine_tune when it has done so many steps; its newest checkpoint."""
+    """Kill fine_tune when it has done ``steps`` steps; its newest checkpoint."""
     process = clone.start(*FINE_TUNE)
     while process.poll() is None:
         found = sorted(clone.path.glob(".checkpoints/*/step-*"))

@@ -35,7 +35,7 @@ LOADED_BY_NAME = {
 """Packages whose modules are found by their names, and the module that loads them: whoever imports it, reaches all."""
 
 LOADED_ONLY = {("fine_tune", "clue_ner.runtimes"): {"torch"}}
-"""Where a stage itself says which of them."""
+"""Where a stage itself names which of them."""
 
 
 def test_dvc_yaml_has_a_stage_for_each_script() -> None:

@@ -127,6 +127,6 @@ class StageForker(ForkServer):
 
 
 def outs(stage: str) -> list[str]:
-    """All that a stage writes, as dvc.yaml says."""
+    """All that a stage writes by dvc.yaml."""
     made = [*STAGES[stage].get("metrics", []), *STAGES[stage].get("plots", [])]
     return [*STAGES[stage].get("outs", []), *(next(iter(entry)) for entry in made)]
