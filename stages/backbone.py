@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clue_ner.backbones import fetch_backbone
-from clue_ner.common.files import atomic_folder, sha256, write_checksums, write_json
+from clue_ner.common.files import atomic_folder, write_checksums, write_json
 from clue_ner.common.stage import run
 from clue_ner.core.params import load_params
 
@@ -13,9 +13,9 @@ def main(root: Path) -> None:
     params = load_params(root / "params.yaml")
     with atomic_folder(root / "data/backbone") as folder:
         source = fetch_backbone(params.backbone, folder)
-        files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+        files = write_checksums(folder)
         write_json(folder / "source.json", {**source, "files": files})
-        write_checksums(folder)
+        write_checksums(folder, known=files)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Fixtures that test files of several folders share; what takes seconds to make is made once a session."""
 
+import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,21 @@ import pytest
 pytest.register_assert_rewrite("support")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower with more
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+@pytest.fixture(autouse=True)
+def log_is_heard() -> Iterator[None]:
+    """Each test finds the package's logger as Python makes it, and leaves it so: a stage's run turns it to stderr.
+
+    Whoever configures logging (Alembic does) disables the loggers that are there.
+    """
+    yield
+    package = logging.getLogger("clue_ner")
+    package.handlers, package.propagate = [], True
+    package.setLevel(logging.NOTSET)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and (name == "clue_ner" or name.startswith("clue_ner.")):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +97,7 @@ def fine_tune_inputs(
 
 @pytest.fixture
 def fine_tuned(fine_tune_inputs: Callable[..., Path]) -> Callable[..., tuple[Path, str]]:
-    """Run the stage fine_tune in a root of its own with so many processes; its root and what it said."""
+    """Run the stage fine_tune in a root of its own with a number of processes; its root and its stderr."""
     from support.fine_tune_stage import command
 
     def run(processes: int) -> tuple[Path, str]:

@@ -19,7 +19,7 @@ from support.cluener_files import (  # noqa: F401
 )
 from support.servers import COMMIT, Handler, file_handler, hub_handler, refusing, serve, use_hub
 
-from clue_ner.common import hub
+from clue_ner import hub
 from clue_ner.common.errors import SourceError
 from clue_ner.corpora import _web, cluener
 

@@ -13,7 +13,8 @@ from support.cluener_files import FILES, SENTENCES, load, nothing_reachable  # n
 from support.hub_models import NAME, fetch
 from support.servers import COMMIT, Handler, hub_handler, serve, use_hub
 
-from clue_ner.common import hub, retry
+from clue_ner import hub
+from clue_ner.common import retry
 from clue_ner.common.errors import BackboneError, SourceError
 from clue_ner.corpora import _web
 

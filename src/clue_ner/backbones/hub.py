@@ -4,8 +4,8 @@ import hashlib
 import re
 from pathlib import Path
 
+from clue_ner import hub
 from clue_ner.backbones import _safety
-from clue_ner.common import hub
 from clue_ner.common.errors import BackboneError, SourceError
 from clue_ner.common.files import sha256
 from clue_ner.core.params import BackboneParams

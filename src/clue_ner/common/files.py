@@ -9,8 +9,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from clue_ner.common.errors import ArtifactError
@@ -90,10 +91,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_checksums(folder: Path) -> None:
-    """Record the SHA-256 of every file in ``folder``, in ``checksums.json`` there."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != CHECKSUMS)
-    write_json(folder / CHECKSUMS, {str(p.relative_to(folder)): sha256(p) for p in files})
+def write_checksums(folder: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Record the SHA-256 of every file in ``folder``, in ``checksums.json`` there; it is returned, too.
+
+    ``known`` has those that need not be computed again.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
+    names = {path.relative_to(folder).as_posix(): path for path in files}
+    checksums = {name: known.get(name) or sha256(path) for name, path in names.items()}
+    write_json(folder / CHECKSUMS, checksums)
+    return checksums
 
 
 def verify_checksums(folder: Path, advice: str, names: Collection[str] = ()) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from clue_ner.common import hub
+from clue_ner import hub
 from clue_ner.common.errors import CorpusError, SourceError
 from clue_ner.common.paths import resolve_path
 from clue_ner.common.redaction import redact

@@ -23,7 +23,7 @@ class History(Protocol):
 class TrainingRecorder:
     """Opens the journal of one training and notes its epochs; MLflow gets them as they come, or later.
 
-    Of several processes only the main one may call ``finish``; ``epoch`` does nothing in the others.
+    Of several processes only the main one records; in the others every method does nothing.
     """
 
     def __init__(self, root: Path, params: Params, config: TaggerConfig, device: str) -> None:
@@ -45,4 +45,6 @@ class TrainingRecorder:
 
     def finish(self, train: Mapping[str, Any], files: Iterable[Path]) -> None:
         """Note the end of the training, and keep ``files`` with its run."""
+        if not is_main_process():
+            return
         record_training(self.root, self.fingerprint, train, files)

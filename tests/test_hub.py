@@ -12,7 +12,8 @@ import pytest
 from support.places import ROOT
 from support.servers import COMMIT, Handler, hub_handler, refusing, serve, use_hub
 
-from clue_ner.common import hub, retry
+from clue_ner import hub
+from clue_ner.common import retry
 from clue_ner.common.errors import SourceError
 
 NAME = "org/thing"
@@ -216,7 +217,7 @@ def test_hub_secrets_stay_out_of_errors(hub_cache: Path, monkeypatch: pytest.Mon
 def run(script: str, url: str, home: Path, **variables: str) -> tuple[str, str]:
     """Run the script as a stage with the hub ``url``; what it wrote to stdout and stderr."""
     environment = {"PYTHONPATH": str(ROOT / "src"), "HF_ENDPOINT": url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
-    lines = ["from clue_ner.common import hub, stage", script]
+    lines = ["from clue_ner import hub", "from clue_ner.common import stage", script]
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)],
         env=environment | variables,
