@@ -7,9 +7,11 @@ export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
 READY := .venv/.ready
+FEATURES := .venv/.features
+PIP := python -m pip install --quiet --disable-pip-version-check
 OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1)
 
-.PHONY: help setup demo repro runs test test-slow test-faults check bench ui
+.PHONY: help setup setup-features demo repro runs test test-slow test-faults check bench ui
 help:  ## list these
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
@@ -17,8 +19,13 @@ setup: $(READY)  ## make .venv and install exactly what requirements.lock says
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, %s is %s; set PYTHON=…" % (sys.executable, sys.version.split()[0]))'
 	$(PYTHON) -m venv .venv
-	python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup-features: $(FEATURES)  ## also what single features need (clue-ner sweep): requirements-features.lock
+$(FEATURES): $(READY) requirements-features.lock
+	$(PIP) --requirement requirements-features.lock
 	@touch $@
 
 demo: setup  ## all stages on the sample corpus, in demo/: minutes, no hub, no GPU

@@ -18,8 +18,9 @@ from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import onnx
 from clue_ner.network.encoder import load_encoder
 from clue_ner.network.model import TaggerModel
-from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime
+from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.runtimes.torch import TorchRuntime, model_of
+from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.training.model_setup import head_weights
 
@@ -91,9 +92,9 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
     """
     exported, trained = root / "models/export", root / "models/tagger"
     if (exported / "onnx" / GRAPHS["int8"]).is_file():
-        return Tagger.load(exported), exported / "onnx", None
+        return Tagger.load(exported, "torch"), exported / "onnx", None
     if trained.is_dir():
-        tagger, note = Tagger.load(trained), None
+        tagger, note = Tagger.load(trained, "torch"), None
     else:
         setting = Setting(place)
         align = setting.params.tagging.align

@@ -17,7 +17,7 @@ from clue_ner.tracking.replay import record_evaluation
 def main(root: Path) -> None:
     """Tag the test split as a user's text is tagged, score it, and sort the errors."""
     params = load_params(root / "params.yaml")
-    tagger = Tagger.load(root / "models/tagger")
+    tagger = Tagger.load(root / "models/tagger", "torch")
     split, gold, corpus = predictions.to_score(root)
     readings = list(tagger.read(sentence.text for sentence in gold))
     strict = [reading.strict for reading in readings]

@@ -16,7 +16,7 @@ from clue_ner.tracking.model_registry import register
 def main(root: Path) -> None:
     """Write the tagger in every format, compare them, describe the model, and register its version."""
     params = load_params(root / "params.yaml")
-    tagger = Tagger.load(root / "models/tagger")
+    tagger = Tagger.load(root / "models/tagger", "torch")
     model = model_of(tagger)
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
     gold = read_split(root, scores["split"]) or []

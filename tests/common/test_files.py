@@ -113,7 +113,9 @@ def test_files_checked_compares_only_what_it_is_asked_for(tmp_path: Path) -> Non
     for names_ in ((), ("b",), ("a", "b")):
         with pytest.raises(ArtifactError, match=r"b: damaged .*run `chmod -R u\+w \.dvc/cache && dvc repro`"):
             checked(tmp_path, *names_)
-    with pytest.raises(ArtifactError, match=r"checksums\.json: damaged, or not of this folder; run `chmod"):
+    with pytest.raises(
+        ArtifactError, match=r"checksums\.json: lists no never-listed, so not of this folder; run `chmod"
+    ):
         checked(tmp_path, "never-listed")
 
 

@@ -8,19 +8,18 @@ import signal
 import time
 from typing import Any
 
-import optuna
 import pytest
 import yaml
 from filelock import FileLock
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
 from support.clones import make_clone
 
-from clue_ner.common.errors import ArtifactError
-from clue_ner.experiments import sweep as sweep_module
-from clue_ner.experiments import sweep_recorder
-from clue_ner.experiments.sweep import identity, run_sweep
-from clue_ner.experiments.sweep_space import load_sweep
+optuna = pytest.importorskip("optuna", reason="`make setup-features` installs it")
+
+from clue_ner.common.errors import ArtifactError  # noqa: E402
+from clue_ner.experiments import sweep as sweep_module  # noqa: E402
+from clue_ner.experiments import sweep_recorder  # noqa: E402
+from clue_ner.experiments.sweep import identity, run_sweep  # noqa: E402
+from clue_ner.experiments.sweep_space import load_sweep  # noqa: E402
 
 PLAN: dict[str, Any] = {
     "name": "small",
@@ -93,7 +92,7 @@ def test_sweep_resumes_where_it_was_killed_with_the_proposals_of_an_undisturbed_
     os.killpg(process, signal.SIGKILL)
     os.waitpid(process, 0)
     first, killed = trials_of(repository.path)
-    assert (first.state, killed.state) == (TrialState.COMPLETE, TrialState.RUNNING)
+    assert (first.state, killed.state) == (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.RUNNING)
 
     (repository.path / ".git/hold").unlink()
     output = repository.run("clue-ner", "sweep")
@@ -101,7 +100,7 @@ def test_sweep_resumes_where_it_was_killed_with_the_proposals_of_an_undisturbed_
     trials = trials_of(repository.path)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[2].params == killed.params and trials[0].value == first.value
-    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    done = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert [float(rate) for rate in repository.runs()] == [trial.params["train.lr"] for trial in trials]
     best = max(done, key=lambda trial: trial.value or 0)
     changes = " ".join(f"-S {name}={value}" for name, value in best.params.items())
@@ -182,7 +181,7 @@ def test_sweep_counts_params_that_do_not_go_together_but_does_not_stop_for_them(
     write_plan(repository.path, trials=6, space={"train.head": {"choices": ["crf", "span", "biaffine"]}})
     trials = sweep()
     assert len(trials) == 6
-    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    failed = [trial for trial in trials if trial.state == optuna.trial.TrialState.FAIL]
     assert {trial.params["train.head"] for trial in failed} == {"span", "biaffine"} and len(failed) > 2
     assert all("goes with sequence-labelling heads" in trial.user_attrs["error"] for trial in failed)
     assert trials[: -len(failed)] and all(trial.value is None for trial in trials[-len(failed) :])
@@ -211,10 +210,10 @@ def test_sweep_resumes_one_of_an_older_version(repository, sweep):
     study.set_user_attr("identity", OLDER_IDENTITY)
     params = {"train.lr": 2e-4, "train.epochs": 5, "train.layers": None, "train.head": "biaffine"}
     distributions = {
-        "train.lr": FloatDistribution(1e-4, 5e-4, log=True),
-        "train.epochs": IntDistribution(3, 6),
-        "train.layers": CategoricalDistribution([None, 6, 3]),
-        "train.head": CategoricalDistribution(["global_pointer", "biaffine"]),
+        "train.lr": optuna.distributions.FloatDistribution(1e-4, 5e-4, log=True),
+        "train.epochs": optuna.distributions.IntDistribution(3, 6),
+        "train.layers": optuna.distributions.CategoricalDistribution([None, 6, 3]),
+        "train.head": optuna.distributions.CategoricalDistribution(["global_pointer", "biaffine"]),
     }
     kept = {"experiment": "levers-0", "command": "dvc exp run --temp"}
     study.add_trial(optuna.create_trial(params=params, distributions=distributions, value=0.99, user_attrs=kept))
@@ -242,14 +241,14 @@ def test_sweep_that_trains_for_real_is_killed_resumed_and_sent_to_mlflow_later(t
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     first, killed = trials_of(clone.path)
-    assert (first.state, killed.state) == (TrialState.COMPLETE, TrialState.RUNNING)
+    assert (first.state, killed.state) == (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.RUNNING)
 
     output = clone.run("clue-ner", "sweep")
     assert "trial 1 was killed, and is tried again" in output and "Pydantic" not in output
     trials = trials_of(clone.path)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[2].params == killed.params and trials[0].value == first.value
-    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    done = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len({str(trial.params) for trial in done}) == 3
     best = max(done, key=lambda trial: trial.value or 0)
     changes = " ".join(f"-S {name}={value}" for name, value in best.params.items())

@@ -6,8 +6,8 @@ from jinja2 import UndefinedError
 from support.cards import CORPUS, SCORES, TAGGER, TRAIN
 
 from clue_ner.exporting import model_card
-from clue_ner.runtimes._onnxruntime import GRAPHS
 from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.model_files import GRAPHS
 
 PARITY: dict[str, Any] = {
     "sentences": 12,

@@ -27,9 +27,10 @@ from clue_ner.common.files import verify_checksums
 from clue_ner.core import plugins
 from clue_ner.exporting import onnx
 from clue_ner.network.model import TaggerModel
-from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime
+from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.runtimes.torch import TorchRuntime
 from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import Tagger
 
 SHAPES = [(1, 2, 1), (2, 3, 5), (1, 9, 30), (5, 33, 40), (3, 64, 7), (9, 4, 120)]

@@ -25,7 +25,7 @@ GOLD = [
 
 
 def load(folder: Path) -> Tagger:
-    return Tagger.load(folder / "tagger")
+    return Tagger.load(folder / "tagger", "torch")
 
 
 def test_parity_reports_every_format(

@@ -21,7 +21,7 @@ from support.servers import file_handler, serve
 from support.tiny import tiny_tagger_folder
 
 from clue_ner.common.errors import ArtifactError, BackboneError, ParamsError, SourceError
-from clue_ner.common.files import read_json, write_checksums
+from clue_ner.common.files import read_json, verify_checksums, write_checksums
 from clue_ner.core.params import CorpusParams, load_params
 from clue_ner.core.sentences import read_sentences
 from clue_ner.corpora import _web, jsonl
@@ -160,7 +160,7 @@ def test_hostile_checksums_name_no_file_outside(tmp_path: Path) -> None:
     sums = read_json(folder / "checksums.json") | {"../outside": "0" * 64}
     (folder / "checksums.json").write_text(json.dumps(sums))
     with pytest.raises(ArtifactError, match=r"\.\./outside: leads out of its folder"):
-        Tagger.load(folder)
+        verify_checksums(folder, "fetch it again")
 
 
 def test_hostile_links_are_not_those_of_dvcs_cache(tmp_path: Path) -> None:

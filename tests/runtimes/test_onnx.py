@@ -1,6 +1,7 @@
 """ONNX Runtime with the graphs of models/export, float32 and int8."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import write_checksums
 from clue_ner.core import plugins
 from clue_ner.exporting import onnx
-from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime, default_threads
+from clue_ner.runtimes._onnxruntime import OnnxRuntime, default_threads
 from clue_ner.runtimes.torch import model_of
+from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import RUNTIMES, Tagger
 
 TEXTS = ["昨天李雷去了上海，招商银行在上海。", "", "我们", "李雷" * 40]
@@ -38,9 +40,36 @@ def test_runtimes_are_found_by_name() -> None:
     assert set(GRAPHS) == {"int8", "onnx"}
 
 
+def test_runtime_auto_is_float32_where_there_is_its_graph(export: Path, tmp_path: Path) -> None:
+    found = Tagger.load(export)
+    assert found.source is not None
+    assert (found.source.folder, found.source.runtime) == (export / "tagger", "onnx")
+    assert isinstance(found.runtime, OnnxRuntime)
+    for place in ("tagger", "onnx"):
+        shutil.copytree(export / place, tmp_path / place)
+    (tmp_path / "onnx" / GRAPHS["onnx"]).unlink()
+    without = Tagger.load(tmp_path)
+    assert without.source is not None
+    assert without.source.runtime == "torch"
+    assert without.tag(TEXTS) == found.tag(TEXTS)
+
+
+@pytest.mark.parametrize("runtime", GRAPHS)
+def test_runtime_of_a_graph_compares_only_the_files_that_it_uses(export: Path, tmp_path: Path, runtime: str) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger", "softmax", lexicon=TAGS)
+    write_graphs(Tagger.load(folder), tmp_path)
+    flip(folder / "model.safetensors")
+    assert Tagger.load(tmp_path, runtime).tag(TEXTS) == Tagger.load(export).tag(TEXTS)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors: damaged"):
+        Tagger.load(tmp_path, "torch")
+    flip(folder / "tokenizer.json")
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json: damaged"):
+        Tagger.load(tmp_path, runtime)
+
+
 @pytest.mark.parametrize("runtime", plugins.names(RUNTIMES))
 def test_runtime_gives_the_same_entities_for_either_folder(export: Path, runtime: str) -> None:
-    wanted = Tagger.load(export).tag(TEXTS)
+    wanted = Tagger.load(export, "torch").tag(TEXTS)
     assert sum(map(len, wanted)) > 40
     for folder in (export, export / "tagger"):
         assert Tagger.load(folder, runtime=runtime, threads=1).tag(TEXTS) == wanted
@@ -58,7 +87,8 @@ print(*(name for name in sys.modules if name.partition(".")[0] in HEAVY))
 """
     done = python(BLOCK + code)
     assert done.returncode == 0, done.stderr
-    wanted = ["|".join(str((e.start, e.end, e.type)) for e in found) for found in Tagger.load(export).tag(TEXTS)]
+    by_torch = Tagger.load(export, "torch").tag(TEXTS)
+    wanted = ["|".join(str((e.start, e.end, e.type)) for e in found) for found in by_torch]
     assert done.stdout.splitlines() == [*wanted, ""]
 
 
@@ -123,5 +153,5 @@ def test_runtime_of_a_graph_refuses_weights_that_the_decoder_cannot_read(export:
 
 
 def test_runtime_unknown_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="runtime 'tensorrt': there are int8, onnx, torch"):
+    with pytest.raises(ValueError, match="runtime 'tensorrt': there are auto, int8, onnx, torch"):
         Tagger.load(tmp_path, runtime="tensorrt")

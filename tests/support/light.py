@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from support.places import ROOT
 
@@ -31,7 +32,7 @@ HEAVY = {HEAVY!r}
 class Blocked:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in HEAVY or name == "safetensors.torch":
-            raise ImportError(f"blocked: {{name}}")
+            raise ModuleNotFoundError(f"blocked: {{name}}", name=name)
 
 
 sys.meta_path.insert(0, Blocked())
@@ -39,7 +40,23 @@ sys.meta_path.insert(0, Blocked())
 """Code that makes each import of them fail."""
 
 
-def python(code: str) -> subprocess.CompletedProcess[str]:
-    """Run the code in a process of its own."""
-    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=100)
+CLI = """
+from clue_ner.cli.main import main
+
+main()
+"""
+
+
+def python(
+    code: str, *arguments: str, content: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the code in a process of its own, in ``folder``, with ``content`` as standard input."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "PYTHONUTF8": "1"},
+        cwd=folder,
+        input=content,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )

@@ -12,7 +12,8 @@ from support.places import GOLDEN
 from clue_ner.common.errors import ArtifactError
 from clue_ner.core import plugins
 from clue_ner.core.schemes import SCHEMES
-from clue_ner.tagger.config import FILE, FORMAT, TaggerConfig, TeacherRecord, model_folder
+from clue_ner.tagger.config import FILE, FORMAT, TaggerConfig, TeacherRecord
+from clue_ner.tagger.model_files import model_folder
 
 FORMAT_1 = GOLDEN / "taggers/format_1.json"
 """As commit 3ec9ba5 wrote it, with fewer types and params."""

@@ -43,4 +43,4 @@ def test_light_start_imports_the_tagger_and_builds_every_decoder() -> None:
 def test_light_start_would_not_go_unnoticed(module: str) -> None:
     done = python(f"{BLOCK}import {module}\n")
     assert done.returncode == 1
-    assert "ImportError: blocked: " in done.stderr
+    assert "ModuleNotFoundError: blocked: " in done.stderr

@@ -2,8 +2,14 @@
 
 import itertools
 import json
+import math
+import multiprocessing
+import os
+import pickle
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -320,3 +326,65 @@ def test_tagger_load_refuses_a_missing_file(tmp_path: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtifactError, match=rf"{name}: (missing|no such file)"):
         Tagger.load(folder)
+
+
+# --- other processes, wrong texts
+
+
+def test_tagger_pickles_as_where_it_was_loaded_from(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS), "torch")
+    again = pickle.loads(pickle.dumps(tagger))
+    assert again.source == tagger.source
+    assert again.tag([TEXT]) == tagger.tag([TEXT]) != [[]]
+    assert len(pickle.dumps(tagger)) < 1000
+
+
+def test_tagger_works_in_a_process_that_it_is_sent_to(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(tagger.tag, [TEXT]).result() == tagger.tag([TEXT])
+
+
+def test_tagger_made_in_memory_does_not_pickle(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS))
+    with pytest.raises(TypeError, match="made in memory and cannot be pickled; save the model"):
+        pickle.dumps(tagger.using(tagger.runtime))
+
+
+def test_tagger_raises_at_once_in_a_fork(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS))
+    tagger.tag([TEXT])
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(writing, str(tagger.tag([TEXT])).encode())
+        except RuntimeError as error:
+            os.write(writing, f"{error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        found = pipe.read()
+    assert found.startswith(f"this tagger was loaded in process {os.getpid()}")
+    assert f"the fork {child}: load it there with Tagger.load" in found
+
+
+def test_tagger_is_shared_by_threads(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", align="characters_over_pieces", lexicon=TAGS))
+    texts = [[TEXT * (1 + number % 3)] * (number % 5) for number in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(tagger.tag, texts)) == [tagger.tag(each) for each in texts]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"), [(None, r"None \(NoneType\)"), (math.nan, r"nan \(float\)"), (b"a", r"b'a' \(bytes\)")]
+)
+def test_tagger_names_the_position_of_what_is_no_text(
+    taggers: dict[tuple[str, str], Tagger], wrong: Any, found: str
+) -> None:
+    tagger = next(iter(taggers.values()))
+    for texts in ([TEXT, "", wrong], (text for text in [TEXT] * CHUNK + [wrong])):
+        position = 2 if isinstance(texts, list) else CHUNK
+        with pytest.raises(TypeError, match=rf"text {position}: found {found}, wanted a str"):
+            tagger.tag(texts)

@@ -199,7 +199,7 @@ def test_registry_unreachable_is_kept_for_later(
 def test_registry_resolve_model_gives_the_registered_files(tmp_path: Path) -> None:
     registered(tmp_path, "a", 0.6)
     registered(tmp_path, "b", 0.5)
-    for uri, name in [("@champion", "a"), ("@challenger", "b"), ("/1", "a"), ("/2", "b")]:
+    for uri, name in [("@champion", "a"), ("@challenger", "b"), ("/1", "a"), ("/2", "b"), ("/latest", "b")]:
         folder = resolve_model(tmp_path, f"models:/clue-ner{uri}")
         assert read_json(folder / "tagger.json")["trained"]["fingerprint"] == fingerprint_of(name)
         verify_checksums(folder, "")
@@ -215,8 +215,8 @@ def test_registry_resolve_model_gives_the_registered_files(tmp_path: Path) -> No
         ("models:/clue-ner@best", r"clue-ner has @champion \(version 1\); versions: 1"),
         ("models:/clue-ner/7", r"clue-ner has @champion \(version 1\); versions: 1"),
         ("models:/other@champion", r"no registered model 'other'; there are: clue-ner"),
-        ("models:/clue-ner", r"wanted models:/NAME@ALIAS or models:/NAME/VERSION"),
-        ("models:clue-ner@champion", r"wanted models:/NAME@ALIAS or models:/NAME/VERSION"),
+        ("models:/clue-ner", r"wanted models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest"),
+        ("models:clue-ner@champion", r"wanted models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest"),
     ],
 )
 def test_registry_resolve_model_lists_what_there_is(tmp_path: Path, uri: str, message: str) -> None:

@@ -115,7 +115,7 @@ def _tagging(experiment: Experiment) -> float:
     texts = [sentence.text for sentence in experiment.gold]
     with tempfile.TemporaryDirectory() as place:
         experiment.files.tree.get(MODEL, f"{place}/tagger", recursive=True)
-        tagger = Tagger.load(f"{place}/tagger")
+        tagger = Tagger.load(f"{place}/tagger", "torch")
     best = float("inf")
     for _ in range(3):
         began = time.perf_counter()

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer as Backend
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import ADVICE, read_json, write_json
 
-FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
+FILE, SETTINGS = FILES = "tokenizer.json", "tokenizer_config.json"
 SPECIALS = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
 """Keys of ``tokenizer_config.json`` that name special tokens."""
 

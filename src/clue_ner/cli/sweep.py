@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from clue_ner.common.errors import ClueNerError
+from clue_ner.common.extras import explained
 from clue_ner.common.paths import repository
 
 
@@ -16,8 +17,10 @@ def sweep(file: Path) -> None:
     The same command resumes a sweep that was stopped. The test split is never scored.
     """
     from clue_ner.common.stage import prepare
-    from clue_ner.experiments.sweep import command, run_sweep
-    from clue_ner.experiments.sweep_space import load_sweep
+
+    with explained("`clue-ner sweep`", "sweep"):
+        from clue_ner.experiments.sweep import command, run_sweep
+        from clue_ner.experiments.sweep_space import load_sweep
 
     prepare()
     root = repository()

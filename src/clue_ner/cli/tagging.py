@@ -1,14 +1,16 @@
 """``clue-ner tag``, ``show`` and ``predict``: what a model finds in texts."""
 
+import functools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BufferedIOBase, TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from clue_ner.common.errors import ArtifactError, ClueNerError, CorpusError
+from clue_ner.common.errors import ArtifactError, ClueNerError, CorpusError, MissingExtraError
+from clue_ner.common.extras import explained
 from clue_ner.common.paths import repository
 
 if TYPE_CHECKING:
@@ -17,31 +19,8 @@ if TYPE_CHECKING:
     from clue_ner.tagger.tagger import Tagger
 
 CHAMPIONS = ("clue-ner", "clue-ner-demo")
-"""Registered models that are looked for when there is no models/export, in this order."""
+"""Registered models that are looked for when there is no export, in this order."""
 
-
-_model = click.option(
-    "--model",
-    metavar="FOLDER|models:/NAME@ALIAS",
-    help="The model. By default models/export of the repository, or else the champion of clue-ner, then clue-ner-demo.",
-)
-_batch_size = click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Windows that the model reads at once, at most; fewer if they are long.",
-)
-_runtime = click.option(
-    "--runtime",
-    type=click.Choice(("torch", "onnx", "int8")),
-    default="torch",
-    show_default=True,
-    help="What computes the model. onnx and int8 want models/export; int8 is the fastest on a CPU.",
-)
-_threads = click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core."
-)
 _format = click.option(
     "--format",
     "form",
@@ -50,22 +29,50 @@ _format = click.option(
     show_default=True,
     help="auto: jsonl if the file's name ends so or its first line is a JSON object with a text, else text.",
 )
+_batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Windows that the model reads at once, at most; fewer if they are long.",
+)
 _input = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
+def _with_model(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name a model and how it computes; ``command`` gets ``load``, which loads the tagger."""
+
+    @click.option(
+        "--model",
+        metavar="FOLDER|models:/NAME@ALIAS",
+        help="The model; also models:/NAME/VERSION or models:/NAME/latest. By default models/export of the repository, "
+        "or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
+    )
+    @click.option(
+        "--runtime",
+        type=click.Choice(("auto", "onnx", "int8", "torch")),
+        default="auto",
+        show_default=True,
+        help="What computes the model. auto: onnx (float32) where models/export has it, else torch. int8 is the "
+        "fastest on a CPU.",
+    )
+    @click.option("--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core.")
+    @functools.wraps(command)
+    def with_model(model: str | None, runtime: str, threads: int | None, **arguments: Any) -> None:
+        command(load=functools.partial(_load, model, runtime, threads), **arguments)
+
+    return with_model
+
+
 @click.command()
-@_model
-@_runtime
-@_threads
+@_with_model
 @_format
 @_batch_size
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
 @click.pass_context
 def tag(
     ctx: click.Context,
-    model: str | None,
-    runtime: str,
-    threads: int | None,
+    load: Callable[[], "Tagger"],
     form: str,
     batch_size: int,
     files: tuple[str, ...],
@@ -78,7 +85,7 @@ def tag(
     from clue_ner.cli.lines import tagged, to_json
     from clue_ner.cli.terminal import counter
 
-    tagger = _load(model, runtime, threads)
+    tagger = load()
     out = sys.stdout.buffer
     unreadable = 0
     with counter(shown=not sys.stdout.isatty()) as count:
@@ -94,9 +101,7 @@ def tag(
 
 
 @click.command()
-@_model
-@_runtime
-@_threads
+@_with_model
 @_format
 @_batch_size
 @click.option(
@@ -111,9 +116,7 @@ def tag(
 )
 @click.argument("file", required=False, type=_input)
 def predict(
-    model: str | None,
-    runtime: str,
-    threads: int | None,
+    load: Callable[[], "Tagger"],
     form: str,
     batch_size: int,
     split: str | None,
@@ -137,7 +140,7 @@ def predict(
         texts = submission.identified(line for lines in _groups((file,), form) for line in lines)
     if not texts:
         raise CorpusError(f"{file or split}: no sentence in it, wanted at least one")
-    tagger = _load(model, runtime, threads)
+    tagger = load()
     entities = []
     with counter(shown=True) as count:
         for reading in tagger.read(texts.values(), batch_size):
@@ -148,11 +151,9 @@ def predict(
 
 
 @click.command()
-@_model
-@_runtime
-@_threads
+@_with_model
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-def show(model: str | None, runtime: str, threads: int | None, texts: tuple[str, ...]) -> None:
+def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
     """Show texts with their entities in colour, or as [text type] where there is none.
 
     Without TEXT, the lines of standard input.
@@ -162,7 +163,7 @@ def show(model: str | None, runtime: str, threads: int | None, texts: tuple[str,
     from clue_ner.cli.lines import Line
     from clue_ner.cli.terminal import printer
 
-    tagger = _load(model, runtime, threads)
+    tagger = load()
     groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), "text")
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     show_one = printer(Console(), tagger.config.types)
@@ -174,31 +175,35 @@ def show(model: str | None, runtime: str, threads: int | None, texts: tuple[str,
 
 
 def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
-    folder = _folder(model, runtime)
+    """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
     from clue_ner.tagger.tagger import Tagger
 
-    return Tagger.load(folder, runtime, threads)
+    model = _first_model() if model is None else model
+    tagger = Tagger.load(model, runtime, threads)
+    assert tagger.source is not None
+    where = f"{model} ({tagger.source.folder})" if model.startswith("models:") else model
+    click.echo(f"model: {where}, runtime {tagger.source.runtime}", err=True)
+    return tagger
 
 
-def _folder(model: str | None, runtime: str) -> Path:
-    """The folder of the model that was asked for, or of the first there is, which is said on stderr."""
-    from clue_ner.tracking import champion_path, resolve_model
-
+def _first_model() -> str:
+    """The first model there is: of the pipeline, of the demo, of the registry, which is asked last."""
     root = repository()
-    if model is not None:
-        return resolve_model(root, model)
-    export = root / "models" / "export"
-    if export.is_dir():
-        click.echo(f"model: {export}, runtime {runtime}", err=True)
-        return export
-    for name in CHAMPIONS:
-        if (folder := champion_path(root, name)) is not None:
-            click.echo(f"model: models:/{name}@champion ({folder}), runtime {runtime}", err=True)
-            return folder
-    raise ClueNerError(
-        f"no model: there is neither {export} nor a champion of {' or '.join(CHAMPIONS)} in the registry; "
-        "run `make demo` or `dvc repro`, or name one with --model"
-    )
+    exports = [root / "models" / "export", root / "demo" / "models" / "export"]
+    for export in exports:
+        if export.is_dir():
+            return str(export)
+    searched = f"neither {exports[0]} nor {exports[1]} nor a champion of {' or '.join(CHAMPIONS)} in the registry"
+    try:
+        with explained("the model registry", "tracking"):
+            from clue_ner.tracking import champion_path
+
+            for name in CHAMPIONS:
+                if champion_path(root, name) is not None:
+                    return f"models:/{name}@champion"
+    except MissingExtraError as error:
+        searched = f"neither {exports[0]} nor {exports[1]} ({error})"
+    raise ClueNerError(f"no model: there is {searched}; run `make demo` or `dvc repro`, or name one with --model")
 
 
 def _groups(files: Iterable[str], form: str) -> Iterator[list["Line"]]:

@@ -3,13 +3,15 @@
 import click
 
 from clue_ner.common.errors import ClueNerError
+from clue_ner.common.extras import explained
 from clue_ner.common.paths import repository
 
 
 @click.command()
 def sync() -> None:
     """Send MLflow all that it missed: runs, scores, model versions."""
-    from clue_ner import tracking
+    with explained("`clue-ner sync`", "train"):
+        from clue_ner import tracking
 
     summary = tracking.sync(repository())
     for fingerprint in summary.runs:
@@ -31,7 +33,8 @@ def verify(ctx: click.Context, model: str) -> None:
 
     By default models/tagger. The exit status is 1 if anything is wrong or cannot be traced, which the lines say.
     """
-    from clue_ner.tracking.verify import OK, verify
+    with explained("`clue-ner verify`", "train"):
+        from clue_ner.tracking.verify import OK, verify
 
     bad = 0
     for finding in verify(repository(), model):

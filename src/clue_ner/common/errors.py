@@ -7,6 +7,7 @@ ClueNerError
 ├── CorpusError      data that arrived, but is not what it should be
 ├── BackboneError    pretrained weights that are missing, unsafe or not what was pinned
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
+├── MissingExtraError  a library that an extra of the package brings, and that is not installed; also an ImportError
 └── TrackingError    the MLflow store or registry cannot do what was asked of it
 
 A message says where (file, line, key), what was found, what was wanted, and what to do next; never a secret.
@@ -44,6 +45,10 @@ class BackboneError(ClueNerError):
 
 class ArtifactError(ClueNerError):
     """A stage's file or a model folder that is missing, damaged or of another kind."""
+
+
+class MissingExtraError(ClueNerError, ImportError):
+    """A library is not installed that belongs to an extra of the package."""
 
 
 class TrackingError(ClueNerError):

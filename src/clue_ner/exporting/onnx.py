@@ -19,7 +19,7 @@ from clue_ner.alignment.batch import collate
 from clue_ner.alignment.windows import INPUTS, UNIT_COLUMNS, Row
 from clue_ner.common.files import write_checksums
 from clue_ner.network.model import TaggerModel
-from clue_ner.runtimes._onnxruntime import GRAPHS
+from clue_ner.tagger.model_files import GRAPHS
 
 OPSET = 17
 WIDEST = 40.0

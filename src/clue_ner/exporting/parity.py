@@ -16,9 +16,10 @@ from clue_ner.core.entities import Sentence
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import stock_transformers
 from clue_ner.network.model import TaggerModel
-from clue_ner.runtimes._onnxruntime import GRAPHS, OnnxRuntime
+from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.tagger import WEIGHTS, Reading, Runtime, Tagger
+from clue_ner.tagger.model_files import GRAPHS, WEIGHTS
+from clue_ner.tagger.tagger import Reading, Runtime, Tagger
 
 SENTENCES = 500
 """How many sentences are tagged with each format, at most: the first ones."""

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from clue_ner.alignment.batch import Batch
 from clue_ner.common.errors import ArtifactError
-from clue_ner.common.files import ADVICE, verify_checksums
+from clue_ner.common.files import ADVICE, read_verified
 from clue_ner.tagger.decoding._base import Floats
+from clue_ner.tagger.model_files import GRAPHS, find_graph
 from clue_ner.tagger.tagger import TOKENS
 
-GRAPHS = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
-"""The file of each runtime in the folder ``onnx`` of models/export."""
 SLOW = ["SkipLayerNormFusion"]
 """Fusions that are switched off: on a CPU this one takes several times as long as what it replaces."""
 
@@ -20,17 +19,17 @@ class OnnxRuntime:
 
     batch_tokens: float = TOKENS
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
-        """Raises ArtifactError if there is no such file, or it is no graph."""
+    def __init__(self, path: Path, threads: int | None = None, content: bytes | None = None) -> None:
+        """``content`` is that of ``path``, if it was read; raises ArtifactError if there is no file, or no graph."""
         import onnxruntime
 
-        if not path.is_file():
+        if content is None and not path.is_file():
             raise ArtifactError(f"{path}: no such file; set export.onnx to true and run `dvc repro export`")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads or default_threads(), 1
         try:
             self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+                content or path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
             )
         except Exception as error:  # ONNX Runtime's errors have no class in common
             reason = str(error).partition("\n")[0]
@@ -45,20 +44,17 @@ class OnnxRuntime:
 
 
 def load_graph(model: Path, runtime: str, threads: int | None) -> OnnxRuntime:
-    """The runtime on the graph of the model in the folder ``model``, whose checksum is compared.
+    """The runtime on its graph of the model in the folder ``model``: see ``find_graph``.
 
-    The graph is in the folder ``onnx`` there, or beside ``tagger``. Raises ArtifactError if there is none, or it is
-    damaged.
+    Raises ArtifactError if there is none, or it does not have its checksum.
     """
-    for place in (model, model.parent) if model.name == "tagger" else (model,):
-        path = place / "onnx" / GRAPHS[runtime]
-        if path.is_file():
-            verify_checksums(path.parent, f"in a repository {ADVICE}; elsewhere fetch it again", [path.name])
-            return OnnxRuntime(path, threads)
-    raise ArtifactError(
-        f"{model}: no onnx/{GRAPHS[runtime]} with this model, which runtime {runtime} needs; name models/export "
-        "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
-    )
+    path = find_graph(model, runtime)
+    if path is None:
+        raise ArtifactError(
+            f"{model}: no onnx/{GRAPHS[runtime]} with this model, which runtime {runtime} needs; name models/export "
+            "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
+        )
+    return OnnxRuntime(path, threads, read_verified(path, f"in a repository {ADVICE}; elsewhere fetch it again"))
 
 
 def default_threads() -> int:

@@ -13,7 +13,11 @@ from clue_ner.network.encoder import new_encoder
 from clue_ner.network.model import TaggerModel
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.tagger import TOKENS, WEIGHTS, Tagger
+from clue_ner.tagger.model_files import WEIGHTS
+from clue_ner.tagger.tagger import TOKENS, Tagger
+
+FILES = ("config.json", WEIGHTS)
+"""What ``load`` reads in the model's folder."""
 
 
 class TorchRuntime:

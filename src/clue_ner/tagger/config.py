@@ -137,14 +137,3 @@ def _from_format_1(values: dict[str, Any]) -> dict[str, Any]:
     if isinstance(trained, dict) and isinstance(trained.get("corpus"), dict):
         values["trained"] = {**trained, "corpus": {**trained["corpus"], "splits": "all"}}
     return values
-
-
-def model_folder(folder: Path) -> Path:
-    """Where the model in ``folder`` is: there, or in ``tagger`` as export writes it; ArtifactError if nowhere."""
-    for place in (folder, folder / "tagger"):
-        if (place / FILE).is_file():
-            return place
-    raise ArtifactError(
-        f"{folder}: no model (wanted {FILE} there, as `dvc repro` and `make demo` write); "
-        "name another folder, or train one"
-    )

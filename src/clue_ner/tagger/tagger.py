@@ -1,5 +1,7 @@
 """Text in, entities out: windows, logits, decoding, character offsets. The one path for users and for scores."""
 
+import importlib
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +12,23 @@ from numpy.typing import NDArray
 
 from clue_ner.alignment.aligner import Aligner
 from clue_ner.alignment.batch import Batch, collate
+from clue_ner.alignment.tokenizer import FILES as TOKENIZER_FILES
 from clue_ner.alignment.tokenizer import Tokenizer
 from clue_ner.alignment.windows import Window, merge
+from clue_ner.common.extras import explained
 from clue_ner.common.files import ADVICE, verify_checksums
+from clue_ner.common.paths import repository
 from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, resolve_overlaps
 from clue_ner.tagger import decoding
-from clue_ner.tagger.config import TaggerConfig, model_folder
+from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding import Decoded, DecoderSpec
 from clue_ner.tagger.decoding._base import Floats, Scored
+from clue_ner.tagger.model_files import WEIGHTS, find_graph, model_folder
 
-RUNTIMES = "clue_ner.runtimes"
-WEIGHTS = "model.safetensors"
+RUNTIMES, REGISTRY = "clue_ner.runtimes", "clue_ner.tracking.model_registry"
+"""Imported by name when a model needs them: both know libraries that tagging can do without."""
+AUTO = "auto"
 CHUNK = 1024
 """Texts that are tokenised and sorted by length together, at most."""
 CHUNK_CHARACTERS = 2**20
@@ -51,35 +58,75 @@ class Reading:
     strict: tuple[Entity, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a tagger was loaded from: the arguments of ``Tagger.load`` that give the same one again."""
+
+    folder: Path
+    runtime: str
+    """torch, onnx or int8: what ``auto`` has become"""
+    threads: int | None
+
+
 class Tagger:
-    """A trained model, ready for texts."""
+    """A trained model, ready for texts. Threads may share it; another process needs its own.
+
+    A pickle of it holds where it was loaded from, and loads it again.
+    """
 
     def __init__(
-        self, config: TaggerConfig, aligner: Aligner, runtime: Runtime, weights: Mapping[str, NDArray[Any]]
+        self,
+        config: TaggerConfig,
+        aligner: Aligner,
+        runtime: Runtime,
+        weights: Mapping[str, NDArray[Any]],
+        source: Source | None = None,
     ) -> None:
-        """``weights`` are the parameters of the head that its decoder reads: see ``decoding.read_weights``."""
+        """``weights`` are the parameters of the head that its decoder reads: see ``decoding.read_weights``.
+
+        ``source`` is None for a tagger that was made in memory.
+        """
         self.config, self.aligner, self.runtime, self.weights = config, aligner, runtime, weights
+        self.source = source
         self.decoder = decoding.build(
             config.head, DecoderSpec(config.tag_scheme, config.tags, config.head_params, weights)
         )
+        self._process = os.getpid()
 
     @classmethod
-    def load(cls, folder: str | Path, runtime: str = "torch", threads: int | None = None) -> "Tagger":
-        """Read a folder that fine_tune or export wrote; its checksums are compared first.
+    def load(cls, model: str | Path, runtime: str = AUTO, threads: int | None = None) -> "Tagger":
+        """Read a model: a folder that fine_tune or export wrote, or a version of the registry.
 
-        ``runtime`` is where logits come from: torch, onnx or int8; the last two want models/export. ``threads``
-        compute them, by default as many as there are cores; for torch, the number holds for all of the process.
+        The latter is ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``models:/NAME/latest``, which is the version
+        with the highest number. The checksums of all files that are used are compared first.
+
+        ``runtime`` is where logits come from: ``onnx`` and ``int8`` (models/export has their graphs), ``torch``, or
+        ``auto``: ``onnx`` where there is its graph, else ``torch``. ``threads`` compute them, by default as many as
+        there are cores; for torch, the number holds for all of the process.
 
         Raises ArtifactError if the folder is no model of this project, or damaged, or without the runtime's graph;
-        ValueError for an unknown runtime.
+        TrackingError if the registry does not have the version; MissingExtraError if a library is not installed that
+        the runtime or the registry needs; ValueError for an unknown runtime.
         """
-        if runtime not in (there := plugins.names(RUNTIMES)):
-            raise ValueError(f"runtime {runtime!r}: there are {', '.join(there)}")
-        folder = model_folder(Path(folder))
+        if runtime not in (known := [AUTO, *plugins.names(RUNTIMES)]):
+            raise ValueError(f"runtime {runtime!r}: there are {', '.join(known)}")
+        folder = model_folder(_folder_of(model)).resolve()
+        if runtime == AUTO:
+            runtime = "onnx" if find_graph(folder, "onnx") else "torch"
+        with explained(f"runtime {runtime}"):
+            computes = plugins.load(RUNTIMES, runtime, "runtime")
         config = TaggerConfig.load(folder)
-        verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again")
-        logits: Runtime = plugins.load(RUNTIMES, runtime, "runtime").load(folder, config, threads)
-        return cls(config, load_aligner(folder, config), logits, decoding.read_weights(config.head, folder / WEIGHTS))
+        used = [FILE, *TOKENIZER_FILES, *computes.FILES, *([WEIGHTS] if decoding.weight_names(config.head) else [])]
+        verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again", dict.fromkeys(used))
+        logits: Runtime = computes.load(folder, config, threads)
+        weights = decoding.read_weights(config.head, folder / WEIGHTS)
+        return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Load it again where it is unpickled; raises TypeError for a tagger that was made in memory."""
+        if self.source is None:
+            raise TypeError("this tagger was made in memory and cannot be pickled; save the model, and load it")
+        return Tagger.load, (self.source.folder, self.source.runtime, self.source.threads)
 
     def using(self, runtime: Runtime) -> "Tagger":
         """The same tagger with its logits from elsewhere, such as an ONNX session."""
@@ -92,10 +139,17 @@ class Tagger:
     def read(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Reading]:
         """The reading of each text, in order, while more texts come in: a chunk at a time.
 
-        Raises TypeError for one text that is not in a list: its characters would be taken for texts.
+        Raises TypeError for what is no text, naming its position from 0, and for one text that is not in a list: its
+        characters would be taken for texts. Raises RuntimeError in a process that was forked from the one which loaded
+        the tagger: the threads that compute are not there.
         """
         if isinstance(texts, str):
             raise TypeError("wanted several texts, found one str; give [text]")
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                f"this tagger was loaded in process {self._process}; its threads are not in the fork {os.getpid()}: "
+                "load it there with Tagger.load, or start processes by spawn or forkserver"
+            )
         for chunk in _chunks(texts):
             yield from self._read_chunk(chunk, batch_size)
 
@@ -145,6 +199,16 @@ def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
     return Aligner(Tokenizer.load(folder), config.align, config.window, config.overlap)
 
 
+def _folder_of(model: str | Path) -> Path:
+    """The folder that ``model`` names, itself or as a version of the registry."""
+    if not str(model).startswith("models:"):
+        return Path(model)
+    with explained(f"{model}: the model registry", "tracking"):
+        registry = importlib.import_module(REGISTRY)
+    found: Path = registry.resolve_model(repository(), str(model))
+    return found
+
+
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:
     """Entities on units as entities of the text."""
     for start, end, type_, score in found:
@@ -156,7 +220,9 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
     """Texts in chunks of at most ``CHUNK``, which end with the text that makes ``CHUNK_CHARACTERS`` full."""
     chunk: list[str] = []
     characters = 0
-    for text in texts:
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"text {position}: found {text!r} ({type(text).__name__}), wanted a str")
         chunk.append(text)
         characters += len(text)
         if len(chunk) == CHUNK or characters >= CHUNK_CHARACTERS:

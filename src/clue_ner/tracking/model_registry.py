@@ -116,7 +116,7 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
 
 
 def resolve_model(root: Path, uri: str) -> Path:
-    """A folder for ``Tagger.load`` from ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or the folder itself.
+    """A folder for ``Tagger.load`` from ``models:/NAME@ALIAS``, ``/VERSION``, ``/latest``, or the folder itself.
 
     Raises TrackingError for a model, alias or version that is not there, naming those that are.
     """
@@ -146,9 +146,9 @@ def version_tags(root: Path, uri: str) -> dict[str, str]:
 
 def _found(root: Path, uri: str) -> tuple[Store, Any]:
     """The store and the version that ``uri`` names."""
-    parts = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", uri)
+    parts = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+|latest))", uri)
     if parts is None:
-        raise TrackingError(f"{uri}: wanted models:/NAME@ALIAS or models:/NAME/VERSION")
+        raise TrackingError(f"{uri}: wanted models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest")
     name, alias, number = parts.groups()
     if not has_store(root):
         raise TrackingError(f"{uri}: there is no MLflow store yet; run `make demo` or `dvc repro`")
@@ -159,7 +159,7 @@ def _found(root: Path, uri: str) -> tuple[Store, Any]:
             names = ", ".join(model.name for model in store.client.search_registered_models()) or "none"
             raise TrackingError(f"{uri}: no registered model {name!r}; there are: {names}")
         numbers = {str(v.version) for v in store.client.search_model_versions(f"name = '{name}'")}
-        version = known.get(alias) if alias else number
+        version = known.get(alias) if alias else number if number != "latest" else max(numbers, key=int, default=None)
         if version not in numbers:
             aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
             versions = ", ".join(sorted(numbers, key=int)) or "none"

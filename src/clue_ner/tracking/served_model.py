@@ -42,7 +42,7 @@ class TaggerModel(PythonModel):  # type: ignore[misc]
         """Load the tagger that was registered."""
         from clue_ner.tagger.tagger import Tagger
 
-        self.tagger = Tagger.load(context.artifacts["tagger"])
+        self.tagger = Tagger.load(context.artifacts["tagger"], "torch")
 
     def predict(
         self,

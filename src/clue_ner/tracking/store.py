@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from clue_ner.common.errors import ClueNerError, TrackingError
+from clue_ner.common.extras import explained
 from clue_ner.common.paths import home_of
 from clue_ner.common.redaction import redact
 
@@ -63,7 +64,8 @@ def connect(root: Path) -> Store:
     home = home_of(root)
     uri = uri_of(home)
     with translated(f"MLflow at {uri}"):
-        mlflow = import_mlflow()
+        with explained(f"MLflow at {redact(uri)}", "tracking"):
+            mlflow = import_mlflow()
         # The registry resolves addresses through the process's own store, which MLflow also puts in the environment.
         with _restored("MLFLOW_TRACKING_URI"):
             mlflow.set_tracking_uri(uri)

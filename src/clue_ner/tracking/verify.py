@@ -10,7 +10,8 @@ from clue_ner.common.files import ADVICE, CHECKSUMS, checked, read_json, verify_
 from clue_ner.core.entities import fingerprint, fingerprint_of_all
 from clue_ner.core.params import dotted, load_params
 from clue_ner.core.sentences import describe_corpus, read_split
-from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TrainingRecord, model_folder
+from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TrainingRecord
+from clue_ner.tagger.model_files import model_folder
 from clue_ner.tracking.model_registry import TRAIN_AND_VALID, resolve_model, resolve_teacher, version_tags
 from clue_ner.tracking.sync import tags_of_training
 from clue_ner.training.inputs import Inputs, describe

@@ -16,7 +16,8 @@ from clue_ner.evaluation.scores import micro
 from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes.torch import TorchRuntime
 from clue_ner.tagger.config import TaggerConfig
-from clue_ner.tagger.tagger import WEIGHTS, Tagger
+from clue_ner.tagger.model_files import WEIGHTS
+from clue_ner.tagger.tagger import Tagger
 from clue_ner.training import device, distributed, model_setup
 from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.evaluation_callback import History, Validate

@@ -13,7 +13,8 @@ from clue_ner.common.files import CHECKSUMS, read_json, sha256, verify_checksums
 from clue_ner.core.params import TrainParams
 from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes.torch import load_model
-from clue_ner.tagger.config import TaggerConfig, model_folder
+from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.model_files import model_folder
 from clue_ner.training import device
 
 SHARED = ("head", "align", "scheme", "types", "tags", "window", "overlap")

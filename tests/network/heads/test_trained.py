@@ -30,7 +30,8 @@ from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.runtimes.torch import TorchRuntime, model_of
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.tagger import WEIGHTS, Tagger
+from clue_ner.tagger.model_files import WEIGHTS
+from clue_ner.tagger.tagger import Tagger
 from clue_ner.training.model_setup import OFF, head_weights
 from clue_ner.training.trainer import fit
 

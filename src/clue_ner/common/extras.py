@@ -1,0 +1,44 @@
+"""Which extra of the package brings a library that this installation does not have."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from importlib import metadata
+
+from clue_ner.common.errors import MissingExtraError
+
+_REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*;\s*extra\s*==\s*["'](?P<extra>[\w-]+)["']""")
+
+
+@contextlib.contextmanager
+def explained(what: str, extra: str | None = None) -> Iterator[None]:
+    """In place of a library's ModuleNotFoundError, raise MissingExtraError: what ``what`` needs, and how to get it.
+
+    ``extra`` is the one that ``what`` belongs to; by default the smallest that brings the library.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in ("", "clue_ner"):
+            raise
+        raise MissingExtraError(
+            f"{what} needs {module}, which is not installed; run `pip install 'clue-ner[{extra or extra_of(module)}]'`"
+        ) from None
+
+
+def extra_of(module: str) -> str:
+    """The first extra that names the top-level ``module``; ``train``, which has all of them, if none does.
+
+    >>> extra_of("torch"), extra_of("mlflow"), extra_of("ruamel")
+    ('torch', 'tracking', 'train')
+    """
+    try:
+        requirements = metadata.requires("clue-ner") or []
+    except metadata.PackageNotFoundError:  # the code is on the path, and not installed
+        requirements = []
+    for requirement in requirements:
+        found = _REQUIREMENT.fullmatch(requirement)
+        if found and re.split(r"[<>=~!. -]", found["name"].replace("_", "-"))[0] == module.replace("_", "-"):
+            return found["extra"]
+    return "train"

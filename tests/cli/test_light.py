@@ -1,0 +1,85 @@
+"""The command line where only tagging is installed: it tags, shows and predicts, and names the extra of the rest."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support.light import BLOCK, CLI, python
+from support.tiny import TAGS, tiny_tagger_folder
+
+from clue_ner.exporting import onnx
+from clue_ner.runtimes.torch import model_of
+from clue_ner.tagger.model_files import GRAPHS
+from clue_ner.tagger.tagger import Tagger
+
+TEXT = "李雷去了上海"
+SURFACES = ["李雷", "上海"]
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as models/export."""
+    folder = tmp_path_factory.mktemp("export")
+    tagger = Tagger.load(tiny_tagger_folder(folder / "tagger", lexicon=TAGS), "torch")
+    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder / "onnx")
+    return folder
+
+
+@pytest.mark.parametrize(("asked", "runtime"), [("auto", "onnx"), *((name, name) for name in GRAPHS)])
+def test_light_cli_tags_shows_and_predicts(export: Path, tmp_path: Path, asked: str, runtime: str) -> None:
+    options = "--model", str(export), "--runtime", asked
+    line = f"model: {export}, runtime {runtime}\n"
+    tagged = python(BLOCK + CLI, "tag", *options, content=TEXT)
+    assert (tagged.returncode, tagged.stderr) == (0, line)
+    assert [entity["text"] for entity in json.loads(tagged.stdout)["entities"]] == SURFACES
+    shown = python(BLOCK + CLI, "show", *options, TEXT)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, "[李雷 name]去了[上海 address]\n", line)
+    predicted = python(BLOCK + CLI, "predict", *options, "-", content=TEXT, folder=tmp_path)
+    assert predicted.returncode == 0, predicted.stderr
+    (record,) = (tmp_path / "cluener_predict.json").read_text(encoding="utf-8").splitlines()
+    assert json.loads(record)["label"] == {"address": {"上海": [[4, 5]]}, "name": {"李雷": [[0, 1]]}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["tag", "--runtime", "torch"],
+            "runtime torch needs torch, which is not installed; run `pip install 'clue-ner[",
+        ),
+        (["tag", "--model", "models:/a@b"], "MLflow at sqlite:///{root}/mlflow.db needs mlflow, "),
+        (["sync"], "MLflow at sqlite:///{root}/mlflow.db needs mlflow, "),
+        (["verify"], "`clue-ner verify` needs torch, "),
+        (["sweep"], "`clue-ner sweep` needs optuna, "),
+    ],
+)
+def test_light_cli_names_the_extra_that_is_missing(
+    export: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "mlflow.db").touch()
+    model = [] if "--model" in arguments or arguments[0] != "tag" else ["--model", str(export)]
+    done = python(BLOCK + CLI, *arguments, *model, folder=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {message.format(root=tmp_path)}")
+    assert line.endswith("]'`")
+
+
+def test_light_cli_without_a_model_says_where_it_looked(tmp_path: Path) -> None:
+    done = python(BLOCK + CLI, "tag", folder=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    exports = tmp_path / "models/export", tmp_path / "demo/models/export"
+    assert line.startswith(f"error: no model: there is neither {exports[0]} nor {exports[1]} nor a champion of ")
+    (tmp_path / "mlflow.db").touch()
+    done = python(BLOCK + CLI, "tag", folder=tmp_path)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: no model: there is neither {exports[0]} nor {exports[1]} (MLflow at sqlite:")
+    assert "[tracking]" in line
+
+
+@pytest.mark.parametrize("command", [[], ["tag"], ["show"], ["predict"], ["sync"], ["verify"], ["sweep"]])
+def test_light_cli_help_always_works(command: list[str]) -> None:
+    done = python(BLOCK + CLI, *command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
