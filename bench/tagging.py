@@ -106,7 +106,8 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
         tagger = Tagger(config, setting.aligner(align), TorchRuntime(model), head_weights(model, config.head))
         note = "no trained model: a random head that finds nothing stands in, so there is no F1"
     folder = place / "onnx"
-    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder)
+    texts = [sentence.text for sentence in to_score(place)[1]]
+    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder, onnx.calibration(tagger.aligner, texts))
     return tagger, folder, note
 
 

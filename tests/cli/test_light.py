@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from support.graphs import write_graphs
 from support.light import BLOCK, CLI, python
 from support.tiny import TAGS, tiny_tagger_folder
 
-from clue_ner.exporting import onnx
-from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import Tagger
 
@@ -21,7 +20,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as models/export."""
     folder = tmp_path_factory.mktemp("export")
     tagger = Tagger.load(tiny_tagger_folder(folder / "tagger", lexicon=TAGS), "torch")
-    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder / "onnx")
+    write_graphs(tagger, folder)
     return folder
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.commands import ENTITIES, TEXT, elsewhere, found, records, run  # noqa: F401
+from support.graphs import write_graphs
 from support.tiny import TAGS, tiny_tagger_folder
 
 import clue_ner
@@ -18,8 +19,6 @@ from clue_ner.cli.submission import validate
 from clue_ner.common.files import write_checksums
 from clue_ner.core.entities import Sentence
 from clue_ner.core.sentences import write_sentences
-from clue_ner.exporting import onnx
-from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.tagger import Tagger
 
 HEAVY = ("torch", "transformers", "mlflow", "pydantic", "datasets", "numpy", "rich.console", "yaml")
@@ -348,7 +347,7 @@ def test_cli_runtime_computes_with_the_graph_of_an_export(model, tmp_path):
     export = tmp_path / "models/export"
     shutil.copytree(model, export / "tagger")
     tagger = Tagger.load(model)
-    onnx.write(model_of(tagger), tagger.decoder.unit_axes, export / "onnx")
+    write_graphs(tagger, export)
     result = run("tag", "--runtime", "int8", "--threads", 1, content=TEXT)
     assert (result.exit_code, result.stderr) == (0, f"model: {export}, runtime int8\n")
     assert [found(record) for record in records(result)] == [ENTITIES]

@@ -1,11 +1,11 @@
 """What is not installed is named with the extra that brings it."""
 
 import tomllib
+from importlib import metadata
 
 import pytest
 from support.places import ROOT
 
-from clue_ner.common import extras
 from clue_ner.common.errors import ClueNerError, MissingExtraError
 from clue_ner.common.extras import explained, extra_of
 
@@ -33,9 +33,9 @@ def test_extras_name_the_smallest_that_has_it(module: str, extra: str) -> None:
 
 def test_extras_of_code_that_is_not_installed_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
-        raise extras.metadata.PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(extras.metadata, "requires", absent)
+    monkeypatch.setattr(metadata, "requires", absent)
     assert extra_of("torch") == "train"
 
 

@@ -8,23 +8,18 @@ import numpy as np
 import pytest
 import torch
 from support.damage import flip
+from support.graphs import write_graphs
 from support.light import BLOCK, python
 from support.tiny import TAGS, tiny_tagger_folder
 
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import write_checksums
 from clue_ner.core import plugins
-from clue_ner.exporting import onnx
 from clue_ner.runtimes._onnxruntime import OnnxRuntime, default_threads
-from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import RUNTIMES, Tagger
 
 TEXTS = ["昨天李雷去了上海，招商银行在上海。", "", "我们", "李雷" * 40]
-
-
-def write_graphs(tagger: Tagger, folder: Path) -> None:
-    onnx.write(model_of(tagger), tagger.decoder.unit_axes, folder / "onnx")
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ import pytest
 from safetensors.torch import load_file
 from support.fine_tune_stage import SENTENCES, command, environment, write_inputs
 from support.forked_stages import ForkServer
+from support.graphs import write_graphs
 from support.places import ROOT
 from support.tracking_repository import put_empty_store
 
 from clue_ner.common.files import CHECKSUMS, folder_fingerprint, read_json, verify_checksums
 from clue_ner.evaluation.scores import micro
-from clue_ner.exporting import onnx
 from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.config import TaggerConfig
@@ -114,7 +114,7 @@ def test_fine_tune_stage_teaches_a_smaller_student(
     tagger = Tagger.load(folder)
     assert len(model_of(tagger).encoder.encoder.layer) == 1
     texts = ["王德发在北京", "晓明在佛山的公司"]
-    onnx.write(model_of(tagger), tagger.decoder.unit_axes, small / "onnx")
+    write_graphs(tagger, small, texts)
     fast = tagger.using(OnnxRuntime(small / "onnx/model.onnx", threads=1))
     assert fast.tag(texts) == tagger.tag(texts)
 

@@ -35,7 +35,8 @@ def character_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def _vocabulary(vocabulary: dict[str, int]) -> dict[str, int]:
-    for piece in sorted(vocabulary):
+    short = (piece for piece in vocabulary if len(piece) <= 1 + len(WORDPIECE_CONTINUATION))
+    for piece in sorted(short):
         for mark in (METASPACE, WORDPIECE_CONTINUATION):
             character = piece.removeprefix(mark)
             if len(character) == 1 and character != piece and character not in vocabulary:

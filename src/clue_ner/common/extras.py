@@ -3,7 +3,6 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from importlib import metadata
 
 from clue_ner.common.errors import MissingExtraError
 
@@ -33,6 +32,8 @@ def extra_of(module: str) -> str:
     >>> extra_of("torch"), extra_of("mlflow"), extra_of("ruamel")
     ('torch', 'tracking', 'train')
     """
+    from importlib import metadata  # 13 ms, which every start of the command line would wait
+
     try:
         requirements = metadata.requires("clue-ner") or []
     except metadata.PackageNotFoundError:  # the code is on the path, and not installed

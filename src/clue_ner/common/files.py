@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -105,17 +106,34 @@ def write_checksums(folder: Path, known: Mapping[str, str] = MappingProxyType({}
 
 def verify_checksums(folder: Path, advice: str, names: Collection[str] = ()) -> None:
     """Compare ``folder``, or only ``names`` in it, with its ``checksums.json``; ``advice`` ends its errors."""
-    listed = _listed(folder, advice, names)
+    listed = read_json(folder / CHECKSUMS)
+    if not isinstance(listed, dict):
+        raise ArtifactError(f"{folder / CHECKSUMS}: damaged, wanted a JSON object; {advice}")
+    if missing := sorted(set(names) - listed.keys()):
+        raise ArtifactError(f"{folder / CHECKSUMS}: lists no {', '.join(missing)}, so not of this folder; {advice}")
     for name in names or listed:
-        _compare(folder, name, sha256(_inside(folder, name, advice)), listed, advice)
+        wanted = listed[name]
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path}: missing; {advice}")
+        if _leads_out(path, folder):
+            raise ArtifactError(f"{path}: leads out of its folder, to {path.resolve()}; copy the file itself there")
+        if (found := sha256(path)) != wanted:
+            raise ArtifactError(f"{path}: damaged (sha256 {found[:12]}…, wanted {str(wanted)[:12]}…); {advice}")
 
 
-def read_verified(path: Path, advice: str) -> bytes:
-    """The bytes of ``path``, read once, after they were compared with ``checksums.json`` beside it; errors as above."""
-    listed = _listed(path.parent, advice, [path.name])
-    content = _inside(path.parent, path.name, advice).read_bytes()
-    _compare(path.parent, path.name, hashlib.sha256(content).hexdigest(), listed, advice)
-    return content
+@contextlib.contextmanager
+def verified_meanwhile(path: Path, advice: str) -> Iterator[None]:
+    """Compare ``path`` with ``checksums.json`` beside it in a thread, while the block reads it.
+
+    Raises at the end of the block what ``verify_checksums`` does, also in place of the block's own exception.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        compared = pool.submit(verify_checksums, path.parent, advice, [path.name])
+        try:
+            yield
+        finally:
+            compared.result()
 
 
 def checked(folder: Path, *names: str) -> Path:
@@ -161,31 +179,6 @@ def _lives(process: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _listed(folder: Path, advice: str, names: Collection[str]) -> dict[str, str]:
-    """The checksums of ``folder``, which has those of ``names``."""
-    listed = read_json(folder / CHECKSUMS)
-    if not isinstance(listed, dict):
-        raise ArtifactError(f"{folder / CHECKSUMS}: damaged, wanted a JSON object; {advice}")
-    if missing := sorted(set(names) - listed.keys()):
-        raise ArtifactError(f"{folder / CHECKSUMS}: lists no {', '.join(missing)}, so not of this folder; {advice}")
-    return listed
-
-
-def _inside(folder: Path, name: str, advice: str) -> Path:
-    """The file ``name`` of ``folder``, if it is there and not elsewhere."""
-    path = folder / name
-    if not path.is_file():
-        raise ArtifactError(f"{path}: missing; {advice}")
-    if _leads_out(path, folder):
-        raise ArtifactError(f"{path}: leads out of its folder, to {path.resolve()}; copy the file itself there")
-    return path
-
-
-def _compare(folder: Path, name: str, found: str, listed: dict[str, str], advice: str) -> None:
-    if found != (wanted := listed[name]):
-        raise ArtifactError(f"{folder / name}: damaged (sha256 {found[:12]}…, wanted {str(wanted)[:12]}…); {advice}")
 
 
 def _leads_out(path: Path, folder: Path) -> bool:

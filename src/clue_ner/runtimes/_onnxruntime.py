@@ -5,7 +5,7 @@ from pathlib import Path
 
 from clue_ner.alignment.batch import Batch
 from clue_ner.common.errors import ArtifactError
-from clue_ner.common.files import ADVICE, read_verified
+from clue_ner.common.files import ADVICE, verified_meanwhile
 from clue_ner.tagger.decoding._base import Floats
 from clue_ner.tagger.model_files import GRAPHS, find_graph
 from clue_ner.tagger.tagger import TOKENS
@@ -19,17 +19,17 @@ class OnnxRuntime:
 
     batch_tokens: float = TOKENS
 
-    def __init__(self, path: Path, threads: int | None = None, content: bytes | None = None) -> None:
-        """``content`` is that of ``path``, if it was read; raises ArtifactError if there is no file, or no graph."""
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """Raises ArtifactError if there is no such file, or it is no graph."""
         import onnxruntime
 
-        if content is None and not path.is_file():
+        if not path.is_file():
             raise ArtifactError(f"{path}: no such file; set export.onnx to true and run `dvc repro export`")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads or default_threads(), 1
         try:
             self._session = onnxruntime.InferenceSession(
-                content or path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+                path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
             )
         except Exception as error:  # ONNX Runtime's errors have no class in common
             reason = str(error).partition("\n")[0]
@@ -54,7 +54,8 @@ def load_graph(model: Path, runtime: str, threads: int | None) -> OnnxRuntime:
             f"{model}: no onnx/{GRAPHS[runtime]} with this model, which runtime {runtime} needs; name models/export "
             "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
         )
-    return OnnxRuntime(path, threads, read_verified(path, f"in a repository {ADVICE}; elsewhere fetch it again"))
+    with verified_meanwhile(path, f"in a repository {ADVICE}; elsewhere fetch it again"):
+        return OnnxRuntime(path, threads)
 
 
 def default_threads() -> int:

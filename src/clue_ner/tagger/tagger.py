@@ -98,7 +98,7 @@ class Tagger:
         """Read a model: a folder that fine_tune or export wrote, or a version of the registry.
 
         The latter is ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``models:/NAME/latest``, which is the version
-        with the highest number. The checksums of all files that are used are compared first.
+        with the highest number. The checksums of all files that are used are compared.
 
         ``runtime`` is where logits come from: ``onnx`` and ``int8`` (models/export has their graphs), ``torch``, or
         ``auto``: ``onnx`` where there is its graph, else ``torch``. ``threads`` compute them, by default as many as

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from support.changed_params import PARAMS
 from support.configs import tagger_config
 from support.decoders import MATRICES, TYPES, VARIANTS, options_of
+from support.graphs import write_graphs
 from support.trainings import SENTENCES
 from transformers import BertConfig, BertModel
 
@@ -24,13 +25,13 @@ from clue_ner.core.entities import Entity, Sentence, overlapping_pairs, resolve_
 from clue_ner.core.params import TrainParams, load_params
 from clue_ner.core.schemes import SCHEMES
 from clue_ner.evaluation.scores import micro
-from clue_ner.exporting import onnx, parity
+from clue_ner.exporting import parity
 from clue_ner.network.encoder import load_encoder
 from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.runtimes.torch import TorchRuntime, model_of
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.model_files import WEIGHTS
+from clue_ner.tagger.model_files import GRAPHS, WEIGHTS
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.training.model_setup import OFF, head_weights
 from clue_ner.training.trainer import fit
@@ -115,9 +116,11 @@ def test_heads_are_the_same_after_saving_and_loading(
 
 
 @every_variant
-def test_heads_export_to_onnx_with_parity(trained: Callable[[str], Tagger], tmp_path: Path, variant: str) -> None:
+def test_heads_export_to_onnx_with_parity(
+    trained: Callable[[str], Tagger], graphs: Callable[[str], Path], tmp_path: Path, variant: str
+) -> None:
     tagger = trained(variant)
-    onnx.write(model_of(tagger), tagger.decoder.unit_axes, tmp_path / "onnx")
+    (tmp_path / "onnx").symlink_to(graphs(variant))
     (tmp_path / "tagger").mkdir()
     (tmp_path / "tagger" / WEIGHTS).touch()
     formats = parity.report(tagger, model_of(tagger), SENTENCES, tmp_path)["formats"]
@@ -129,14 +132,35 @@ def test_heads_export_to_onnx_with_parity(trained: Callable[[str], Tagger], tmp_
     assert tagger.using(OnnxRuntime(tmp_path / "onnx/model.onnx", threads=1)).tag(texts) == tagger.tag(texts)
 
 
+@pytest.fixture(scope="module")
+def graphs(trained: Callable[[str], Tagger], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder with the ONNX graphs of each variant."""
+
+    @cache
+    def make(variant: str) -> Path:
+        folder = tmp_path_factory.mktemp("graphs")
+        write_graphs(trained(variant), folder, [sentence.text for sentence in SENTENCES])
+        return folder / "onnx"
+
+    return make
+
+
 @every_variant
-@pytest.mark.parametrize("batch_size", [1, 7])
-def test_heads_tag_a_text_as_they_do_alone(trained: Callable[[str], Tagger], variant: str, batch_size: int) -> None:
+@pytest.mark.parametrize("runtime", ["torch", *GRAPHS])
+def test_heads_tag_a_text_as_they_do_by_itself_in_every_runtime(
+    trained: Callable[[str], Tagger], graphs: Callable[[str], Path], variant: str, runtime: str
+) -> None:
     tagger = trained(variant)
+    if runtime != "torch":
+        tagger = tagger.using(OnnxRuntime(graphs(variant) / GRAPHS[runtime], threads=1))
     texts = [sentence.text * (1 + number % 3) for number, sentence in enumerate(SENTENCES)]
     together = tagger.tag(texts, 64)
-    assert tagger.tag(texts, batch_size) == together
     assert sum(map(len, together)) > 20
+    for batch_size in (1, 7):
+        apart = tagger.tag(texts, batch_size)
+        for one, other in zip(together, apart, strict=True):
+            assert [(e.start, e.end, e.type) for e in one] == [(e.start, e.end, e.type) for e in other]
+            assert [e.score for e in one] == pytest.approx([e.score for e in other], abs=1e-4)
 
 
 class Recorder:
