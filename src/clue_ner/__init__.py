@@ -3,13 +3,23 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from clue_ner.common.errors import ArtifactError, ClueNerError, MissingExtraError, TrackingError
 from clue_ner.core.entities import Entity, Sentence
 
 if TYPE_CHECKING:
     from clue_ner.tagger.tagger import Tagger
 
 __version__ = "0.1.0"
-__all__ = ["Entity", "Sentence", "Tagger", "__version__"]
+__all__ = [
+    "ArtifactError",
+    "ClueNerError",
+    "Entity",
+    "MissingExtraError",
+    "Sentence",
+    "Tagger",
+    "TrackingError",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

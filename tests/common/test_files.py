@@ -70,12 +70,14 @@ def test_files_atomic_folder_takes_the_old_one_s_place(tmp_path: Path) -> None:
         with atomic_folder(target) as folder:
             (folder / "sub").mkdir()
             (folder / "sub/file").write_text(content, encoding="utf-8")
+            (folder / "sub/file").chmod(0o600)
             (folder / content).touch()
             assert not (target / content).exists()
     assert names(target) == ["new", "sub"]
     assert (target / "sub/file").read_text(encoding="utf-8") == "new"
     assert names(tmp_path / "data") == ["encoded"]
     assert target.stat().st_mode & 0o777 == 0o755
+    assert (target / "sub/file").stat().st_mode & 0o777 == 0o644
 
 
 def test_files_atomic_folder_leaves_the_old_one_if_the_disk_is_full(tmp_path: Path) -> None:

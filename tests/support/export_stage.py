@@ -33,6 +33,7 @@ def write_inputs(root: Path, head: str, align: str, onnx: bool = True) -> None:
     test = {"sentences": len(GOLD), "entities": 3, "fingerprint": fingerprint(GOLD)}
     write_json(root / "data/corpus/corpus.json", described | {"splits": learned})
     write_json(root / "data/test/corpus.json", described | {"splits": {"test": test}})
+    write_sentences(root / "data/corpus/train.jsonl", GOLD)
     write_sentences(root / "data/test/test.jsonl", GOLD)
     for name in ("corpus", "test"):
         write_checksums(root / "data" / name)

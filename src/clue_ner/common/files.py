@@ -32,6 +32,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield work
         for path in work.rglob("*"):
             if path.is_file():
+                path.chmod(0o644)  # safetensors leaves what it writes to its owner
                 _fsync(path)
         work.chmod(0o755)
         old = work.with_name(f"{work.name}.old")

@@ -74,13 +74,15 @@ def _measure(model: Any, names: list[str], batches: Iterable[Batch]) -> dict[str
     inputs = [column.name for column in session.get_inputs()]
     lows, highs = dict.fromkeys(names, np.float32(0)), dict.fromkeys(names, np.float32(0))
     squares, counts = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
-    for batch in batches:  # of which there must be one
+    for batch in batches:
         for name, values in zip(names, session.run(names, {column: batch[column] for column in inputs})):
             states = values.reshape(-1, values.shape[-1])  # [batch x tokens or units, K]
             lows[name] = np.minimum(lows[name], states.min(0))
             highs[name] = np.maximum(highs[name], states.max(0))
             squares[name] += float(np.square(states, dtype=np.float64).sum())
             counts[name] += states.size
+    if not all(counts.values()):
+        raise ValueError("no text to measure the ranges of activations on")
     return {
         name: Range(np.asarray(lows[name]), np.asarray(highs[name]), (squares[name] / counts[name]) ** 0.5)
         for name in names

@@ -1,7 +1,7 @@
 """Checkpoints of trainings on disk: whole or not there, compared with their checksums before use, two kept.
 
 They lie in ``.checkpoints/KEY/step-NUMBER/`` of the repository. The key is made of all that decides the weights, so no
-training goes on from one that differs in params, data, code, libraries or device.
+training resumes from one that differs in params, data, code, libraries or device.
 """
 
 import contextlib
@@ -67,7 +67,7 @@ class Checkpoints:
     def write(self, step: int, fill: Callable[[Path], None]) -> None:
         """Have the state after ``step`` steps written to a folder, which counts only when all is on disk.
 
-        A full disk is said, and the training goes on without this checkpoint.
+        A full disk is logged, and the training continues without this checkpoint.
         """
         try:
             if not (self.folder / ABOUT).exists():

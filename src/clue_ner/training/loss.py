@@ -17,10 +17,11 @@ TEACHER_LOGITS = "teacher_logits"
 class TrainingLoss:
     """The loss of ``head`` on gold, a teacher's labels, and the divergence of two dropout passes.
 
-    Gold and teacher share 1 as ``teacher_weight`` says; the teacher's part is the divergence of softened distributions,
-    times the square of the temperature so that its gradients keep their size (Hinton et al. 2015, arXiv 1503.02531).
+    The teacher's part has the weight ``teacher_weight`` and gold the rest of 1. It is the divergence of softened
+    distributions, times the square of the temperature so that its gradients keep their size (Hinton et al. 2015, arXiv
+    1503.02531).
     With ``r_drop`` (Liang et al. 2021, arXiv 2106.14448) the batch runs twice side by side, each with its own dropout,
-    and the mean of the divergences in both directions is added so many times.
+    and the mean of the divergences in both directions is added ``r_drop`` times.
     """
 
     def __init__(self, head: EntityHead, params: TrainParams) -> None:

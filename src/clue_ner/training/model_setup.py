@@ -78,7 +78,7 @@ def layers_of(encoder: Any, param: str) -> nn.ModuleList:
 
 
 def evenly_spaced(layers: int, kept: int) -> list[int]:
-    """Which of so many layers are kept: from the first to the last, as DistilBERT (Sanh et al. 2019) begins.
+    """The ``kept`` of ``layers`` layers, from the first to the last, as DistilBERT (Sanh et al. 2019) begins.
 
     >>> evenly_spaced(12, 6), evenly_spaced(12, 1), evenly_spaced(3, 3)
     ([0, 2, 4, 7, 9, 11], [0], [0, 1, 2])
@@ -87,7 +87,7 @@ def evenly_spaced(layers: int, kept: int) -> list[int]:
 
 
 def config_json(backbone: Path, layers: int | None) -> str:
-    """``config.json`` of an encoder that has only so many layers of the one in ``backbone``; None: as it is there."""
+    """``config.json`` of an encoder with only ``layers`` layers of the one in ``backbone``; None: all of them."""
     text = (backbone / "config.json").read_text(encoding="utf-8")
     if layers is None:
         return text
@@ -95,7 +95,7 @@ def config_json(backbone: Path, layers: int | None) -> str:
 
 
 def _cut(encoder: Any, kept: int) -> None:
-    """Keep so many of the layers; raises ParamsError if there are fewer."""
+    """Keep ``kept`` of the layers; raises ParamsError if there are fewer."""
     stack = layers_of(encoder, "layers")
     if getattr(encoder.config, "layer_types", None):
         kind = encoder.config.model_type
@@ -112,7 +112,7 @@ def _freeze(model: TaggerModel, params: TrainParams) -> None:
     """Keep the word embeddings as pretrained; with ``freeze_layers`` the lowest layers and all below them too.
 
     A frozen layer has no dropout, and no gradient is computed in it.
-    Raises ParamsError if the encoder has not so many layers.
+    Raises ParamsError if the encoder has fewer layers.
     """
     if params.freeze_embeddings:
         model.encoder.get_input_embeddings().weight.requires_grad_(False)

@@ -56,5 +56,5 @@ class EpochLoader(DataLoader[Any]):
     """A DataLoader over batches that passes on which epoch comes next."""
 
     def set_epoch(self, epoch: int) -> None:
-        """Trainer says so before each epoch."""
+        """Called by Trainer before each epoch."""
         self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]

@@ -62,7 +62,7 @@ class Teacher:
 
 
 def identity(folder: Path) -> dict[str, Any]:
-    """The checksums of a teacher's files, which decide what it says; raises ArtifactError if there is no model."""
+    """The checksums of a teacher's files, which decide its logits; raises ArtifactError if there is no model."""
     try:
         found: dict[str, Any] = read_json(model_folder(folder) / CHECKSUMS)
     except ArtifactError as error:
