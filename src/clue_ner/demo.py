@@ -78,7 +78,7 @@ def show(place: Path) -> None:
     console.print(table)
     console.print(
         "\nNext:\n"
-        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # champion of clue-ner-demo\n"
+        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # with demo/models/export\n"
         "  make ui                                          # the run, on http://127.0.0.1:5000\n"
         "  make repro                                       # the real thing: CLUENER (see the README)\n",
         highlight=False,
