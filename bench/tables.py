@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench import pipeline_tables
+from bench import light_tables, pipeline_tables
 from bench.cells import Table, number, times
 from bench.recipes import RECIPES
 
@@ -18,6 +18,8 @@ def tables(results: Results) -> Iterator[Table]:
     for name, table in (("training", _training), ("heads", _heads), ("tagging", _tagging)):
         if name in results:
             yield table(results)
+    if "light" in results:
+        yield from light_tables.tables(results["light"])
     if "overhead" in results:
         yield pipeline_tables.overhead(results["overhead"])
     if "pipeline" in results:

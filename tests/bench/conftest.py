@@ -62,6 +62,11 @@ def _tagged(bulk: float, f1: float | None) -> dict[str, Any]:
     return {"bulk_characters_per_second": bulk, **single, "micro_f1": f1}
 
 
+def _light(bulk: float, outside: float, p50: float | None = None) -> dict[str, float]:
+    latencies = {} if p50 is None else {"p50_ms": p50, "p99_ms": 2 * p50}
+    return {"bulk_characters_per_second": bulk, "outside_share": outside, **latencies}
+
+
 @pytest.fixture
 def results() -> dict[str, Any]:
     """Results of every part."""
@@ -117,6 +122,22 @@ def results() -> dict[str, Any]:
                 "onnx": _tagged(2200, 0.7779),
                 "int8": _tagged(4000, 0.773),
             },
+        },
+        "light": {
+            "trained": True,
+            "cold": {
+                "int8": {"ours": 1.0, "baseline": 10.0, "bare": 0.625},
+                "auto": {"ours": 1.5, "baseline": 12.0, "bare": 1.25},
+            },
+            "bulk_sentences": 1000,
+            "single_sentences": 200,
+            "warm": {
+                "torch": {"ours": _light(2200, 0.05), "baseline": _light(2000, 0.2)},
+                "onnx": {"ours": _light(4000, 0.06, 12.0), "baseline": _light(2500, 0.25, 16.0)},
+                "int8": {"ours": _light(6000, 0.09, 6.0), "baseline": _light(3000, 0.31, 10.0)},
+            },
+            "venv_bytes": 240_000_000,
+            "environment_bytes": 2_400_000_000,
         },
         "overhead": {
             "pipeline": 22.0,

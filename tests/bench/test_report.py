@@ -10,7 +10,7 @@ from bench.inputs import ROOT
 from bench.tables import tables
 from clue_ner.common.files import read_json, write_json
 
-PARTS = ("training", "heads", "tagging", "overhead", "pipeline", "scaling")
+PARTS = ("training", "heads", "tagging", "light", "overhead", "pipeline", "scaling")
 Cells = dict[tuple[str, str], list[str]]
 
 
@@ -43,9 +43,23 @@ def ratios(results: dict[str, Any]) -> dict[tuple[str, str], tuple[int, float]]:
         found["Training other heads and alignments", one["title"]] = (0, value)
     repro = results["pipeline"]["repro"]
     found["`dvc repro` with nothing to do", "this pipeline"] = (0, repro["pipeline"] / repro["empty"])
+    if "light" in results:
+        found |= light_ratios(results["light"])
     if "overhead" in results:
         value = results["overhead"]["pipeline"] / results["overhead"]["import"]
         found["A pipeline with next to no work", "all seven stages, `dvc exp run`"] = (0, value)
+    return found
+
+
+def light_ratios(light: dict[str, Any]) -> dict[tuple[str, str], tuple[int, float]]:
+    found: dict[tuple[str, str], tuple[int, float]] = {}
+    for runtime, seconds in light["cold"].items():
+        for at, other in enumerate(("bare", "baseline")):
+            found["Starting to tag", f"`--runtime {runtime}`#{at}"] = (at, seconds["ours"] / seconds[other])
+    for at, runtime in enumerate(("torch", "onnx", "int8")):
+        ours, before = (light["warm"][runtime][side] for side in ("ours", "baseline"))
+        key = "bulk_characters_per_second"
+        found["Tagging, warm", f"bulk against 3ec9ba5#{at}"] = (at, ours[key] / before[key])
     return found
 
 
