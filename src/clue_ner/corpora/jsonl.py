@@ -6,11 +6,11 @@ A line is ``{"id", "text", "entities": [{"type", "start", "end", "text"}]}``, of
 
 import logging
 
-from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.common.errors import CorpusError, SourceError, refuse
 from clue_ner.common.paths import resolve_path
 from clue_ner.core.params import CorpusParams
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.corpora._records import json_lines, refuse, to_sentences
+from clue_ner.corpora._records import json_lines, to_sentences
 
 _ADVICE = (
     'wanted: one JSON object a line, {"text": …, "entities": [{"type": …, "start": …, "end": …}]}, end exclusive; '
