@@ -12,8 +12,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = {re.split(r"[<>=~. ]", name)[0] for extra in PROJECT["optional-dependencies"].values() for name in extra}
 LIGHT = {re.split(r"[<>=~. ]", name)[0] for name in PROJECT["dependencies"]}
 HEAVY = sorted({name.lower().replace("-", "_") for name in EXTRAS - LIGHT if "[" not in name} | {"pandas", "sklearn"})
-    {name.lower().replace("-", "_") for name in EXTRAS - LIGHT} - {"clue_ner[train]"} | {"pandas", "sklearn"}
-)
 """The modules that the extras bring, and `pip install .` does not."""
 BLOCK = f"""
 import importlib, pkgutil, sys
