@@ -2,6 +2,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from support.tiny import TAGS, tiny_tagger_folder
 from bench import bare, baseline, commands, light
 from bench.inputs import ROOT
 from bench.light import Side
-from bench.light_worker import Timed
+from bench.light_worker import WARM_UP, Timed, Worker
 from clue_ner.common.files import write_json
 from clue_ner.tagger.tagger import Tagger
 
@@ -146,6 +147,15 @@ def test_worker_tags_all_texts_with_this_code(tmp_path: Path, ours: Side) -> Non
             single = worker.ask(do="single", runtime=runtime, start=20, end=27)
             assert len(single["seconds"]) == 7 and min(single["seconds"]) > 0
     assert worker.process.returncode is not None
+
+
+def test_worker_warms_up_before_it_times_single_texts() -> None:
+    tagged = list[list[str]]()
+    worker = Worker.__new__(Worker)
+    worker.texts = [str(number) for number in range(40)]
+    worker.taggers = {"onnx": (SimpleNamespace(tag=tagged.append), Timed(None))}
+    assert len(worker.single("onnx", 20, 23)["seconds"]) == 3
+    assert tagged == [[str(number)] for number in (*range(WARM_UP), 20, 21, 22)]
 
 
 def test_worker_that_fails_tells_why(tmp_path: Path, ours: Side) -> None:
