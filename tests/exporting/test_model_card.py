@@ -59,7 +59,7 @@ def test_card_holds_scores_params_data_and_formats() -> None:
         "| test | 12 | 10 | `9999999999999999` |",
         "| `tagger/`: safetensors, for `Tagger.load` | 4.1 | 66.67 |  | 900 | yes |",
         "| `onnx/model.onnx`: float32 | 4.2 | 66.67 | 1.2e-05 | 950 | yes |",
-        "| `onnx/model.int8.onnx`: dynamic int8 | 1.1 | 64.00 | 0.3 | 1800 | **no** |",
+        "| `onnx/model.int8.onnx`: int8 | 1.1 | 64.00 | 0.3 | 1800 | **no** |",
         "| `transformers/`: for stock transformers | 4.3 |  |  |  | **no** |",
     ):
         assert line in text.splitlines()

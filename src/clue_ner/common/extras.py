@@ -29,7 +29,7 @@ def explained(what: str, extra: str | None = None) -> Iterator[None]:
 def extra_of(module: str) -> str:
     """The first extra that names the top-level ``module``; ``train``, which has all of them, if none does.
 
-    >>> extra_of("torch"), extra_of("mlflow"), extra_of("ruamel")
+    >>> extra_of("torch"), extra_of("mlflow"), extra_of("dvc")
     ('torch', 'tracking', 'train')
     """
     from importlib import metadata  # 13 ms, which every start of the command line would wait
