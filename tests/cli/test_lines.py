@@ -1,3 +1,4 @@
+import codecs
 import io
 import json
 import os
@@ -5,11 +6,12 @@ import os
 import pytest
 
 from clue_ner.cli.lines import Line, read_lines, tagged, to_json
+from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Entity
 
 
-def read(content, name="in.txt", form="auto"):
-    return [line for group in read_lines(io.BytesIO(content), name, form) for line in group]
+def read(content, name="in.txt", form="auto", **options):
+    return [line for group in read_lines(io.BytesIO(content), name, form, **options) for line in group]
 
 
 def texts(content, **options):
@@ -75,15 +77,140 @@ def test_texts_lines_come_while_the_stream_goes_on():
         ("a.ndjson", b"text", "jsonl"),
         ("stdin", b'{"id": 1, "text": "a"}', "jsonl"),
         ("a.json", b'\xef\xbb\xbf{"text": "a"}\r\n', "jsonl"),
-        ("a.txt", b'{"id": 1}', "text"),
-        ("a.txt", b'{"text": 1}', "text"),
-        ("a.txt", b'["text"]', "text"),
-        ("a.txt", b'\n{"text": "a"}', "text"),
+        ("a.txt", b'["text"]', "json"),
+        ("a.txt", b'[{"text": "a"}, {"text": "b"}]', "json"),
+        ("stdin", b'[\n  {"text": "a"},\r\n  "b"\n]\n', "json"),
+        ("a.txt", b'\n\n[\n"a"]', "json"),
+        ("a.txt", b"[]", "json"),
         ("a.txt", b"\xff", "text"),
+        ("a.txt", "[图片] 上海".encode(), "text"),
+        ("a.txt", "{注} 上海".encode(), "text"),
+        ("a.json", "上海".encode(), "text"),
+        ("a.txt", b"2020", "text"),
+        ("a.txt", b"null\ntrue", "text"),
     ],
 )
 def test_texts_auto_takes_the_format_from_name_or_first_line(name, content, form):
     assert read(content, name=name) == read(content, name=name, form=form)
+
+
+def test_texts_auto_passes_over_blank_lines_before_json_lines():
+    blank, line = read(b'\n{"text": "a"}')
+    assert (line.record, line.where) == ({"text": "a"}, "in.txt:2")
+    assert "in.txt:1: not JSON" in blank.error
+    assert texts(b"\n\n") == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b'{"content": "a", "id": 1}',
+            r'in.txt:1: a JSON object without a string "text", its keys: content, id; name it',
+        ),
+        (b'\n{"text": 1}', r'in.txt:2: a JSON object without a string "text", its keys: text; .*--text-key'),
+        (b"{}", "its keys: none"),
+        (b'"a"', "in.txt:1: a JSON string, wanted JSON objects or plain text"),
+        (b'{\n  "text": "a"\n}', "in.txt: one JSON dict, wanted an array of objects or an object on each line"),
+        (b'{"text": "a"', r"in.txt: looks like JSON and is not \(.*\); fix it"),
+        (b'[{"text": "a"}', r"in.txt: looks like JSON and is not"),
+        (b'[["a"], ["b"]]\n[["c"]]', r"in.txt: looks like JSON and is not"),
+    ],
+)
+def test_texts_json_is_never_text_by_auto(content, message):
+    with pytest.raises(CorpusError, match=f"{message}.*, or take every line as a text with --format text$"):
+        read(content)
+    assert all(line.error is None for line in read(content, form="text"))
+
+
+def test_texts_json_in_a_file_of_text_is_an_error_in_its_place():
+    first, second, third = read('上海\n{"text": "李雷"}\n[1] {"a"'.encode())
+    assert (first.text, third.text) == ("上海", '[1] {"a"')
+    assert second.error.startswith("in.txt:2: a JSON object in a file that begins as text; split the file")
+
+
+def test_texts_of_a_json_array_are_its_records():
+    lines = read('[{"id": 7, "text": "上海"}, "李雷", {"id": 8}, 5, {"text": NaN, "x": 1}]'.encode())
+    assert [line.where for line in lines] == [f"in.txt: record {number}" for number in range(1, 6)]
+    assert [line.record for line in lines] == [{"id": 7, "text": "上海"}, {"text": "李雷"}, {}, {}, {}]
+    assert lines[2].error.startswith("in.txt: record 3: no text in it, its keys: id; wanted one JSON object")
+    assert lines[3].error.startswith("in.txt: record 4: no text in it, found '5'; wanted")
+    assert lines[4].error is not None
+
+
+@pytest.mark.parametrize("content", ['{"content": "上海", "text": 5}', '[{"content": "上海", "text": 5}]'])
+def test_texts_key_is_the_one_that_was_named(content):
+    (line,) = read(content.encode(), key="content")
+    assert line.text == "上海"
+    assert tagged(line, [Entity(0, 2, "address", 1.0)]) == {
+        "content": "上海",
+        "text": 5,
+        "entities": [{"type": "address", "start": 0, "end": 2, "text": "上海", "score": 1.0}],
+    }
+
+
+# --- encodings
+
+LINES = ["林若溪昨天到了上海。", "", "NBA 2020", "程千帆在北京教书。"]
+TEXT = "\r\n".join(LINES) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("codec", "mark"),
+    [
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+        ("utf-32-le", codecs.BOM_UTF32_LE),
+        ("utf-32-be", codecs.BOM_UTF32_BE),
+    ],
+)
+def test_texts_are_read_by_their_byte_order_mark(codec, mark):
+    notes = []
+    content = mark + TEXT.encode(codec)
+    assert texts(content, note=notes.append) == LINES
+    assert notes == ([] if codec == "utf-8" else [f"in.txt: read as {codec.upper()}, by its byte order mark"])
+    assert texts(content, encoding=codec) == LINES
+    assert texts(content, encoding="utf-16") == LINES if codec.startswith("utf-16") else True
+
+
+@pytest.mark.parametrize(
+    ("codec", "guess"),
+    [("utf-16-le", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("gb18030", "gb18030"), ("gbk", "gb18030")],
+)
+def test_texts_in_another_encoding_are_refused_as_a_whole_and_read_if_it_is_named(codec, guess):
+    for text in (TEXT, LINES[0], "abc\n" * 9) if codec.startswith("utf-16") else (TEXT, LINES[0]):
+        content = text.encode(codec)
+        with pytest.raises(CorpusError, match=rf"^in.txt: not UTF-8, .*it looks like .*--encoding {guess}") as raised:
+            read(content)
+        assert f"iconv -f {guess.upper()} -t UTF-8" in str(raised.value)
+        assert "\n".join(texts(content, encoding=codec)) == text.replace("\r", "").removesuffix("\n")
+
+
+def test_texts_in_big5_are_read_if_that_is_named():
+    assert texts("臺灣\n上海".encode("big5"), encoding="big5") == ["臺灣", "上海"]
+
+
+def test_texts_that_are_not_of_the_named_encoding_are_named():
+    with pytest.raises(
+        CorpusError, match=r"in.txt:2: not gb18030 \(byte 0xff\); fix the line, or name another encoding"
+    ):
+        read("上海\n".encode("gb18030") + b"a\xff\n", encoding="gb18030")
+
+
+def test_texts_in_utf16_come_while_the_stream_goes_on():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as writer:
+        groups = read_lines(stream, "stdin")
+        content = "上海\n李雷".encode("utf-16-le")
+        writer.write(codecs.BOM_UTF16_LE[:1])
+        writer.write(codecs.BOM_UTF16_LE[1:] + content[:3])
+        writer.write(content[3:7])
+        assert [line.text for line in next(groups)] == ["上海"]
+        writer.write(content[7:])
+        writer.close()
+        assert [line.text for line in next(groups)] == ["李雷"]
+        assert next(groups, None) is None
 
 
 def test_texts_auto_takes_the_first_line_alone():
@@ -123,10 +250,12 @@ def test_texts_bad_json_line_is_named_and_its_place_kept(line, message):
     assert tagged(bad, []) == {"error": bad.error}
 
 
-def test_texts_line_in_another_encoding_is_named():
+def test_texts_line_in_another_encoding_than_the_others_is_named():
     good, bad = read("李雷\n".encode() + "上海".encode("gb18030"))
     assert good.error is None
-    assert bad.error == "in.txt:2: not UTF-8 (byte 1 is 0xc9); convert it, as with `iconv -f GB18030 -t UTF-8`"
+    assert bad.error == (
+        "in.txt:2: not UTF-8 (byte 1 is 0xc9); fix the line, or name the file's encoding with --encoding"
+    )
 
 
 def test_texts_depth_that_could_not_be_written_is_refused():

@@ -1,51 +1,74 @@
-"""Texts in, one a line, while they arrive; records out, as JSON lines.
+"""Texts in, one a line or as JSON, while they arrive; records out, as JSON lines.
 
 A line ends with ``\\n`` or ``\\r\\n`` and nothing else: every other character, also U+2028 and a lone ``\\r``, is text.
 """
 
-import codecs
+import itertools
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
-from typing import Any
+from typing import Any, NoReturn
 
+from clue_ner.cli.encodings import as_utf8
+from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Entity
 
-FORMATS = ("auto", "text", "jsonl")
+FORMATS = ("auto", "text", "jsonl", "json")
 JSONL_NAMES = (".jsonl", ".ndjson")
+TEXT_KEY = "text"
 PIECE = 2**20
 """Bytes that are read at once, at most; a pipe gives what is there."""
+JSON_BEGINS = re.compile(r"\s*(\{\s*(\"|$)|\[\s*([\[{\"]|$))")
+"""How JSON begins that goes on over several lines."""
+AS_TEXT = "or take every line as a text with --format text"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of input as a record ``{"text": …}`` with whatever else it had, or the reason why it is none."""
+    """A text of the input as a record with whatever else it had, or the reason why it is none."""
 
     where: str
-    """``file:line``, counted from 1"""
+    """``file:line``, or ``file: record N``; counted from 1"""
     record: dict[str, Any]
     error: str | None = None
+    key: str = TEXT_KEY
+    """the key of the record that has the text"""
 
     @property
     def text(self) -> str:
         """The text; empty if the line is no record."""
-        return str(self.record.get("text", ""))
+        return str(self.record.get(self.key, ""))
 
 
-def read_lines(stream: BufferedIOBase, name: str, form: str = "auto") -> Iterator[list[Line]]:
+def read_lines(
+    stream: BufferedIOBase,
+    name: str,
+    form: str = "auto",
+    key: str = TEXT_KEY,
+    encoding: str | None = None,
+    note: Callable[[str], None] = lambda message: None,
+) -> Iterator[list[Line]]:
     """The lines of a binary stream, in groups: those that have arrived, without waiting for more.
 
-    ``form`` is one of ``FORMATS``: ``auto`` takes a file for JSON lines if its name says so (``JSONL_NAMES``) or if its
-    first line is a JSON object with a text, else for text. A UTF-8 byte order mark at the beginning is removed.
+    - ``form`` is one of ``FORMATS``. ``auto`` decides for the whole file, by its name and its first line that is not
+      blank: JSON lines, JSON (an array of records or of texts), or text
+    - ``key`` is that of a JSON record's text
+    - ``encoding`` and ``note`` are as in ``as_utf8``
+
+    Raises CorpusError for a file that looks like JSON or another encoding and cannot be read as such.
     """
-    number = 0
-    for lines in _arriving(stream):
-        if number == 0:
-            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
-            if form == "auto":
-                form = "jsonl" if name.endswith(JSONL_NAMES) or not _parse(lines[0], "jsonl", "").error else "text"
-        yield [_parse(line, form, f"{name}:{number}") for number, line in enumerate(lines, number + 1)]
+    groups = _arriving(as_utf8(_pieces(stream), name, encoding, note))
+    number, chosen = 0, form
+    if form == "auto":
+        begun = _until_not_blank(groups)
+        chosen, groups = _form(begun, name, key), itertools.chain([begun], groups)
+    if chosen == "json":
+        yield _records(b"\n".join(itertools.chain(*groups)), name, key)
+        return
+    for lines in groups:
+        yield [_parse(line, chosen, f"{name}:{at}", key, form) for at, line in enumerate(lines, number + 1)]
         number += len(lines)
 
 
@@ -81,36 +104,118 @@ def to_json(value: Any) -> str:
     return line
 
 
-def _arriving(stream: BufferedIOBase) -> Iterator[list[bytes]]:
-    """The whole lines of each piece of a stream, without their ends; what has none is the last line."""
-    pieces: list[bytes] = []
+def _pieces(stream: BufferedIOBase) -> Iterator[bytes]:
     while piece := stream.read1(PIECE):
+        yield piece
+
+
+def _arriving(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The whole lines of each piece of a stream, without their ends; what has none is the last line."""
+    begun: list[bytes] = []
+    for piece in pieces:
         whole, end, rest = piece.rpartition(b"\n")
         if end:
-            yield [line.removesuffix(b"\r") for line in b"".join([*pieces, whole]).split(b"\n")]
-            pieces = []
-        pieces.append(rest)
-    if last := b"".join(pieces):
+            yield [line.removesuffix(b"\r") for line in b"".join([*begun, whole]).split(b"\n")]
+            begun = []
+        begun.append(rest)
+    if last := b"".join(begun):
         yield [last]
 
 
-def _parse(line: bytes, form: str, where: str) -> Line:
+def _until_not_blank(groups: Iterator[list[bytes]]) -> list[bytes]:
+    """The lines that have arrived when there is one that is not blank, or all of them."""
+    lines: list[bytes] = []
+    for group in groups:
+        lines += group
+        if any(line.strip() for line in group):
+            break
+    return lines
+
+
+def _form(lines: list[bytes], name: str, key: str) -> str:
+    """What the file is that begins with ``lines``: ``jsonl``, ``json`` or ``text``; CorpusError for other JSON."""
+    if name.endswith(JSONL_NAMES):
+        return "jsonl"
+    number, first = next(((at, line) for at, line in enumerate(lines, 1) if line.strip()), (1, b""))
+    try:
+        found = json.loads(first)
+    except (ValueError, RecursionError):
+        shown = first.decode("utf-8", "replace")
+        return "json" if JSON_BEGINS.match(shown) else "text"
+    if isinstance(found, dict):
+        if not isinstance(found.get(key), str):
+            keys = ", ".join(map(str, found)) or "none"
+            _refuse(
+                f'{name}:{number}: a JSON object without a string "{key}", its keys: {keys}; name it with --text-key'
+            )
+        return "jsonl"
+    if isinstance(found, str):
+        _refuse(f"{name}:{number}: a JSON string, wanted JSON objects or plain text; write objects")
+    return "json" if isinstance(found, list) else "text"
+
+
+def _records(content: bytes, name: str, key: str) -> list[Line]:
+    """The records of a file that is one JSON array, of objects or of texts."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        _refuse(f"{name}: looks like JSON and is not ({error}); fix it")
+    if not isinstance(found, list):
+        _refuse(
+            f"{name}: one JSON {type(found).__name__}, wanted an array of objects or an object on each line; change it"
+        )
+    return [
+        _record({key: each} if isinstance(each, str) else each, f"{name}: record {at}", key)
+        for at, each in enumerate(found, 1)
+    ]
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise CorpusError(f"{problem}, {AS_TEXT}") from None
+
+
+def _parse(line: bytes, form: str, where: str, key: str, asked: str) -> Line:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         found = f"byte {error.start + 1} is 0x{line[error.start]:02x}"
-        return Line(where, {}, f"{where}: not UTF-8 ({found}); convert it, as with `iconv -f GB18030 -t UTF-8`")
+        return Line(
+            where, {}, f"{where}: not UTF-8 ({found}); fix the line, or name the file's encoding with --encoding"
+        )
     if form == "text":
-        return Line(where, {"text": text})
-    wanted = 'wanted one JSON object with a string "text" on each line'
+        if asked == "auto" and text.startswith('{"') and isinstance(_loaded(text), dict):
+            return Line(where, {}, f"{where}: a JSON object in a file that begins as text; split the file, {AS_TEXT}")
+        return Line(where, {TEXT_KEY: text})
     try:
         record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return Line(where, {}, f"{where}: not JSON ({error}), found {_short(text)}; {_wanted(key)} on each line")
+    return _record(record, where, key)
+
+
+def _record(record: Any, where: str, key: str) -> Line:
+    if not isinstance(record, dict) or not isinstance(record.get(key), str):
+        keys = isinstance(record, dict) and record
+        found = (
+            f"its keys: {', '.join(keys)[:60]}" if keys else f"found {_short(json.dumps(record, ensure_ascii=False))}"
+        )
+        return Line(where, {}, f"{where}: no text in it, {found}; {_wanted(key)}")
+    try:
         json.dumps(record, allow_nan=False)  # NaN, Infinity and 1e999, and depths that could not be written again
     except (ValueError, RecursionError) as error:
-        return Line(where, {}, f"{where}: not JSON ({error}), found {_short(text)}; {wanted}")
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        return Line(where, {}, f"{where}: no text in it, found {_short(text)}; {wanted}")
-    return Line(where, record)
+        return Line(where, {}, f"{where}: not JSON ({error}); {_wanted(key)}")
+    return Line(where, record, key=key)
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _wanted(key: str) -> str:
+    return f'wanted one JSON object with a string "{key}"'
 
 
 def _short(text: str) -> str:

@@ -1,5 +1,6 @@
 """``clue-ner tag``, ``show`` and ``predict``: what a model finds in texts."""
 
+import codecs
 import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 CHAMPIONS = ("clue-ner", "clue-ner-demo")
 """Registered models that are looked for when there is no export, in this order."""
 
-_format = click.option(
-    "--format",
-    "form",
-    type=click.Choice(("auto", "text", "jsonl")),
-    default="auto",
-    show_default=True,
-    help="auto: jsonl if the file's name ends so or its first line is a JSON object with a text, else text.",
-)
 _batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -37,6 +30,37 @@ _batch_size = click.option(
     help="Windows that the model reads at once, at most; fewer if they are long.",
 )
 _input = click.Path(exists=True, dir_okay=False, allow_dash=True)
+
+
+def _with_format(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how input is read; ``command`` gets ``read``, which reads files in groups of lines."""
+
+    @click.option(
+        "--format",
+        "form",
+        type=click.Choice(("auto", "text", "jsonl", "json")),
+        default="auto",
+        show_default=True,
+        help="auto decides by the file's name and first line: JSON lines, a JSON array, or text.",
+    )
+    @click.option("--text-key", default="text", show_default=True, help="The key of a JSON object that has the text.")
+    @click.option(
+        "--encoding", callback=_known_encoding, help="Of the input. By default UTF-8, or as its byte order mark says."
+    )
+    @functools.wraps(command)
+    def with_format(form: str, text_key: str, encoding: str | None, **arguments: Any) -> None:
+        command(read=functools.partial(_groups, form=form, key=text_key, encoding=encoding), **arguments)
+
+    return with_format
+
+
+def _known_encoding(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    try:
+        return value and codecs.lookup(value).name
+    except LookupError:
+        raise click.BadParameter(
+            f"{value!r} is none that Python knows; such are utf-8, gb18030, big5, utf-16"
+        ) from None
 
 
 def _with_model(command: Callable[..., None]) -> Callable[..., None]:
@@ -66,14 +90,14 @@ def _with_model(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @_with_model
-@_format
+@_with_format
 @_batch_size
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
 @click.pass_context
 def tag(
     ctx: click.Context,
     load: Callable[[], "Tagger"],
-    form: str,
+    read: Callable[[Iterable[str]], Iterator[list["Line"]]],
     batch_size: int,
     files: tuple[str, ...],
 ) -> None:
@@ -89,7 +113,7 @@ def tag(
     out = sys.stdout.buffer
     unreadable = 0
     with counter(shown=not sys.stdout.isatty()) as count:
-        for lines in _groups(files, form):
+        for lines in read(files):
             for line, reading in zip(lines, tagger.read([line.text for line in lines], batch_size)):
                 out.write(to_json(tagged(line, reading.entities)).encode() + b"\n")
                 unreadable += line.error is not None
@@ -102,7 +126,7 @@ def tag(
 
 @click.command()
 @_with_model
-@_format
+@_with_format
 @_batch_size
 @click.option(
     "--split", type=click.Choice(("unlabelled", "test", "valid")), help="A split of the corpus, instead of FILE."
@@ -117,7 +141,7 @@ def tag(
 @click.argument("file", required=False, type=_input)
 def predict(
     load: Callable[[], "Tagger"],
-    form: str,
+    read: Callable[[Iterable[str]], Iterator[list["Line"]]],
     batch_size: int,
     split: str | None,
     out: Path,
@@ -137,7 +161,7 @@ def predict(
     if file is None:
         texts = submission.identified_sentences(_split(str(split)))
     else:
-        texts = submission.identified(line for lines in _groups((file,), form) for line in lines)
+        texts = submission.identified(line for lines in read((file,)) for line in lines)
     if not texts:
         raise CorpusError(f"{file or split}: no sentence in it, wanted at least one")
     tagger = load()
@@ -164,7 +188,7 @@ def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
     from clue_ner.cli.terminal import printer
 
     tagger = load()
-    groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), "text")
+    groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), form="text")
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     show_one = printer(Console(), tagger.config.types)
     for lines in groups:
@@ -206,13 +230,16 @@ def _first_model() -> str:
     raise ClueNerError(f"no model: there is {searched}; run `make demo` or `dvc repro`, or name one with --model")
 
 
-def _groups(files: Iterable[str], form: str) -> Iterator[list["Line"]]:
+def _groups(files: Iterable[str], form: str, key: str = "text", encoding: str | None = None) -> Iterator[list["Line"]]:
     """The lines of all files, or of standard input, in groups as they arrive."""
     from clue_ner.cli.lines import read_lines
 
+    note = functools.partial(click.echo, err=True)
+
     for file in files or ("-",):
         with click.open_file(file, "rb") as stream:
-            yield from read_lines(cast(BufferedIOBase, stream), "stdin" if file == "-" else file, form)
+            name = "stdin" if file == "-" else file
+            yield from read_lines(cast(BufferedIOBase, stream), name, form, key, encoding, note)
 
 
 def _split(name: str) -> list["Sentence"]:
