@@ -1,6 +1,6 @@
 """The embedded default, in a place of its own: sample corpus, offline backbone, all stages, minutes on two cores.
 
-`make demo` copies what git tracks to demo/, changes the parameters there, runs `dvc repro` and shows what came out.
+`make demo` copies the code to demo/, changes the parameters there, runs `dvc repro` and shows what came out.
 Runs and the model ``clue-ner-demo`` are recorded in the repository's own store.
 """
 
@@ -47,14 +47,15 @@ def main(root: Path) -> None:
 
 
 def prepare(root: Path, place: Path) -> None:
-    """Copy what git tracks to ``place``, keeping what an earlier demo left in its cache, and set the parameters."""
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    """Copy the code to ``place``, keeping what an earlier demo left in its cache, and set the parameters.
+
+    Git is not asked: whoever has the repository as an archive has none.
+    """
     for folder in ("src", "stages"):
         shutil.rmtree(place / folder, ignore_errors=True)
-    for name in tracked.split("\0"):
-        if name.startswith(("src/", "stages/")) or name in ("dvc.yaml", ".dvcignore"):
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / name, place / name)
+        shutil.copytree(root / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(root / name, place / name)
     params = read_yaml((root / "params.yaml").read_bytes(), "params.yaml")
     for section, values in CHANGES.items():
         params[section].update(values)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from clue_ner.common import proxies
 from clue_ner.common.errors import ClueNerError, SourceError
 from clue_ner.common.redaction import redact
 from clue_ner.common.retry import retried, within
@@ -40,7 +41,7 @@ def download(
     except Exception as error:  # the client has no error class of its own that covers all it raises
         if isinstance(error, ClueNerError) or is_disk_full(error):
             raise
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = proxies.problem_of(error) or " ".join(f"{type(error).__name__}: {error}".split())
         raise SourceError(redact(f"{constants.ENDPOINT} does not give it ({reason})")) from None
 
 

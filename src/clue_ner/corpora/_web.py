@@ -1,7 +1,9 @@
 """Getting a small file by URL: an end to waiting, a bound on size and attempts, and no password in any message."""
 
 import time
+from typing import Any
 
+from clue_ner.common import proxies
 from clue_ner.common.errors import SourceError
 from clue_ner.common.redaction import redact
 from clue_ner.common.retry import retried, within
@@ -31,6 +33,18 @@ def get(url: str) -> bytes | None:
     return retried(lambda: _read(url, end), lambda error: isinstance(error, _PassingError))
 
 
+def _client(name: str) -> Any:
+    """A client for the file ``name``; SourceError if the environment's proxy cannot be used."""
+    import httpx2
+
+    try:
+        return httpx2.Client(timeout=PATIENCE, follow_redirects=True)
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        if (problem := proxies.problem_of(error)) is None:
+            raise
+        raise SourceError(f"{name}: {problem}") from None
+
+
 def _read(url: str, end: float) -> bytes | None:
     """One attempt, given up at the time ``end`` of the monotonic clock."""
     import httpx2
@@ -41,7 +55,7 @@ def _read(url: str, end: float) -> bytes | None:
         target = httpx2.URL(url)
         auth = httpx2.BasicAuth(target.username, target.password) if target.userinfo else None
         bare = target.copy_with(username=None, password=None)  # the client logs it
-        with httpx2.Client(timeout=PATIENCE, follow_redirects=True) as client:
+        with _client(name) as client:
             request = client.build_request("GET", bare, headers={"Accept-Encoding": "identity"})
             response = within(PATIENCE, lambda: client.send(request, auth=auth, stream=True))
             status = response.status_code
