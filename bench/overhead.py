@@ -1,4 +1,4 @@
-"""What all seven stages cost when there is next to no work to do, against importing torch and Trainer."""
+"""What all stages cost when there is next to no work to do, against importing torch and Trainer."""
 
 import shutil
 import sys

@@ -49,9 +49,9 @@ def _up_to_date(root: Path, place: Path, variables: Mapping[str, str]) -> tuple[
     The repository's own if `dvc status` finds nothing; else that of a clone on a tiny corpus, which is run first.
     """
     if (root / ".dvc").is_dir() and run(["dvc", "status", "--quiet"], root, variables, check=False).returncode == 0:
-        return root, "all seven stages, in the repository"
+        return root, "all stages, in the repository"
     clone.run(clone.make(root, place, variables), variables)
-    return place, "all seven stages, in a clone on a tiny corpus: the repository is not up to date"
+    return place, "all stages, in a clone on a tiny corpus: the repository is not up to date"
 
 
 def _empty(place: Path, variables: Mapping[str, str]) -> Path:

@@ -13,14 +13,14 @@ def overhead(measured: dict[str, Any]) -> Table:
     whole, base = measured["pipeline"], measured["import"]
     limit = max(OVERHEAD_SECONDS, OVERHEAD_IMPORTS * base)
     rows = [
-        ["all seven stages, `dvc exp run`", f"{measured['ratio']:.2f} ×", number(whole), "–"],
+        ["all stages, `dvc exp run`", f"{measured['ratio']:.2f} ×", number(whole), "–"],
         ["`import torch; from transformers import Trainer`", "1.00 ×", number(base), "–"],
     ]
     for name, stage in measured["stages"].items():
         seconds = stage["process"]
         rows.append([f"{name}, without DVC", times(seconds, base), number(seconds), number(stage["imports"])])
     process, imports = (sum(s[kind] for s in measured["stages"].values()) for kind in ("process", "imports"))
-    rows.append(["all seven, without DVC", times(process, base), number(process), number(imports)])
+    rows.append(["all, without DVC", times(process, base), number(process), number(imports)])
     notes = [
         "24 sentences, two epochs, a random BERT of two layers, export.onnx=false; in new clones with an empty MLflow "
         "store. Medians of three, in turns.",

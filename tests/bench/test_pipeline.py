@@ -34,7 +34,7 @@ def test_up_to_date_repository_is_measured_itself(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(pipeline, "run", answer)
     where, which = pipeline._up_to_date(tmp_path, tmp_path / "clone", {})
-    assert (where, which) == (tmp_path, "all seven stages, in the repository")
+    assert (where, which) == (tmp_path, "all stages, in the repository")
     assert asked == [(["dvc", "status", "--quiet"], tmp_path)]
 
 

@@ -120,7 +120,7 @@ def test_dvc_yaml_test_split_is_no_part_of_a_training() -> None:
         for dep in STAGES[name]["deps"]:
             assert not dep.startswith("data/test"), name
             waiting |= {maker for out, maker in makers.items() if dep.startswith(out)} - before
-    assert before == {"download", "backbone", "tag_map", "tokenize_align", "fine_tune"}
+    assert before == {"sources", "download", "backbone", "tag_map", "tokenize_align", "fine_tune"}
     assert "data/test" in STAGES["evaluate"]["deps"]
 
 

@@ -145,3 +145,27 @@ def test_pipeline_runs_without_an_activated_environment(clone: Clone) -> None:
     )
     said = clone.run(str(clone.path / ".venv/bin/dvc"), "repro", "--force", "--single-item", "tag_map")
     assert clone.stages_run(said) == ["tag_map"]
+
+
+def test_pipeline_notices_what_changes_in_a_folder_of_ones_own(clone: Clone) -> None:
+    """A label in the corpus, a file more, another backbone: the stage that reads it runs, and the run cache knows both."""
+    train, test = clone.path / "corpus/train.jsonl", clone.path / "corpus/test.jsonl"
+    before, tested = train.read_text(encoding="utf-8"), test.read_text(encoding="utf-8")
+    assert "up to date" in clone.run("dvc", "repro")
+    append(train, json.dumps({"text": "程千帆在北京教书。", "entities": []}, ensure_ascii=False) + "\n")
+    assert "data/sources/corpus" in clone.run("dvc", "status")
+    said = clone.run("dvc", "repro", "download")
+    assert clone.stages_run(said) == ["download"]
+    assert "程千帆" in "".join((clone.path / "data/corpus" / name).read_text() for name in ("train.jsonl", "valid.jsonl"))
+    train.write_text(before, encoding="utf-8")
+    test.unlink()
+    assert clone.stages_run(clone.run("dvc", "repro", "download")) == ["download"]
+    assert not (clone.path / "data/test/test.jsonl").exists()
+    test.write_text(tested, encoding="utf-8")
+    assert "is cached - skipping run" in clone.run("dvc", "repro", "download")
+    config = clone.path / "backbone/README.md"
+    config.write_text("---\nlicense: mit\n---\n", encoding="utf-8")
+    assert clone.stages_run(clone.run("dvc", "repro", "backbone")) == ["backbone"]
+    config.unlink()
+    clone.run("dvc", "repro")
+    assert "up to date" in clone.run("dvc", "repro")

@@ -21,7 +21,7 @@ CHANGES = {
     "train": {"epochs": 2, "lr": 1e-3, "context_size": 16},
     "evaluate": {"bootstrap": 100},
 }
-STAGES = ["download", "backbone", "tag_map", "tokenize_align", "fine_tune", "evaluate", "export"]
+STAGES = ["sources", "download", "backbone", "tag_map", "tokenize_align", "fine_tune", "evaluate", "export"]
 
 
 class Clone:

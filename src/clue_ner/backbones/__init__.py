@@ -33,8 +33,17 @@ def fetch_backbone(params: BackboneParams, target: Path) -> dict[str, str]:
     return dict(source)
 
 
+def is_folder(name: str) -> bool:
+    """Whether the backbone's name is that of a folder.
+
+    >>> is_folder("./my-bert"), is_folder("my-bert/"), is_folder("org/bert"), is_folder("e5-small")
+    (True, True, False, False)
+    """
+    return name.startswith((".", "/", "~")) or name.endswith("/")
+
+
 def _module(name: str) -> str:
-    if name.startswith((".", "/", "~")) or name.endswith("/"):
+    if is_folder(name):
         return "folder"
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return "hub"

@@ -31,7 +31,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     try:
         yield work
         for path in work.rglob("*"):
-            if path.is_file():
+            if path.is_file() and not path.is_symlink():
                 path.chmod(0o644)  # safetensors leaves what it writes to its owner
                 _fsync(path)
         work.chmod(0o755)
