@@ -247,6 +247,15 @@ def test_hub_client_takes_the_environment(tmp_path: Path) -> None:
     assert run(script, url, tmp_path, HF_HUB_OFFLINE="1")[0] == f"{COMMIT}\n"
 
 
+def test_hub_names_a_proxy_that_cannot_be_used(tmp_path: Path) -> None:
+    script = f"stage.run(lambda root: print(hub.download({NAME!r}, list)[0]))"
+    error = run(script, "http://127.0.0.1:9", tmp_path, ALL_PROXY="socks5://me:pass-word@127.0.0.1:7890")[1]
+    assert (
+        "error: http://127.0.0.1:9 does not give it (the proxy of the environment cannot be used (ALL_PROXY=" in error
+    )
+    assert "pass-word" not in error
+
+
 def test_hub_client_logs_no_secret(tmp_path: Path) -> None:
     base: Any = hub_handler("model", {NAME: {"config.json": b"{}"}})
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from clue_ner import hub
 from clue_ner.common import proxies
 from clue_ner.common.errors import SourceError
 from clue_ner.corpora import _web
@@ -26,12 +25,6 @@ def test_proxies_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch, 
     assert "unset it, or for SOCKS run `pip install" in str(raised.value)
     assert "pass-word" not in str(raised.value)
     assert "\n" not in str(raised.value)
-
-
-def test_proxies_of_the_hubs_client_are_named(monkeypatch: pytest.MonkeyPatch, hub_cache: object) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:7890")
-    with pytest.raises(SourceError, match=r"the proxy of the environment cannot be used \(ALL_PROXY=socks5://127"):
-        hub.download("org/thing", list)
 
 
 def test_proxies_are_not_blamed_for_other_errors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clue_ner.backbones import _safety
 from clue_ner.common.errors import UnknownNameError
+from clue_ner.common.paths import is_folder_name
 from clue_ner.common.redaction import redact
 from clue_ner.core import plugins
 from clue_ner.core.params import BackboneParams
@@ -33,17 +34,8 @@ def fetch_backbone(params: BackboneParams, target: Path) -> dict[str, str]:
     return dict(source)
 
 
-def is_folder(name: str) -> bool:
-    """Whether the backbone's name is that of a folder.
-
-    >>> is_folder("./my-bert"), is_folder("my-bert/"), is_folder("org/bert"), is_folder("e5-small")
-    (True, True, False, False)
-    """
-    return name.startswith((".", "/", "~")) or name.endswith("/")
-
-
 def _module(name: str) -> str:
-    if is_folder(name):
+    if is_folder_name(name):
         return "folder"
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return "hub"

@@ -19,6 +19,15 @@ def home_of(root: Path) -> Path:
     return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a name is that of a folder and nothing else: it begins with ``.``, ``/`` or ``~``, or ends with ``/``.
+
+    >>> is_folder_name("./my-bert"), is_folder_name("my-bert/"), is_folder_name("org/bert"), is_folder_name("e5-small")
+    (True, True, False, False)
+    """
+    return name.startswith((".", "/", "~")) or name.endswith("/")
+
+
 def resolve_path(path: str, root: Path = Path()) -> Path:
     """The path that a person wrote, absolute: ``~`` is their home folder, a relative one begins at ``home_of(root)``.
 
