@@ -91,6 +91,31 @@ def test_pipeline_corrected_test_label_trains_nothing(clone: Clone) -> None:
     assert clone.stages_run(clone.run("dvc", "repro")) == []
 
 
+def test_pipeline_notices_what_changes_in_a_folder_of_ones_own(clone: Clone) -> None:
+    """A label in the corpus, a file more, another backbone: the stage that reads it runs; the run cache knows both."""
+    train, test = clone.path / "corpus/train.jsonl", clone.path / "corpus/test.jsonl"
+    before, tested = train.read_text(encoding="utf-8"), test.read_text(encoding="utf-8")
+    clone.run("dvc", "repro")
+    assert "up to date" in clone.run("dvc", "repro")
+    append(train, json.dumps({"text": "程千帆在北京教书。", "entities": []}, ensure_ascii=False) + "\n")
+    assert "data/sources/corpus" in clone.run("dvc", "status")
+    said = clone.run("dvc", "repro", "download")
+    assert clone.stages_run(said) == ["download"]
+    assert any("程千帆" in path.read_text(encoding="utf-8") for path in (clone.path / "data/corpus").glob("*.jsonl"))
+    train.write_text(before, encoding="utf-8")
+    test.unlink()
+    assert clone.stages_run(clone.run("dvc", "repro", "download")) == ["download"]
+    assert not (clone.path / "data/test/test.jsonl").exists()
+    test.write_text(tested, encoding="utf-8")
+    assert "is cached - skipping run" in clone.run("dvc", "repro", "download")
+    config = clone.path / "backbone/README.md"
+    config.write_text("---\nlicense: mit\n---\n", encoding="utf-8")
+    assert clone.stages_run(clone.run("dvc", "repro", "backbone")) == ["backbone"]
+    config.unlink()
+    clone.run("dvc", "repro")
+    assert "up to date" in clone.run("dvc", "repro")
+
+
 def test_pipeline_experiment_trains_what_changed_and_undone_comes_from_the_run_cache(clone: Clone) -> None:
     before = sha256(clone.path / "models/tagger/model.safetensors")
     changed = clone.run("dvc", "exp", "run", "-S", "train.lr=4e-5")
@@ -138,34 +163,9 @@ def test_pipeline_queued_experiment_runs_the_code_it_was_queued_with(clone: Clon
     clone.run("git", "checkout", "src", "metrics", "dvc.lock")
 
 
-def test_pipeline_runs_without_an_activated_environment(clone: Clone) -> None:
+def test_pipeline_runs_without_an_activated_environment(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     (clone.path / ".venv").symlink_to(sys.prefix)
-    clone.environment["PATH"] = os.pathsep.join(
-        folder for folder in os.defpath.split(os.pathsep) if not (Path(folder) / "clue-ner").exists()
-    )
+    bare = (folder for folder in os.defpath.split(os.pathsep) if not (Path(folder) / "clue-ner").exists())
+    monkeypatch.setitem(clone.environment, "PATH", os.pathsep.join(bare))
     said = clone.run(str(clone.path / ".venv/bin/dvc"), "repro", "--force", "--single-item", "tag_map")
     assert clone.stages_run(said) == ["tag_map"]
-
-
-def test_pipeline_notices_what_changes_in_a_folder_of_ones_own(clone: Clone) -> None:
-    """A label in the corpus, a file more, another backbone: the stage that reads it runs; the run cache knows both."""
-    train, test = clone.path / "corpus/train.jsonl", clone.path / "corpus/test.jsonl"
-    before, tested = train.read_text(encoding="utf-8"), test.read_text(encoding="utf-8")
-    assert "up to date" in clone.run("dvc", "repro")
-    append(train, json.dumps({"text": "程千帆在北京教书。", "entities": []}, ensure_ascii=False) + "\n")
-    assert "data/sources/corpus" in clone.run("dvc", "status")
-    said = clone.run("dvc", "repro", "download")
-    assert clone.stages_run(said) == ["download"]
-    assert any("程千帆" in path.read_text(encoding="utf-8") for path in (clone.path / "data/corpus").glob("*.jsonl"))
-    train.write_text(before, encoding="utf-8")
-    test.unlink()
-    assert clone.stages_run(clone.run("dvc", "repro", "download")) == ["download"]
-    assert not (clone.path / "data/test/test.jsonl").exists()
-    test.write_text(tested, encoding="utf-8")
-    assert "is cached - skipping run" in clone.run("dvc", "repro", "download")
-    config = clone.path / "backbone/README.md"
-    config.write_text("---\nlicense: mit\n---\n", encoding="utf-8")
-    assert clone.stages_run(clone.run("dvc", "repro", "backbone")) == ["backbone"]
-    config.unlink()
-    clone.run("dvc", "repro")
-    assert "up to date" in clone.run("dvc", "repro")
