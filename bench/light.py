@@ -3,10 +3,9 @@
 import contextlib
 import logging
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors.torch import save_file
 from bench import baseline, clone, commands
 from bench.inputs import ROOT
 from bench.tagging import BULK, SINGLE, our_tagger
-from bench.training import Worker
+from bench.training import Worker, started
 from clue_ner.alignment.tokenizer import FILE as TOKENIZER
 from clue_ner.common.files import write_checksums, write_json, write_text
 from clue_ner.evaluation.predictions import to_score
@@ -142,25 +141,9 @@ def _turns(workers: Mapping[str, Worker], texts: Sequence[str]) -> dict[str, dic
     return found
 
 
-@contextlib.contextmanager
-def worker(side: Side, texts: Path, runtimes: Sequence[str] = RUNTIMES) -> Iterator[Worker]:
+def worker(side: Side, texts: Path, runtimes: Sequence[str] = RUNTIMES) -> AbstractContextManager[Worker]:
     """A process that tags the JSON list ``texts``: see ``bench.light_worker``; it ends with the block."""
-    command = [sys.executable, "-m", "bench.light_worker", str(side.model.resolve()), str(texts), *runtimes]
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=ROOT,
-            text=True,
-            env=side.variables,
-        )
-        try:
-            yield Worker(process, log)
-        finally:
-            process.kill()
-            process.communicate()
+    return started(["bench.light_worker", str(side.model.resolve()), str(texts), *runtimes], side.variables)
 
 
 def venv_bytes(folder: Path, variables: Mapping[str, str]) -> int | None:

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,18 @@ class Worker:
         return answer
 
 
-@contextlib.contextmanager
-def worker(recipe: str, place: Path) -> Iterator[Worker]:
+def worker(recipe: str, place: Path) -> AbstractContextManager[Worker]:
     """A process for ``recipe`` in ``place``, with as many threads as this one; it ends with the block."""
     environment = {"OMP_NUM_THREADS": str(torch.get_num_threads()), **os.environ}
+    return started(["bench.worker", recipe, str(place)], environment)
+
+
+@contextlib.contextmanager
+def started(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Worker]:
+    """The process ``python -m ARGUMENTS``, which answers commands in JSON lines; it ends with the block."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", recipe, str(place)],
+            [sys.executable, "-m", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
