@@ -1,4 +1,4 @@
-"""Somebody who has runs, a champion and an export of commit 3ec9ba5 goes on with them."""
+"""Somebody who has runs, a champion and an export of commit 3ec9ba5 keeps using them."""
 
 from pathlib import Path
 

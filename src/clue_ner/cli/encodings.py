@@ -1,6 +1,7 @@
 """The encoding of a file, recognised once by how it begins, and its bytes as UTF-8."""
 
 import codecs
+import itertools
 from collections.abc import Callable, Iterator
 
 from clue_ner.common.errors import CorpusError
@@ -41,7 +42,7 @@ def as_utf8(pieces: Iterator[bytes], name: str, encoding: str | None, note: Call
         yield from pieces
         return
     decoder, line = codecs.getincrementaldecoder(encoding)(), 1
-    for piece in _with_end(first, pieces):
+    for piece in itertools.chain([first], pieces, [b""]):
         try:
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
@@ -60,12 +61,6 @@ def _beginning(pieces: Iterator[bytes]) -> bytes:
     while any(mark.startswith(first) for mark in MARKS) and (more := next(pieces, b"")):
         first += more
     return first
-
-
-def _with_end(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from (piece for piece in pieces if piece)
-    yield b""
 
 
 def _checked(first: bytes, name: str) -> str:
@@ -90,9 +85,8 @@ def _guess(first: bytes) -> str | None:
         return None
     for guess in GUESSES:
         end = len(whole) - len(whole) % 2 if guess.startswith("utf-16") else len(whole)
-        start = first[:end] if guess.startswith("utf-16") else whole
         try:
-            others = [ord(char) for char in start.decode(guess) if not char.isascii()]
+            others = [ord(char) for char in whole[:end].decode(guess) if not char.isascii()]
         except UnicodeDecodeError:
             continue
         common = sum(any(code in some for some in COMMON) for code in others)

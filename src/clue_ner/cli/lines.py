@@ -21,7 +21,7 @@ TEXT_KEY = "text"
 PIECE = 2**20
 """Bytes that are read at once, at most; a pipe gives what is there."""
 JSON_BEGINS = re.compile(r"\s*(\{\s*(\"|$)|\[\s*([\[{\"]|$))")
-"""How JSON begins that goes on over several lines."""
+"""How JSON over several lines begins."""
 AS_TEXT = "or take every line as a text with --format text"
 
 

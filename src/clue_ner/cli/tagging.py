@@ -202,29 +202,29 @@ def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
     """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
     from clue_ner.tagger.tagger import Tagger
 
-    model = _first_model() if model is None else model
-    tagger = Tagger.load(model, runtime, threads)
+    name, place = _first_model() if model is None else (model, model)
+    tagger = Tagger.load(place, runtime, threads)
     assert tagger.source is not None
-    where = f"{model} ({tagger.source.folder})" if model.startswith("models:") else model
+    where = f"{name} ({tagger.source.folder})" if name.startswith("models:") else name
     click.echo(f"model: {where}, runtime {tagger.source.runtime}", err=True)
     return tagger
 
 
-def _first_model() -> str:
-    """The first model there is: of the pipeline, of the demo, of the registry, which is asked last."""
+def _first_model() -> tuple[str, str | Path]:
+    """The first model there is, by its name and its folder: of the pipeline, the demo, or last, the registry."""
     root = repository()
     exports = [root / "models" / "export", root / "demo" / "models" / "export"]
     for export in exports:
         if export.is_dir():
-            return str(export)
+            return str(export), export
     searched = f"neither {exports[0]} nor {exports[1]} nor a champion of {' or '.join(CHAMPIONS)} in the registry"
     try:
         with explained("the model registry", "tracking"):
             from clue_ner.tracking import champion_path
 
             for name in CHAMPIONS:
-                if champion_path(root, name) is not None:
-                    return f"models:/{name}@champion"
+                if (folder := champion_path(root, name)) is not None:
+                    return f"models:/{name}@champion", folder
     except MissingExtraError as error:
         searched = f"neither {exports[0]} nor {exports[1]} ({error})"
     raise ClueNerError(f"no model: there is {searched}; run `make demo` or `dvc repro`, or name one with --model")
