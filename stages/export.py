@@ -20,13 +20,13 @@ def main(root: Path) -> None:
     model = model_of(tagger)
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
     gold = read_split(root, scores["split"]) or []
-    seen = read_split(root, "valid") or read_split(root, "train") or []
     corpus = describe_corpus(root)
     with atomic_folder(root / "models/export") as folder:
         shutil.copytree(root / "models/tagger", folder / "tagger")
         write_json(folder / "corpus.json", corpus)
         obstacle = stock_transformers.write(tagger, model, folder / "transformers")
         if params.export.onnx:
+            seen = read_split(root, "valid") or read_split(root, "train") or []
             ranges = onnx.calibration(tagger.aligner, [sentence.text for sentence in seen])
             onnx.write(model, tagger.decoder.unit_axes, folder / "onnx", ranges)
         measured = parity.report(tagger, model, gold, folder)
