@@ -9,7 +9,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 READY := .venv/.ready
 FEATURES := .venv/.features
 PIP := python -m pip install --quiet --disable-pip-version-check
-OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1)
+OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1|warnings.count)
 
 .PHONY: help setup setup-features demo repro runs test test-slow test-faults check bench ui
 help:  ## list these

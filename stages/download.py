@@ -1,15 +1,13 @@
 """Stage download: the corpus that params.yaml names -> data/corpus/, data/test/, metrics/corpus.json."""
 
-import logging
 from pathlib import Path
 
 from clue_ner.common.files import atomic_folder, write_checksums, write_json
 from clue_ner.common.stage import run
+from clue_ner.common.warnings import warned
 from clue_ner.core.params import load_params
 from clue_ner.core.sentences import SPLITS, write_sentences
 from clue_ner.corpora import describe, load_corpus, measure
-
-log = logging.getLogger("clue_ner.stages.download")
 
 
 def main(root: Path) -> None:
@@ -24,8 +22,7 @@ def main(root: Path) -> None:
             write_json(folder / "corpus.json", describe(corpus, *splits))
             write_checksums(folder)
     measured = measure(corpus)
-    if types := measured["types_only_in_test"]:
-        log.warning("only test has entities of %s: they are scored, and cannot be learned", ", ".join(types))
+    warned(measured["warnings"])
     write_json(root / "metrics/corpus.json", measured)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from clue_ner.alignment.encode import count
+from clue_ner.common import warnings
 from clue_ner.common.files import write_json
 from clue_ner.common.stage import run
 from clue_ner.core.params import load_params
@@ -18,23 +19,25 @@ def main(root: Path) -> None:
     """Tag the test split as a user's text is tagged, score it, and sort the errors."""
     params = load_params(root / "params.yaml")
     tagger = Tagger.load(root / "models/tagger", "torch")
-    split, gold, corpus = predictions.to_score(root)
+    split, gold, fingerprint = predictions.to_score(root)
     readings = list(tagger.read(sentence.text for sentence in gold))
     strict = [reading.strict for reading in readings]
     entities = [reading.entities for reading in readings]
     tags = predictions.character_tags(gold, entities) if tagger.config.is_flat else None
 
-    scores = report(gold, strict, tags, params.evaluate.bootstrap, params.seed)
+    scores = report(gold, strict, tags, params.evaluate.bootstrap, params.seed) if split else {}
     errors = analyse(gold, strict, params.evaluate.examples)
     alignment = count(gold, tagger.aligner)
     predictions.write(root / "data/predictions", split, gold, strict, errors, alignment.lost)
-    counted = {name: errors[name] for name in ("counts", "per_type")}
     scores = {
         "split": split,
-        "fingerprint": corpus["splits"][split]["fingerprint"],
+        "fingerprint": fingerprint,
         **scores,
-        "errors": counted,
+        "errors": {name: errors[name] for name in ("counts", "per_type")},
         "alignment": alignment.metrics(),
+        "warnings": warnings.counted(
+            warnings.warned([*warnings.recorded(root), *predictions.warnings_of(split, scores)])
+        ),
     }
     write_json(root / "metrics/evaluate.json", scores)
     plots = root / "plots"

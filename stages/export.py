@@ -19,7 +19,7 @@ def main(root: Path) -> None:
     tagger = Tagger.load(root / "models/tagger", "torch")
     model = model_of(tagger)
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
-    gold = read_split(root, scores["split"]) or []
+    gold = read_split(root, scores["split"] or "train") or []
     corpus = describe_corpus(root)
     with atomic_folder(root / "models/export") as folder:
         shutil.copytree(root / "models/tagger", folder / "tagger")

@@ -6,6 +6,7 @@ from clue_ner.alignment.aligner import Aligner
 from clue_ner.alignment.encode import Report, count, encode, write_examples
 from clue_ner.common.files import atomic_folder, checked, write_checksums, write_json
 from clue_ner.common.stage import run
+from clue_ner.common.warnings import warned
 from clue_ner.core.params import load_params
 from clue_ner.core.schemes import SCHEMES
 from clue_ner.core.sentences import read_split
@@ -26,7 +27,9 @@ def main(root: Path) -> None:
             reports["valid"] = count(valid, aligner)
         write_json(folder / "lost.json", {split: report.lost for split, report in reports.items()})
         write_checksums(folder)
-    write_json(root / "metrics/alignment.json", {split: report.metrics() for split, report in reports.items()})
+    warnings = warned(text for split, report in reports.items() for text in report.warnings(split))
+    measured = {split: report.metrics() for split, report in reports.items()}
+    write_json(root / "metrics/alignment.json", {**measured, "warnings": warnings})
 
 
 if __name__ == "__main__":

@@ -77,6 +77,8 @@ def show(place: Path) -> None:
     official = scores["official"]
     table.add_row("official (macro)", "", "", f"{100 * official['macro_f1']:.1f}", _interval(official))
     console.print(table)
+    for text in scores["warnings"]["texts"]:
+        console.print(f"warning: {text}", highlight=False, soft_wrap=True, markup=False)
     console.print(
         "\nNext:\n"
         f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # with demo/models/export\n"

@@ -89,6 +89,7 @@ def test_encode_counts_what_no_unit_says(make_aligner: MakeAligner) -> None:
         "tokens": 7,
         "units": 5,
         "unknown_tokens": 0,
+        "unknown_characters": 0,
         "entities": 2,
         "inexpressible": 1,
         "overlapping": 0,
@@ -137,6 +138,28 @@ def test_encode_counts_unknown_tokens_and_windows(make_aligner: MakeAligner) -> 
     assert report.characters == 33
     assert report.units == sum(len(example.labels) for example in examples)
     assert report.tokens == sum(len(example.input_ids) for example in examples)
+
+
+def test_encode_warns_of_what_the_vocabulary_lacks(make_aligner: MakeAligner) -> None:
+    sentences = [Sentence("1", "龘北北北北"), Sentence("2", "北" * 10)]
+    for align in ("characters", "pieces", "characters_over_pieces"):
+        _, report, _ = examples_of(sentences, make_aligner("wordpiece", align))
+        lines = list(report.warnings("valid"))
+        assert lines[0].startswith(f"valid: 1 of {report.tokens} tokens (5.3%) are not in the backbone's vocabulary")
+        assert len(lines) == (2 if align == "characters_over_pieces" else 1)
+        assert lines[-1].startswith("valid: 1 of 15 characters (6.7%)") or align != "characters_over_pieces"
+    _, report, _ = examples_of([*sentences, Sentence("3", "北" * 200)], make_aligner("wordpiece", "characters"))
+    assert list(report.warnings("train")) == []
+
+
+def test_encode_warns_of_entities_that_no_units_hold(make_aligner: MakeAligner) -> None:
+    sentences = [Sentence("1", "2000", (Entity(1, 2, "LOC"),))]
+    sentences += [Sentence(str(i), "北北", (Entity(0, 1, "LOC"),)) for i in range(98)]
+    _, report, _ = examples_of(sentences, make_aligner("wordpiece", "pieces"))
+    (line,) = report.warnings("train")
+    assert line.startswith("train: 1 of 99 entities (1.0%) begin or end inside a unit")
+    _, report, _ = examples_of([*sentences, *sentences[1:3]], make_aligner("wordpiece", "pieces"))
+    assert list(report.warnings("train")) == []
 
 
 @pytest.mark.parametrize("align", ["characters", "pieces", "characters_over_pieces"])

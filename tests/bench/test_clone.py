@@ -19,7 +19,7 @@ from clue_ner.corpora import load_corpus
 def read_corpus(folder: Path) -> list[Sentence]:
     """The corpus of the clone, once it is written to ``folder``."""
     clone.write_corpus(folder)
-    params = CorpusParams(name="jsonl", path=str(folder), valid_fraction=0.0, split_seed=0)
+    params = CorpusParams(name="jsonl", path=str(folder), options={}, valid_fraction=0.0, split_seed=0)
     splits = load_corpus(params).splits
     assert splits.keys() == {"train"}
     return splits["train"]

@@ -188,11 +188,19 @@ def _set(section: str, **change: Any) -> Callable[[dict[str, Any]], None]:
     return lambda values: values[section].update(change)
 
 
+def _mine(**options: Any) -> Callable[[dict[str, Any]], None]:
+    return _set("corpus", name="jsonl", path="mine", options=options)
+
+
 @pytest.mark.parametrize(
     ("change", "key", "message"),
     [
         (_set("corpus", name="jsonl", path=None), "corpus.path", "wanted the folder of corpus jsonl"),
         (_set("corpus", name="sample", path="mine"), "corpus.path", "null for any other corpus, found 'mine'"),
+        (_mine(ends="inclusiv"), "corpus.options", "ends: wanted exclusive or inclusive, found {'ends': 'inclusiv'}"),
+        (_mine(first=2), "corpus.options", "first: wanted 0 or 1, found {'first': 2}"),
+        (_mine(end="x"), "corpus.options", "no option end of corpus jsonl: there are offsets, first, ends"),
+        (_set("corpus", options={"ends": "inclusive"}), "corpus.options", "of corpus cluener: there are none"),
         (_set("tagging", window=64, overlap=33), "tagging.overlap", "more than half of window 64, found 33"),
         (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "goes with a hub id"),
         (_set("train", head="global_pointer", head_size=5), "train.head_size", "wanted an even number"),
@@ -263,6 +271,7 @@ def test_params_refuses_a_scheme_for_heads_that_label_no_sequence(values: dict[s
     "change",
     [
         _set("corpus", name="jsonl", path="mine"),
+        _mine(offsets="utf8", first=1, ends="inclusive"),
         _set("train", head="softmax", constrained=True),
         _set("train", head="global_pointer", efficient=True, head_size=2),
         _set("train", head="biaffine", head_size=5),

@@ -9,7 +9,7 @@ def jsonl(folder, fraction=0.5, **splits):
     for name, texts in splits.items():
         lines = (f'{{"text": "{text}", "entities": [{{"type": "t", "start": 0, "end": 1}}]}}' for text in texts)
         (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    return load_corpus(CorpusParams(name="jsonl", path=str(folder), valid_fraction=fraction, split_seed=0))
+    return load_corpus(CorpusParams(name="jsonl", path=str(folder), options={}, valid_fraction=fraction, split_seed=0))
 
 
 def test_load_corpus_takes_valid_from_train(tmp_path):
@@ -29,6 +29,6 @@ def test_load_corpus_takes_no_valid_if_the_fraction_is_zero(tmp_path):
 
 
 def test_load_corpus_lists_the_corpora_there_are():
-    params = CorpusParams.model_construct(name="conll", path=None, valid_fraction=0.1, split_seed=0)
+    params = CorpusParams.model_construct(name="conll", path=None, options={}, valid_fraction=0.1, split_seed=0)
     with pytest.raises(UnknownNameError, match=r"unknown corpus 'conll': there are cluener, jsonl, sample$"):
         load_corpus(params)

@@ -11,7 +11,7 @@ GOOD = '{"text": "李雷在上海。", "entities": [{"type": "name", "start": 0,
 
 
 def load(folder):
-    return jsonl.load(CorpusParams(name="jsonl", path=str(folder), valid_fraction=0.1, split_seed=0))
+    return jsonl.load(CorpusParams(name="jsonl", path=str(folder), options={}, valid_fraction=0.1, split_seed=0))
 
 
 def refused(folder, *lines):
@@ -166,3 +166,56 @@ def test_jsonl_split_by_another_name_is_refused(tmp_path):
     (tmp_path / "dev.jsonl").write_text(GOOD, encoding="utf-8")
     with pytest.raises(CorpusError, match=r"found dev\.jsonl, wanted train\.jsonl, valid\.jsonl, test\.jsonl"):
         load(tmp_path)
+
+
+# --- offsets that are counted otherwise
+
+
+def counted(folder, *lines, **options):
+    (folder / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    params = CorpusParams(name="jsonl", path=str(folder), options=options, valid_fraction=0.1, split_seed=0)
+    return jsonl.load(params).splits["train"]
+
+
+def line(text, start, end, surface=None):
+    entity = {"type": "name", "start": start, "end": end} | ({} if surface is None else {"text": surface})
+    return json.dumps({"text": text, "entities": [entity]})
+
+
+COUNTED = [
+    ({"offsets": "utf16"}, line("💩林若溪到了上海。", 2, 5, "林若溪"), (1, 4)),
+    ({"ends": "inclusive"}, line("林若溪到了上海。", 0, 2, "林若溪"), (0, 3)),
+    ({"first": 1}, line("林若溪到了上海。", 1, 4, "林若溪"), (0, 3)),
+    ({"first": 1, "ends": "inclusive"}, line("到上海了。", 2, 3, "上海"), (1, 3)),
+    ({"offsets": "utf8"}, line("a林若溪到了", 1, 10, "林若溪"), (1, 4)),
+    ({"offsets": "utf16", "ends": "inclusive"}, line("💩林若溪到了", 2, 4, "林若溪"), (1, 4)),
+]
+
+
+@pytest.mark.parametrize(("options", "record", "span"), COUNTED)
+def test_jsonl_offsets_are_converted_by_option_and_otherwise_named(options, record, span, tmp_path):
+    (sentence,) = counted(tmp_path, record, **options)
+    assert (sentence.entities[0].start, sentence.entities[0].end) == span
+    with pytest.raises(CorpusError, match="wrong") as info:
+        counted(tmp_path, record)
+    wanted = ", ".join(f"{name}: {value}" for name, value in options.items())
+    assert f"All offsets fit if they are counted as corpus.options: {{{wanted}}} says." in str(info.value)
+
+
+def test_jsonl_offsets_without_surfaces_are_named_if_they_cannot_be(tmp_path):
+    with pytest.raises(CorpusError, match=r"corpus\.options: \{ends: inclusive\} says"):
+        counted(tmp_path, line("林若溪，", 0, 2), line("我是甲。", 2, 2))
+    with pytest.raises(CorpusError, match=r"corpus\.options: \{offsets: utf16\} says"):
+        counted(tmp_path, line("😀到了上海", 4, 6), line("林若溪", 0, 3))
+
+
+def test_jsonl_one_wrong_span_is_no_other_way_to_count(tmp_path):
+    with pytest.raises(CorpusError, match="1 wrong") as info:
+        counted(tmp_path, line("林若溪到了", 0, 2, "林若溪"), line("程千帆到了", 0, 3, "程千帆"))
+    assert "All offsets fit" not in str(info.value)
+    assert "All offsets fit" not in refused(tmp_path, "{}")
+
+
+def test_jsonl_span_that_the_options_do_not_find_is_named(tmp_path):
+    with pytest.raises(CorpusError, match=r"counted as corpus\.options say: \{offsets: utf16\}"):
+        counted(tmp_path, line("😀到了", 1, 2), offsets="utf16")  # in the middle of a character

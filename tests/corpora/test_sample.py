@@ -10,7 +10,7 @@ TYPES = ["address", "book", "company", "game", "government", "movie", "name", "o
 
 @pytest.fixture(scope="module")
 def corpus():
-    return sample.load(CorpusParams(name="sample", path=None, valid_fraction=0.1, split_seed=0))
+    return sample.load(CorpusParams(name="sample", path=None, options={}, valid_fraction=0.1, split_seed=0))
 
 
 def test_sample_has_enough_of_everything(corpus):

@@ -4,6 +4,7 @@ import pytest
 
 from clue_ner.core.entities import Entity, Sentence, fingerprint
 from clue_ner.corpora import Corpus, describe, measure
+from clue_ner.corpora._warnings import warnings_of
 
 SPLITS = {
     "train": [
@@ -91,21 +92,5 @@ def test_measure_counts_what_valid_and_test_share_with_the_splits_before():
     assert measure(Corpus("mine", {"train": SPLITS["train"]}, "", ""))["leaks"] == {}
 
 
-def typed(*types):
-    return [Sentence("0", "字" * len(types), tuple(Entity(i, i + 1, type_) for i, type_ in enumerate(types)))]
-
-
-@pytest.mark.parametrize(
-    ("train", "valid", "test", "wanted"),
-    [
-        ("ab", "a", "ab", []),
-        ("a", "b", "ba", []),
-        ("a", None, "cba", ["b", "c"]),
-        ("a", "a", "aca", ["c"]),
-        ("ab", "c", None, []),
-    ],
-)
-def test_measure_names_the_types_that_only_test_has(train, valid, test, wanted):
-    given = {"train": train, "valid": valid, "test": test, "unlabelled": ""}
-    splits = {name: typed(*types) for name, types in given.items() if types is not None}
-    assert measure(Corpus("mine", splits, "", ""))["types_only_in_test"] == wanted
+def test_measure_has_the_warnings():
+    assert measure(MINE)["warnings"] == warnings_of(MINE) != []

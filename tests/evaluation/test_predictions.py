@@ -1,10 +1,8 @@
 import json
-import logging
 from pathlib import Path
 
 import pytest
 
-from clue_ner.common.errors import CorpusError
 from clue_ner.common.files import read_json, write_checksums, write_json
 from clue_ner.core.entities import Entity, Sentence
 from clue_ner.core.sentences import SPLITS, write_sentences
@@ -18,32 +16,48 @@ GOLD = [
 
 
 def write_splits(root: Path, **splits: list[Sentence]) -> None:
-    """The folders of the splits as the stage download leaves them; ``corpus.json`` names its folder."""
+    """The folders of the splits as the stage download leaves them; a split's fingerprint is its folder."""
     for folder in dict.fromkeys(SPLITS.values()):
-        write_json(root / folder / "corpus.json", {"folder": folder})
+        described = {split: {"fingerprint": folder} for split in splits if SPLITS[split] == folder}
+        write_json(root / folder / "corpus.json", {"splits": described})
     for split, sentences in splits.items():
         write_sentences(root / SPLITS[split] / f"{split}.jsonl", sentences)
     for folder in dict.fromkeys(SPLITS.values()):
         write_checksums(root / folder)
 
 
-def test_to_score_is_test_where_there_is_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_to_score_is_test_where_there_is_one(tmp_path: Path) -> None:
     write_splits(tmp_path, valid=GOLD[1:], test=GOLD)
-    assert predictions.to_score(tmp_path) == ("test", GOLD, {"folder": "data/test"})
-    assert not caplog.records
+    assert predictions.to_score(tmp_path) == ("test", GOLD, "data/test")
 
 
-def test_to_score_is_valid_without_test_and_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_to_score_is_valid_without_test(tmp_path: Path) -> None:
     write_splits(tmp_path, valid=GOLD)
-    assert predictions.to_score(tmp_path) == ("valid", GOLD, {"folder": "data/corpus"})
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "no test split: the scores are on valid, which also chose the epoch" in caplog.text
+    assert predictions.to_score(tmp_path) == ("valid", GOLD, "data/corpus")
 
 
-def test_to_score_asks_for_a_split_where_there_is_none(tmp_path: Path) -> None:
+def test_to_score_is_nothing_where_there_is_neither(tmp_path: Path) -> None:
     write_splits(tmp_path, train=GOLD)
-    with pytest.raises(CorpusError, match=r"neither test nor valid; add test\.jsonl, or set corpus\.valid_fraction"):
-        predictions.to_score(tmp_path)
+    assert predictions.to_score(tmp_path) == (None, [], None)
+
+
+@pytest.mark.parametrize(
+    ("split", "f1", "entities", "wanted"),
+    [
+        ("test", 0.5, 9, []),
+        ("test", 0.0, 0, []),
+        ("test", 0.0, 9, ["the model finds none of the 9 entities of test: it has learned nothing"]),
+        ("valid", 0.5, 9, ["the scores are on valid, which also chose the epoch: they are too high; add a test split"]),
+        (
+            None,
+            0.0,
+            0,
+            ["not scored: the corpus has neither test nor valid; add test.jsonl to know how good the model is"],
+        ),
+    ],
+)
+def test_warnings_of_scores(split: str | None, f1: float, entities: int, wanted: list[str]) -> None:
+    assert predictions.warnings_of(split, {"micro": {"f1": f1}, "entities": entities}) == wanted
 
 
 def test_character_tags_are_bio() -> None:

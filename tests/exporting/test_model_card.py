@@ -113,6 +113,14 @@ def test_card_says_whether_entities_may_overlap(change: dict[str, Any], wanted: 
     assert line.startswith(f"- {wanted}")
 
 
+def test_card_lists_the_warnings() -> None:
+    assert "Warnings" not in model_card.render(TAGGER, CORPUS, TRAIN, SCORES, PARITY, None)
+    scores = {**SCORES, "warnings": {"count": 2, "texts": ["test: leaks", "valid: no entity"]}}
+    lines = model_card.render(TAGGER, CORPUS, TRAIN, scores, PARITY, None).splitlines()
+    at = lines.index("Warnings of the data and the scores:")
+    assert lines[at + 1 : at + 4] == ["", "- test: leaks", "- valid: no entity"]
+
+
 def test_card_says_that_scores_on_valid_are_not_test_scores() -> None:
     scores, train = {**SCORES, "split": "valid"}, {**TRAIN, "valid_micro_f1": None}
     text = model_card.render(TAGGER, CORPUS, train, scores, PARITY, None)

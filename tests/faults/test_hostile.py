@@ -241,7 +241,7 @@ def test_hostile_corpus_file_that_leads_out_of_its_folder_is_refused(target: str
     (tmp_path / "elsewhere.jsonl").write_text('{"text": "一", "entities": [{"type": "t", "start": 0, "end": 1}]}\n')
     os.mkfifo(tmp_path / "a-pipe")
     (folder / "train.jsonl").symlink_to(tmp_path / target)
-    params = CorpusParams(name="jsonl", path=str(folder), valid_fraction=0.0, split_seed=0)
+    params = CorpusParams(name="jsonl", path=str(folder), options={}, valid_fraction=0.0, split_seed=0)
     with pytest.raises(SourceError, match=r"train\.jsonl: found what leads out of the folder"):
         jsonl.load(params)
 

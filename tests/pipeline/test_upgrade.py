@@ -84,7 +84,7 @@ def test_upgrade_new_version_is_held_against_the_old_champion(
     tagger_config(["name"], head="crf", trained=trained).save(folder)
     (folder / "model.safetensors").write_bytes(b"")
     write_checksums(folder)
-    write_json(old / "new/corpus.json", {"fingerprint_all": corpus})
+    write_json(old / "new/corpus.json", {"fingerprint_all": corpus, "splits": {"test": {}}})
     version = register(old, old / "new", tracking_params())
     assert version is not None
     assert (version.version, version.alias) == (3, alias)

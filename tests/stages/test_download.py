@@ -55,7 +55,7 @@ def test_download_writes_the_sample_corpus(tmp_path: Path) -> None:
             assert (len(sentences), fingerprint(sentences)) == (values["sentences"], values["fingerprint"])
     metrics = json.loads(first["metrics/corpus.json"])
     assert metrics["splits"]["valid"]["sentences"] == 76
-    assert metrics["types_only_in_test"] == []
+    assert metrics["warnings"] == []
     main(tmp_path)
     assert outs(tmp_path) == first
 
@@ -129,18 +129,17 @@ def test_download_of_a_changed_train_label_changes_data_corpus_only(tmp_path: Pa
     assert describe_corpus(tmp_path)["fingerprint"] != described["fingerprint"]
 
 
-def test_download_warns_of_a_type_that_only_test_has(
+def test_download_warns_of_types_that_a_split_lacks(
     tmp_path: Path, download: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="clue_ner"):
         download(valid=VALID, test=TEST)
-    assert caplog.messages == ["only test has entities of book: they are scored, and cannot be learned"]
+    assert len(caplog.messages) == 3
+    assert caplog.messages[0] == "warning: train: it has no entity of type book, name: none can be learned"
     assert read_json(tmp_path / "data/corpus/corpus.json")["types"] == ["address", "name"]
     assert read_json(tmp_path / "data/test/corpus.json")["types"] == ["book", "name"]
-    assert read_json(tmp_path / "metrics/corpus.json")["types_only_in_test"] == ["book"]
-    caplog.clear()
-    download(valid=[*VALID, *TEST], test=[record("他读《边城》", ("book", 2, 6))])
-    assert caplog.messages == []
+    written = read_json(tmp_path / "metrics/corpus.json")["warnings"]
+    assert caplog.messages == [f"warning: {text}" for text in written]
 
 
 def test_download_that_fails_leaves_what_was_there(tmp_path: Path, download: Any) -> None:

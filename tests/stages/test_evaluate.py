@@ -14,7 +14,6 @@ from support.places import ROOT
 from support.tiny import TAGS, TYPES, tiny_tagger_folder
 from support.tracking_repository import PARAMS, free_port
 
-from clue_ner.common.errors import CorpusError
 from clue_ner.common.files import read_json, write_checksums, write_json
 from clue_ner.core.entities import Sentence, fingerprint, types_of
 from clue_ner.core.sentences import write_sentences
@@ -55,6 +54,8 @@ def evaluate(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
             described = {"name": "tiny", "types": types_of(sentences or ()), "splits": splits}
             write_json(tmp_path / f"data/{folder}/corpus.json", described)
             write_checksums(tmp_path / f"data/{folder}")
+        for name in ("corpus", "alignment"):
+            write_json(tmp_path / f"metrics/{name}.json", {"warnings": [f"a warning of {name}"]})
         main(tmp_path)
         found: dict[str, Any] = read_json(tmp_path / "metrics/evaluate.json")
         return found
@@ -75,6 +76,7 @@ def test_evaluate_scores_test_and_sorts_its_errors(tmp_path: Path, evaluate: Any
         "boundary": 1, "type": 0, "boundary_and_type": 0, "missed": 1, "spurious": 0
     }  # fmt: skip
     assert scores["alignment"]["sentences"] == 3
+    assert scores["warnings"] == {"count": 2, "texts": ["a warning of corpus", "a warning of alignment"]}
     rows = [json.loads(line) for line in (tmp_path / "data/predictions/test.jsonl").read_text().splitlines()]
     assert [row["text"] for row in rows] == [sentence.text for sentence in TEST]
     assert [[entity["type"] for entity in row["predicted"]] for row in rows] == [
@@ -126,18 +128,24 @@ def test_evaluate_scores_a_type_that_only_test_has(tmp_path: Path, evaluate: Any
 def test_evaluate_without_test_scores_valid_with_a_warning(
     evaluate: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="clue_ner.evaluation"):
+    with caplog.at_level(logging.WARNING, logger="clue_ner"):
         scores = evaluate(None, valid=TEST)
     assert (scores["split"], scores["fingerprint"]) == ("valid", fingerprint(TEST))
-    (line,) = [record.message for record in caplog.records if record.name.startswith("clue_ner.evaluation")]
-    assert line == "the corpus has no test split: the scores are on valid, which also chose the epoch"
+    assert scores["warnings"]["texts"][2].startswith("the scores are on valid, which also chose the epoch")
+    assert all(f"warning: {text}" in caplog.messages for text in scores["warnings"]["texts"])
     assert (tmp_path / "data/predictions/valid.jsonl").exists()
     assert scores["micro"]["f1"] == evaluate(TEST)["micro"]["f1"]
 
 
-def test_evaluate_needs_a_split_to_score(evaluate: Any) -> None:
-    with pytest.raises(CorpusError, match=r"neither test nor valid; add test\.jsonl, or set corpus\.valid_fraction"):
-        evaluate(None)
+def test_evaluate_without_any_split_scores_nothing(evaluate: Any, tmp_path: Path) -> None:
+    scores = evaluate(None)
+    assert (scores["split"], scores["fingerprint"], scores["alignment"]["sentences"]) == (None, None, 0)
+    assert not {"micro", "lenient", "official"} & scores.keys()
+    assert scores["warnings"]["texts"][2].startswith("not scored: the corpus has neither test nor valid")
+    assert sorted(path.name for path in (tmp_path / "data/predictions").iterdir()) == ["errors.json", "lost.json"]
+    assert (tmp_path / "plots/per_type.csv").read_text() == "type,score,f1,low,high\n"
+    assert (tmp_path / "plots/confusion.csv").read_text() == "actual,predicted\n"
+    assert (tmp_path / "plots/per_type.png").stat().st_size > 1000
 
 
 def test_evaluate_adds_to_the_journal_of_the_training(tmp_path: Path, evaluate: Any, model: Path) -> None:
@@ -148,3 +156,8 @@ def test_evaluate_adds_to_the_journal_of_the_training(tmp_path: Path, evaluate: 
     assert record is not None
     assert record.points["test/micro_f1", 0][0] == pytest.approx(scores["micro"]["f1"], abs=1e-6)
     assert "plots/confusion.png" in record.artifacts
+    assert record.tags == {"clue_ner.warnings": "a warning of corpus\na warning of alignment"}
+    for folder in ("corpus", "test"):
+        shutil.rmtree(tmp_path / "data" / folder)
+    evaluate(None)
+    assert len(journal.read().points) == len(record.points)  # type: ignore[union-attr]

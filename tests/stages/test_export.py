@@ -8,7 +8,7 @@ from support.places import ROOT
 from support.tracking_repository import free_port
 
 from clue_ner.common.errors import ArtifactError
-from clue_ner.common.files import read_json, verify_checksums, write_json
+from clue_ner.common.files import read_json, verify_checksums, write_checksums, write_json
 from clue_ner.core.entities import fingerprint
 from clue_ner.exporting import stock_transformers
 from clue_ner.tagger.tagger import Tagger
@@ -69,6 +69,25 @@ def test_export_writes_what_the_model_and_the_params_allow(root: Path) -> None:
     metrics = read_json(root / "metrics/export.json")
     assert (metrics["stock_transformers"], list(metrics["formats"])) == (False, ["torch"])
     assert "It needs clue-ner: its head is crf" in (root / "models/export/README.md").read_text(encoding="utf-8")
+
+
+def test_export_without_scores_says_so_and_compares_the_formats_on_train(root: Path) -> None:
+    write_inputs(root, "softmax", "characters")
+    (root / "data/test/test.jsonl").unlink()
+    for name, splits in (("corpus", ["train"]), ("test", [])):
+        described = read_json(root / f"data/{name}/corpus.json")
+        kept = {split: values for split, values in described["splits"].items() if split in splits}
+        write_json(root / f"data/{name}/corpus.json", described | {"splits": kept})
+        write_checksums(root / "data" / name)
+    texts = ["not scored: the corpus has neither test nor valid"]
+    write_json(root / "metrics/evaluate.json", {"split": None, "warnings": {"count": 1, "texts": texts}})
+    main(root)
+    card = (root / "models/export/README.md").read_text(encoding="utf-8")
+    assert "Not scored: sample has neither a test nor a valid split." in card
+    assert f"- {texts[0]}" in card.splitlines()
+    assert f"first {len(GOLD)} sentences of train, so that its F1 only compares the formats" in card
+    assert "model-index" not in card
+    assert read_json(root / "metrics/export.json")["formats"]["int8"]["ok"] is True
 
 
 def test_export_leaves_nothing_half_written(root: Path) -> None:

@@ -17,9 +17,11 @@ from support.fine_tune_stage import SENTENCES, command, environment, write_input
 from support.forked_stages import ForkServer
 from support.graphs import write_graphs
 from support.places import ROOT
-from support.tracking_repository import put_empty_store
+from support.tracking_repository import local_client, put_empty_store, runs
 
-from clue_ner.common.files import CHECKSUMS, folder_fingerprint, read_json, verify_checksums
+from clue_ner.common.files import CHECKSUMS, folder_fingerprint, read_json, verify_checksums, write_checksums
+from clue_ner.core.entities import Sentence
+from clue_ner.core.sentences import write_sentences
 from clue_ner.evaluation.scores import micro
 from clue_ner.runtimes._onnxruntime import OnnxRuntime
 from clue_ner.runtimes.torch import model_of
@@ -128,6 +130,35 @@ def test_fine_tune_stage_refuses_what_it_cannot_train_in_one_line(
     last = forks.output().splitlines()[-1]
     assert last == "error: params.yaml: train.layers: 9, and the encoder has 2 layers"
     assert not (root / "models").exists()
+
+
+def test_fine_tune_stage_whose_loss_is_no_number_leaves_nothing_but_the_reason(
+    fine_tune_inputs: Callable[..., Path], forks: ForkServer
+) -> None:
+    root = fine_tune_inputs("ruined", lr=4e5, checkpoint_seconds=0.0)
+    put_empty_store(root)
+    forks.start(SCRIPT, root, CLUE_NER_HOME=str(root))
+    assert forks.wait() == 1
+    last = forks.output().splitlines()[-1]
+    assert last.startswith("error: training stopped in step ")
+    assert "train.lr is 400000" in last
+    assert not (root / "models").exists()
+    assert not list(root.glob(".checkpoints/*/"))
+    (run,) = runs(local_client(root))
+    assert run.info.status == "FAILED"
+    assert run.data.tags["clue_ner.failure"] == last.removeprefix("error: ")
+
+
+def test_fine_tune_stage_keeps_the_last_epoch_where_valid_cannot_choose(
+    fine_tune_inputs: Callable[..., Path], forks: ForkServer
+) -> None:
+    root = fine_tune_inputs("no entity", patience=1)
+    write_sentences(root / "data/corpus/valid.jsonl", [Sentence("valid-0", "今天没有风。")])
+    write_checksums(root / "data/corpus")
+    output = run(forks, root)
+    train = read_json(root / "metrics/train.json")
+    assert (train["best_epoch"], len(train["epochs"]), train["valid_micro_f1"]) == (2, 2, None)
+    assert "valid has no entity: the last epoch is kept" in output
 
 
 def journal_kinds(root: Path) -> list[str]:

@@ -70,7 +70,8 @@ def test_tokenize_align_writes_the_examples_of_train_only(root: Path) -> None:
 def test_tokenize_align_counts_what_was_lost_and_keeps_text_out_of_the_metrics(root: Path) -> None:
     main(root)
     metrics = read_json(root / "metrics/alignment.json")
-    assert set(metrics) == {"train", "valid"}
+    assert set(metrics) == {"train", "valid", "warnings"}
+    assert [text.split(" (")[0] for text in metrics["warnings"]] == ["train: 1 of 4 entities"]
     counts: dict[str, Any] = {"sentences": 3, "entities": 4, "inexpressible": 1, "overlapping": 0, "windows": 3}
     assert counts.items() <= metrics["train"].items()
     assert metrics["train"]["examples"] == [
@@ -116,7 +117,7 @@ def test_tokenize_align_of_a_corpus_without_valid_counts_train_only(root: Path) 
     (root / "data/corpus/valid.jsonl").unlink()
     write_checksums(root / "data/corpus")
     main(root)
-    assert set(read_json(root / "metrics/alignment.json")) == {"train"}
+    assert set(read_json(root / "metrics/alignment.json")) == {"train", "warnings"}
     assert set(read_json(root / "data/encoded/lost.json")) == {"train"}
 
 

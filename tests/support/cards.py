@@ -13,6 +13,7 @@ SCORES: dict[str, Any] = {
     "official": {"macro_f1": 0.71, "f1_ci95": [0.65, 0.76], "per_type": {}},
     "sentences": 12,
     "entities": 10,
+    "warnings": {"count": 0, "texts": []},
 }
 TAGGER = tagger_config(
     ["a|b", "name"],

@@ -12,7 +12,7 @@ from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import cluener
 from support.servers import use_hub
 
-PARAMS = CorpusParams(name="cluener", path=None, valid_fraction=0.1, split_seed=0)
+PARAMS = CorpusParams(name="cluener", path=None, options={}, valid_fraction=0.1, split_seed=0)
 TRAIN = [
     {"text": "程千帆在南京教书。", "label": {"name": {"程千帆": [[0, 2]]}, "address": {"南京": [[4, 5]]}}},
     {"text": "山东队对山东队", "label": {"organization": {"山东队": [[0, 2], [4, 6]]}, "address": {"山东": [[0, 1]]}}},

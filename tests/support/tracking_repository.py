@@ -32,6 +32,8 @@ PARAMS = {
     "tracking": {"experiment": "clue-ner", "model": "clue-ner"},
 }
 EVALUATION = {
+    "split": "test",
+    "warnings": {"count": 0, "texts": []},
     "micro": {
         "precision": 0.7,
         "recall": 0.8,
@@ -107,7 +109,7 @@ def write_repository(root: Path, name: str, valid_f1: float | None = 0.6, corpus
         tagger_config(["name"], head="crf", align="pieces", trained=trained).save(folder)
         (folder / "model.safetensors").write_bytes(name.encode())
         write_checksums(folder)
-    whole = {"fingerprint_all": fingerprint_of(f"{corpus} and test")}
+    whole = {"fingerprint_all": fingerprint_of(f"{corpus} and test"), "splits": {"train": {}, "valid": {}, "test": {}}}
     write_json(root / "models" / "export" / "corpus.json", whole)
     (root / "models" / "export" / "README.md").write_text(f"# The model {name}\n", encoding="utf-8")
     write_json(root / "metrics" / "train.json", training(valid_f1))

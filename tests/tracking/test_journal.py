@@ -52,6 +52,13 @@ def test_journal_metrics_keep_the_first_value_and_time_of_a_step(tmp_path: Path)
     }
 
 
+def test_journal_tags_keep_the_last_value(tmp_path: Path) -> None:
+    journal = begin(tmp_path, "a")
+    journal.tags({"clue_ner.warnings": "one", "clue_ner.failure": "x"})
+    journal.tags({"clue_ner.warnings": "two"})
+    assert read(journal).tags == {"clue_ner.warnings": "two", "clue_ner.failure": "x"}
+
+
 @pytest.mark.parametrize("torn", [b'{"kind": "met', b'{"kind":"end","time":1,"status":"FAILED"}', b"\xff\xfe"])
 def test_journal_torn_last_line_is_replaced(tmp_path: Path, torn: bytes) -> None:
     journal = begin(tmp_path, "a")

@@ -51,6 +51,7 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
         "backbone": "e5-small",
         "head": "crf",
         "scheme": "BIO",
+        "scored_on": "test",
         "valid_micro_f1": "0.6",
         "alias": "champion",
         "alias_reason": "there was no champion",
@@ -120,6 +121,10 @@ OLD, NEW = {"corpus_fingerprint": "x"}, {"corpus_fingerprint": "x", "train_and_v
         (NEW | F1[0.2], NEW | {"corpus_fingerprint": "z"} | F1[0.1], "champion", "is above"),
         # the same test split, but another train split
         (NEW | F1[0.2], NEW | {"train_and_valid_fingerprint": "u"} | F1[0.1], "challenger", "another corpus"),
+        # what finds nothing is never champion
+        (NEW | {"valid_micro_f1": "0.0"}, None, "challenger", "its valid F1 is 0"),
+        (NEW | {"valid_micro_f1": "0"}, NEW, "challenger", "its valid F1 is 0"),
+        (NEW | F1[0.1], NEW | {"valid_micro_f1": "0.0"}, "champion", "is above"),
         # neither of the two is known of both
         ({"train_and_valid_fingerprint": "tv"} | F1[0.2], OLD | F1[0.1], "challenger", "another corpus"),
     ],

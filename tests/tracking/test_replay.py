@@ -33,6 +33,26 @@ def files_of(root: Path, run: object) -> list[str]:
     return sorted(found)
 
 
+def test_replay_warnings_of_an_evaluation_become_a_tag_of_the_run(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    journal = begin(tmp_path, "a")
+    record_training(tmp_path, journal.fingerprint, training(), [])
+    for texts in ([], ["test: leaks", "valid: no entity"], ["test: leaks"]):
+        record_evaluation(tmp_path, journal.fingerprint, EVALUATION | {"warnings": {"count": 0, "texts": texts}}, [])
+        (run,) = runs(local_client(tmp_path))
+        assert run.data.tags.get("clue_ner.warnings", "") == "\n".join(texts)
+
+
+def test_replay_evaluation_that_is_not_scored_has_no_scores(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    journal = begin(tmp_path, "a")
+    record_training(tmp_path, journal.fingerprint, training(), [])
+    record_evaluation(tmp_path, journal.fingerprint, {"split": None, "warnings": {"count": 1, "texts": ["x"]}}, [])
+    (run,) = runs(local_client(tmp_path))
+    assert not any(name.startswith("test/") for name in run.data.metrics)
+    assert run.data.tags["clue_ner.warnings"] == "x"
+
+
 def test_replay_push_makes_one_complete_run(tmp_path: Path) -> None:
     root = tmp_path / "a 仓库"  # spaces and Chinese in the path
     write_repository(root, "a")

@@ -36,7 +36,9 @@ def _scripted(
     ("keep", "patience", "scores", "kept", "ran"),
     [
         ("best", 0, [0.1, 0.5, 0.3], 2, 3),
-        ("best", 0, [0.4, 0.4, 0.4], 1, 3),  # of equals, the first
+        ("best", 0, [0.4, 0.4, 0.3], 2, 3),  # of equals, the last
+        ("best", 0, [0.0, 0.0, 0.0], 3, 3),
+        ("best", 1, [0.0, 0.0, 0.1, 0.1], 4, 4),  # nobody waits for a better score than none
         ("best", 0, [0.0, 0.0, 0.1], 3, 3),
         ("last", 0, [0.9, 0.5, 0.3], 3, 3),
         ("best", 1, [0.1, 0.5, 0.3, 0.9], 2, 3),

@@ -31,6 +31,10 @@ class Example(Row):
 EXAMPLE_COLUMNS = tuple(field.name for field in fields(Example))
 
 
+UNKNOWN, INEXPRESSIBLE = 0.03, 0.01
+"""Shares above which units that the vocabulary lacks, and entities that no units hold, are warned of."""
+
+
 @dataclass
 class Report:
     """What became of one split: counts, and the entities that could not be expressed."""
@@ -41,6 +45,8 @@ class Report:
     tokens: int = 0
     units: int = 0
     unknown_tokens: int = 0
+    unknown_characters: int = 0
+    """of ``units``, where these are characters"""
     entities: int = 0
     inexpressible: int = 0
     """entities that no units hold: no head will learn them"""
@@ -53,6 +59,24 @@ class Report:
         """The counts, and the first lost entities by place only: what may be committed."""
         places = [{key: row[key] for key in ("reason", "id", "type", "start", "end")} for row in self.lost[:examples]]
         return {**{name: value for name, value in vars(self).items() if name != "lost"}, "examples": places}
+
+    def warnings(self, split: str) -> Iterator[str]:
+        """A sentence for each thing that makes scores on the ``split`` mean little."""
+        for what, unknown, total in (
+            ("tokens", self.unknown_tokens, self.tokens),
+            ("characters", self.unknown_characters, self.units),
+        ):
+            if unknown > UNKNOWN * total:
+                yield (
+                    f"{split}: {unknown} of {total} {what} ({unknown / total:.1%}) are not in the backbone's "
+                    "vocabulary, and all the same to the model; choose a backbone for Chinese, or tagging.align: pieces"
+                )
+        if self.inexpressible > INEXPRESSIBLE * self.entities:
+            yield (
+                f"{split}: {self.inexpressible} of {self.entities} entities "
+                f"({self.inexpressible / self.entities:.1%}) begin or end inside a unit, or are longer than a window, "
+                "and cannot be found; set tagging.align: characters_over_pieces, or a larger tagging.window"
+            )
 
     def lose(self, reason: str, sentence: Sentence, entity: Entity, tokens: list[str]) -> None:
         """Note an entity that some heads or all will not learn."""
@@ -89,7 +113,7 @@ def _aligned(
     sentences: Sequence[Sentence], aligner: Aligner, report: Report
 ) -> Iterator[tuple[Window, list[Span], list[Span]]]:
     """Each window with its entities on units, and with those of them that tags can express."""
-    unknown = aligner.tokenizer.unk_id
+    unknown, characters = aligner.tokenizer.unk_id, aligner.align == "characters_over_pieces"
     for sentence, windows in zip(sentences, aligner.windows([s.text for s in sentences])):
         hidden = _hidden(sentence)
         report.sentences += 1
@@ -109,6 +133,7 @@ def _aligned(
             report.tokens += len(window.input_ids)
             report.units += len(window.unit_starts)
             report.unknown_tokens += window.input_ids.count(unknown)
+            report.unknown_characters += window.unit_characters.count(unknown) if characters else 0
             yield window, spans, flat
         for entity in sentence.entities:
             if entity not in found:

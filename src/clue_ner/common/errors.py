@@ -7,6 +7,7 @@ ClueNerError
 ├── CorpusError      data that arrived, but is not what it should be
 ├── BackboneError    pretrained weights that are missing, unsafe or not what was pinned
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
+├── TrainingError    a training that cannot go on
 ├── MissingExtraError  a library that an extra of the package brings, and that is not installed; also an ImportError
 └── TrackingError    the MLflow store or registry cannot do what was asked of it
 
@@ -45,6 +46,10 @@ class BackboneError(ClueNerError):
 
 class ArtifactError(ClueNerError):
     """A stage's file or a model folder that is missing, damaged or of another kind."""
+
+
+class TrainingError(ClueNerError):
+    """A training that cannot go on: its loss or its weights are no numbers any more."""
 
 
 class MissingExtraError(ClueNerError, ImportError):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.redaction import redact
 from clue_ner.core import plugins
+from clue_ner.core.offsets import OPTIONS as OFFSETS
 from clue_ner.core.schemes import ALIASES, SCHEMES
 from clue_ner.core.yaml import read_yaml
 
@@ -41,6 +42,7 @@ class CorpusParams(_Section):
 
     name: CorpusName
     path: str | None
+    options: dict[str, str | int] = {}
     valid_fraction: Annotated[float, Field(ge=0, le=0.5)]
     split_seed: Annotated[int, Field(ge=0)]
 
@@ -50,6 +52,19 @@ class CorpusParams(_Section):
         if "name" in info.data and (info.data["name"] == "jsonl") != (path is not None):
             raise ValueError("wanted the folder of corpus jsonl, and null for any other corpus")
         return path
+
+    @field_validator("options")
+    @classmethod
+    def _belong_to_corpus(cls, options: dict[str, str | int], info: ValidationInfo) -> dict[str, str | int]:
+        name = info.data.get("name", "")
+        known = plugins.literal("clue_ner.corpora", name, "OPTIONS", default=()) if name else options
+        for option, value in options.items():
+            if option not in known:
+                there = ", ".join(known) or "none"
+                raise ValueError(f"no option {option} of corpus {name}: there are {there}")
+            if option in OFFSETS and value not in OFFSETS[option]:
+                raise ValueError(f"{option}: wanted {' or '.join(map(str, OFFSETS[option]))}")
+        return options
 
 
 class BackboneParams(_Section):
@@ -197,7 +212,7 @@ class TrackingParams(_Section):
 
 
 class Params(_Section):
-    """All of params.yaml."""
+    """All of params.yaml. A param that an earlier release does not have has a default, which means what that did."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     corpus: CorpusParams

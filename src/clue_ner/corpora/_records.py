@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clue_ner.core.entities import Entity, Sentence
+from clue_ner.core.offsets import PLAIN, Offsets, described
+from clue_ner.corpora._offsets import Span
 
 
 class Strict(BaseModel):
@@ -17,7 +19,7 @@ class Strict(BaseModel):
 
 
 class EntityRecord(Strict):
-    """A typed span, end exclusive; ``text``, if given, has to be its surface."""
+    """A typed span; ``text``, if given, has to be its surface."""
 
     type: Annotated[str, Field(pattern=r"^\S+$")]
     start: int
@@ -50,12 +52,18 @@ def json_lines(content: bytes, name: str, problems: list[str]) -> Iterator[Row]:
 
 
 def to_sentences(
-    rows: Iterable[Row], split: str, problems: list[str], convert: Callable[[int, Any], Any] = lambda _, value: value
+    rows: Iterable[Row],
+    split: str,
+    problems: list[str],
+    convert: Callable[[int, Any], Any] = lambda _, value: value,
+    offsets: Offsets = PLAIN,
+    spans: list[Span] | None = None,
 ) -> list[Sentence]:
     """The sentences of the records that are right; ``problems`` gets a line for each thing that is wrong.
 
     ``convert(index, value)`` turns a record of another format into one that SentenceRecord takes, or raises
-    pydantic's ValidationError. A record without id gets ``SPLIT-INDEX``, counted from 0.
+    pydantic's ValidationError. A record without id gets ``SPLIT-INDEX``, counted from 0. ``offsets`` is how the records
+    count; ``spans``, if given, gets every entity as they have it.
     """
     sentences: list[Sentence] = []
     ids: dict[str, str] = {}
@@ -65,33 +73,45 @@ def to_sentences(
         except ValidationError as error:
             problems.extend(f"{where}: {_explain(detail)}" for detail in error.errors())
             continue
-        problems.extend(f"{where}: {problem}" for problem in _wrong_spans(record))
+        if spans is not None:
+            spans.extend(Span(record.text, entity.start, entity.end, entity.text) for entity in record.entities)
         sentence_id = f"{split}-{index}" if record.id is None else record.id
         if sentence_id in ids:
             problems.append(
                 f"{where}: id {sentence_id!r} is that of {ids[sentence_id]} already; ids are unique in a split"
             )
         ids[sentence_id] = where
-        entities = sorted(Entity(entity.start, entity.end, entity.type) for entity in record.entities)
+        wrong: list[str] = []
+        entities = sorted(_entities(record, offsets, wrong))
+        problems.extend(f"{where}: {problem}" for problem in wrong)
         sentences.append(Sentence(sentence_id, record.text, tuple(entities)))
     return sentences
 
 
-def _wrong_spans(record: SentenceRecord) -> Iterator[str]:
+def _entities(record: SentenceRecord, offsets: Offsets, problems: list[str]) -> Iterator[Entity]:
+    """The entities that are right; ``problems`` gets a line for each of the others."""
     seen: dict[tuple[int, int], str] = {}
-    length = len(record.text)
     for number, entity in enumerate(record.entities):
-        span = (entity.start, entity.end)
         where = f"entities.{number} ({entity.type} {entity.start}:{entity.end})"
-        if not 0 <= entity.start < entity.end <= length:
-            yield f"{where}: wanted 0 <= start < end <= {length}, the length of the text"
+        span = offsets.span(record.text, entity.start, entity.end)
+        if span is None:
+            problems.append(f"{where}: {_wanted(offsets, len(record.text))}")
             continue
-        surface = record.text[entity.start : entity.end]
+        surface = record.text[slice(*span)]
         if entity.text not in (None, surface):
-            yield f"{where}: text[start:end] is {_short(surface)}, the record says {_short(entity.text)}"
+            problems.append(f"{where}: text[start:end] is {_short(surface)}, the record says {_short(entity.text)}")
         if span in seen:
-            yield f"{where}: the same span is an entity of type {seen[span]} already"
+            problems.append(f"{where}: the same span is an entity of type {seen[span]} already")
         seen[span] = entity.type
+        yield Entity(*span, entity.type)
+
+
+def _wanted(offsets: Offsets, length: int) -> str:
+    if offsets.changes():
+        return (
+            f"wanted the start and end of characters of the text, counted as corpus.options say: {described(offsets)}"
+        )
+    return f"wanted 0 <= start < end <= {length}, the length of the text"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

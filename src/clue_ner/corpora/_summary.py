@@ -5,6 +5,7 @@ from typing import Any
 
 from clue_ner.core.entities import Sentence, fingerprint, fingerprint_of_all, overlapping_pairs, types_of
 from clue_ner.corpora._corpus import Corpus
+from clue_ner.corpora._warnings import leaks_of, warnings_of
 
 
 def describe(corpus: Corpus, *splits: str) -> dict[str, Any]:
@@ -30,27 +31,15 @@ def describe(corpus: Corpus, *splits: str) -> dict[str, Any]:
 
 
 def measure(corpus: Corpus) -> dict[str, Any]:
-    """Counts of each split, what valid and test share with train, and the types that only test has.
+    """Counts of each split, what valid and test share with train, and warnings.
 
     ``leaks``: sentences of valid and test whose text an earlier labelled split has.
     """
-    leaks, earlier = {}, {sentence.text for sentence in corpus.splits["train"]}
-    for name in ("valid", "test"):
-        if name in corpus.splits:
-            texts = [sentence.text for sentence in corpus.splits[name]]
-            leaks[name] = sum(text in earlier for text in texts)
-            earlier.update(texts)
     return {
         "splits": {name: _counts(sentences) for name, sentences in corpus.splits.items()},
-        "leaks": leaks,
-        "types_only_in_test": types_only_in_test(corpus),
+        "leaks": leaks_of(corpus),
+        "warnings": warnings_of(corpus),
     }
-
-
-def types_only_in_test(corpus: Corpus) -> list[str]:
-    """The types that neither train nor valid has: they are scored, and no model can learn them."""
-    learned = {type_ for name in ("train", "valid") for type_ in types_of(corpus.splits.get(name, ()))}
-    return [type_ for type_ in types_of(corpus.splits.get("test", ())) if type_ not in learned]
 
 
 def _counts(sentences: list[Sentence]) -> dict[str, Any]:

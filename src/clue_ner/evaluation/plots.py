@@ -39,7 +39,7 @@ def write_per_type(path: Path, report: dict[str, Any]) -> None:
     """Write the F1 and 95 % interval of each type and score of a ``report`` as CSV: ``type,score,f1,low,high``."""
     rows = (
         (name, score, *(f"{value:.6f}" for value in (line["f1"], *line["f1_ci95"])))
-        for score in _SCORES
+        for score in _scores_in(report)
         for name, line in report[score]["per_type"].items()
     )
     write_csv(path, ("type", "score", "f1", "low", "high"), rows)
@@ -47,13 +47,14 @@ def write_per_type(path: Path, report: dict[str, Any]) -> None:
 
 def per_type_figure(path: Path, report: dict[str, Any]) -> None:
     """Draw the F1 of each type with its 95 % interval, in percent, best micro F1 on top, to a PNG file."""
-    per_type = {score: report[score]["per_type"] for score in _SCORES}
+    per_type = {score: report[score]["per_type"] for score in _scores_in(report)}
     names = sorted(set().union(*per_type.values()), reverse=True)
     names.sort(key=lambda name: per_type["micro"].get(name, {"f1": 0})["f1"])
     with plain_style():
         figure = Figure(figsize=(8, 1.8 + 0.5 * len(names)), layout="constrained")
         axes = figure.add_subplot()
-        for score, (colour, offset) in _SCORES.items():
+        for score in per_type:
+            colour, offset = _SCORES[score]
             overall = report[score]["macro_f1" if score == "official" else "f1"]
             axes.plot([], [], "o-", color=colour, markersize=5, label=f"{score} {100 * overall:.1f}")
             for y, name in enumerate(names):
@@ -63,11 +64,12 @@ def per_type_figure(path: Path, report: dict[str, Any]) -> None:
                     axes.plot(100 * line["f1"], y + offset, "o", color=colour, markersize=5)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(-0.6, len(names) - 0.4)
-        axes.set_xlabel("F1 in percent, with 95 % bootstrap interval")
+        axes.set_xlabel("F1 in percent, with 95 % bootstrap interval" if per_type else "not scored")
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        figure.legend(loc="outside upper center", ncols=len(_SCORES), frameon=False)
+        if per_type:
+            figure.legend(loc="outside upper center", ncols=len(_SCORES), frameon=False)
         save(figure, path)
 
 
@@ -88,6 +90,11 @@ def confusion_figure(path: Path, gold: Sequence[Sentence], predicted: Sequence[S
         axes.set_xlabel(f"predicted type of the same span ({NONE}: missed or other extent)")
         axes.set_ylabel(f"gold type ({NONE}: spurious or other extent)", labelpad=10)
         save(figure, path)
+
+
+def _scores_in(report: dict[str, Any]) -> list[str]:
+    """None if no split was scored."""
+    return [score for score in _SCORES if score in report]
 
 
 def plain_style() -> AbstractContextManager[None]:

@@ -1,32 +1,38 @@
 """What a tagger predicted for a split, as files; they hold the corpus's texts and so stay out of git."""
 
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clue_ner.common.errors import CorpusError
 from clue_ner.common.files import atomic_folder, checked, read_json, write_json, write_text
 from clue_ner.core.entities import Entity, Sentence
 from clue_ner.core.schemes import SCHEMES
 from clue_ner.core.sentences import SPLITS, read_split, to_record
 
-_log = logging.getLogger(__name__)
 
+def to_score(root: Path) -> tuple[str | None, list[Sentence], str | None]:
+    """The split to score in the pipeline at ``root``, its sentences and its fingerprint.
 
-def to_score(root: Path) -> tuple[str, list[Sentence], dict[str, Any]]:
-    """The split to score in the pipeline at ``root``, its sentences, and the ``corpus.json`` that describes it.
-
-    That is ``test``, or ``valid`` if a corpus has no test split; raises CorpusError if it has neither.
+    That is ``test``, or ``valid`` if a corpus has no test split; if it has neither, None, no sentences and None.
     """
     for split in ("test", "valid"):
         if (gold := read_split(root, split)) is not None:
-            if split == "valid":
-                _log.warning("the corpus has no test split: the scores are on valid, which also chose the epoch")
-            folder = checked(root / SPLITS[split], "corpus.json")
-            return split, gold, read_json(folder / "corpus.json")
-    raise CorpusError("data/: neither test nor valid; add test.jsonl, or set corpus.valid_fraction above 0")
+            described = read_json(checked(root / SPLITS[split], "corpus.json") / "corpus.json")
+            return split, gold, described["splits"][split]["fingerprint"]
+    return None, [], None
+
+
+def warnings_of(split: str | None, scores: dict[str, Any]) -> list[str]:
+    """What the scores of ``split`` leave to be said."""
+    if split is None:
+        return ["not scored: the corpus has neither test nor valid; add test.jsonl to know how good the model is"]
+    found = []
+    if split == "valid":
+        found.append("the scores are on valid, which also chose the epoch: they are too high; add a test split")
+    if not scores["micro"]["f1"] and scores["entities"]:
+        found.append(f"the model finds none of the {scores['entities']} entities of {split}: it has learned nothing")
+    return found
 
 
 def character_tags(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> list[list[str]]:
@@ -40,7 +46,7 @@ def character_tags(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity
 
 def write(
     target: Path,
-    split: str,
+    split: str | None,
     gold: Sequence[Sentence],
     predicted: Sequence[Sequence[Entity]],
     errors: dict[str, Any],
@@ -48,13 +54,15 @@ def write(
 ) -> None:
     """Write ``<split>.jsonl``, a sentence a line with ``entities`` and ``predicted``, and the lists beside it.
 
-    ``errors`` go to errors.json; ``lost``, the gold entities that the alignment cannot express, to lost.json.
+    ``split`` is None if none is scored, and then that file is not there. ``errors`` go to errors.json; ``lost``, the
+    gold entities that the alignment cannot express, to lost.json.
     """
     lines = []
     for sentence, entities in zip(gold, predicted):
         found = [{"type": e.type, "start": e.start, "end": e.end, "score": round(e.score or 0, 4)} for e in entities]
         lines.append(json.dumps({**to_record(sentence), "predicted": found}, ensure_ascii=False) + "\n")
     with atomic_folder(target) as folder:
-        write_text(folder / f"{split}.jsonl", "".join(lines))
+        if split is not None:
+            write_text(folder / f"{split}.jsonl", "".join(lines))
         write_json(folder / "errors.json", errors)
         write_json(folder / "lost.json", lost)

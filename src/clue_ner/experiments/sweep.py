@@ -29,7 +29,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from clue_ner.common.errors import ArtifactError, ClueNerError, ParamsError
-from clue_ner.core.params import dotted_training
+from clue_ner.core.params import Params, dotted_training
 from clue_ner.experiments.overrides import overrides
 from clue_ner.experiments.revision import read_file
 from clue_ner.experiments.sweep_recorder import Recorder
@@ -67,9 +67,13 @@ def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> l
 
 
 def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
-    """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched."""
+    """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched.
+
+    A param that an earlier release did not have counts if it is not as then.
+    """
     space = {name: values.model_dump() for name, values in sweep.space.items()}
-    about = [sweep.name, space, {k: v for k, v in dotted_training(base).items() if k not in space}]
+    params = Params.model_validate(base).model_dump(exclude_defaults=True)
+    about = [sweep.name, space, {k: v for k, v in dotted_training(params).items() if k not in space}]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 

@@ -55,10 +55,12 @@ def render(
     return redact(text)
 
 
-def _front_matter(config: TaggerConfig, scores: dict[str, Any], name: str) -> str:
-    from huggingface_hub import EvalResult, ModelCardData
+def _results(corpus: str, scores: dict[str, Any]) -> list[Any]:
+    """The scores in the form of model hubs; none if no split was scored."""
+    from huggingface_hub import EvalResult
 
-    corpus, backbone = config.trained.corpus, config.trained.backbone
+    if scores["split"] is None:
+        return []
     values = {
         "micro precision": ("precision", scores["micro"]["precision"]),
         "micro recall": ("recall", scores["micro"]["recall"]),
@@ -66,11 +68,11 @@ def _front_matter(config: TaggerConfig, scores: dict[str, Any], name: str) -> st
         "lenient F1": ("f1", scores["lenient"]["f1"]),
         "official macro F1": ("f1", scores["official"]["macro_f1"]),
     }
-    results = [
+    return [
         EvalResult(
             task_type="token-classification",
-            dataset_type=corpus.name,
-            dataset_name=corpus.name,
+            dataset_type=corpus,
+            dataset_name=corpus,
             dataset_split=scores["split"],
             metric_type=kind,
             metric_value=round(value, 4),
@@ -78,6 +80,12 @@ def _front_matter(config: TaggerConfig, scores: dict[str, Any], name: str) -> st
         )
         for metric, (kind, value) in values.items()
     ]
+
+
+def _front_matter(config: TaggerConfig, scores: dict[str, Any], name: str) -> str:
+    from huggingface_hub import ModelCardData
+
+    corpus, backbone = config.trained.corpus, config.trained.backbone
     data = ModelCardData(
         language="zh",
         license=_licence(corpus.licence, backbone["licence"]),
@@ -86,7 +94,7 @@ def _front_matter(config: TaggerConfig, scores: dict[str, Any], name: str) -> st
         tags=["token-classification", "named-entity-recognition", "chinese"],
         metrics=["precision", "recall", "f1"],
         model_name=f"clue-ner {name}",
-        eval_results=results,
+        eval_results=_results(corpus.name, scores) or None,
     )
     return str(data.to_yaml()).strip()
 

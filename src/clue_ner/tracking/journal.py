@@ -29,6 +29,8 @@ class Record:
     begin: dict[str, Any]
     points: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
     """(metric, step) to (value, time)"""
+    tags: dict[str, str] = field(default_factory=dict)
+    """those that came after the beginning"""
     artifacts: list[str] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     """fingerprints of the trainings whose runs are shown below this one's"""
@@ -78,6 +80,10 @@ class Journal:
         """Note the values at ``step``; of a metric noted twice for a step, the first value and time count."""
         self._append("metrics", step=step, values=dict(values))
 
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Note tags of the run; of one noted twice, the last value counts."""
+        self._append("tags", values=dict(values))
+
     def artifact(self, name: str, content: str | Path) -> None:
         """Keep a copy of a text or a file under ``name``, in the place of an earlier one of that name."""
         target = self.files / name
@@ -114,6 +120,8 @@ class Journal:
                     case "metrics":
                         for name, value in entry["values"].items():
                             record.points.setdefault((name, entry["step"]), (value, entry["time"]))
+                    case "tags":
+                        record.tags |= entry["values"]
                     case "artifact":
                         record.artifacts = [*(n for n in record.artifacts if n != entry["name"]), entry["name"]]
                     case "child":

@@ -35,6 +35,8 @@ from clue_ner.tracking.store import (
 CHAMPION, CHALLENGER = "champion", "challenger"
 TRAIN_AND_VALID = "train_and_valid_fingerprint"
 """The tag with the fingerprint of what a version was trained on and chosen by."""
+NOT_SCORED = "not scored"
+"""The tag ``scored_on`` of a version whose corpus has neither test nor valid."""
 EXAMPLE = "李雷昨天去了上海的招商银行。"
 DESCRIPTION_LENGTH = 5000
 """Characters of a version's description that every store of MLflow can keep."""
@@ -99,8 +101,11 @@ def kept_for_later(root: Path) -> list[tuple[Path, TrackingParams]]:
 def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
     """The alias that a new version with these ``tags`` gets, and why; ``champion`` is the one that has it now, or None.
 
-    Test scores are not asked: a model chosen by them would have no honest score left.
+    Test scores are not asked: a model chosen by them would have no honest score left. A model that finds nothing in
+    valid is never champion.
     """
+    if float(tags.get("valid_micro_f1", "1")) == 0:
+        return CHALLENGER, "its valid F1 is 0: it finds nothing"
     if champion is None:
         return CHAMPION, "there was no champion"
     name, theirs = f"champion version {champion.version}", champion.tags
@@ -257,8 +262,10 @@ def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
         tags["corpus_fingerprint"] = trained.corpus.fingerprint
     else:
         tags[TRAIN_AND_VALID] = trained.corpus.fingerprint
-        if (described := export / "corpus.json").exists():
-            tags["corpus_fingerprint"] = read_json(described)["fingerprint_all"]
+        if (path := export / "corpus.json").exists():
+            described = read_json(path)
+            tags["corpus_fingerprint"] = described["fingerprint_all"]
+            tags["scored_on"] = next((name for name in ("test", "valid") if name in described["splits"]), NOT_SCORED)
     return tags if trained.valid_micro_f1 is None else tags | {"valid_micro_f1": str(trained.valid_micro_f1)}
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
+from clue_ner.common.errors import TrainingError
 from clue_ner.core.params import Params
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import provenance
 from clue_ner.tracking.journal import Journal
-from clue_ner.tracking.replay import push, record_epoch, record_training
+from clue_ner.tracking.replay import push, record_epoch, record_failure, record_training
 from clue_ner.training.distributed import is_main_process
 
 
@@ -35,6 +37,14 @@ class TrainingRecorder:
         tags = provenance.run_tags(root, values, device)
         Journal(root, self.fingerprint).begin(values, tags, text, config.trained.corpus.model_dump())
         push(root, self.fingerprint)
+
+    def __enter__(self) -> "TrainingRecorder":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Note that the training failed for good; one that was stopped by anything else can be resumed."""
+        if isinstance(error, TrainingError) and is_main_process():
+            record_failure(self.root, self.fingerprint, str(error))
 
     def epoch(self, history: History) -> None:
         """Note the epoch that just ended, with its time and the memory so far, which metrics/ leaves out."""

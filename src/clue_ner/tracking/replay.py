@@ -33,6 +33,12 @@ from clue_ner.tracking.store import (
 
 REST_SECONDS = 120
 """After a failure, a training leaves the store alone for so long."""
+WARNINGS = "clue_ner.warnings"
+"""The tag of a run with the warnings of metrics/evaluate.json, a line each."""
+FAILURE = "clue_ner.failure"
+"""The tag of a run that says why it failed."""
+TAG_LENGTH = 5000
+"""Characters of a tag that every store of MLflow can keep."""
 BATCH = 1000
 """Metric points that MLflow takes in one request."""
 
@@ -81,8 +87,16 @@ def record_training(root: Path, fingerprint: str, train: Mapping[str, Any], file
     return push(root, fingerprint, again=True)
 
 
+def record_failure(root: Path, fingerprint: str, reason: str) -> bool:
+    """Note that a training failed for good, and push."""
+    journal = Journal(root, fingerprint)
+    journal.tags({FAILURE: reason[:TAG_LENGTH]})
+    journal.end("FAILED")
+    return push(root, fingerprint, again=True)
+
+
 def record_evaluation(root: Path, fingerprint: str, evaluation: Mapping[str, Any], files: Iterable[Path]) -> bool:
-    """Note the test scores of metrics/evaluate.json and ``files``, and push.
+    """Note the scores and warnings of metrics/evaluate.json and ``files``, and push.
 
     A training evaluated again with the same scores adds nothing; other scores are the metrics' next step. A training
     without a journal, as when its stage was restored from DVC's cache, gets one made from its artifacts.
@@ -151,6 +165,7 @@ def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | 
         if run.info.lifecycle_stage == "deleted":
             return None
         _add_params(store, run, record)
+        _add_tags(store, run, record)
         _add_points(store, run, record)
         _add_dataset(store, run, record)
         if run.data.tags.get("clue_ner.journal") == record.begin["id"]:
@@ -198,6 +213,12 @@ def _add_params(store: Store, run: Any, record: Record) -> None:
     missing = [Param(key, value) for key, value in record.begin["params"].items() if key not in run.data.params]
     if missing:
         store.client.log_batch(run.info.run_id, params=missing)
+
+
+def _add_tags(store: Store, run: Any, record: Record) -> None:
+    for name, value in record.tags.items():
+        if run.data.tags.get(name, "") != value:
+            store.client.set_tag(run.info.run_id, name, value)
 
 
 def _add_points(store: Store, run: Any, record: Record) -> None:
@@ -276,13 +297,7 @@ def _note_training(journal: Journal, train: Mapping[str, Any], files: Iterable[P
 
 
 def _note_evaluation(journal: Journal, evaluation: Mapping[str, Any], files: Iterable[Path]) -> None:
-    scores = {
-        f"test/{name}_{key}": evaluation[name][key]
-        for name in ("micro", "lenient")
-        for key in ("f1", "precision", "recall")
-    }
-    scores["test/official_macro_f1"] = evaluation["official"]["macro_f1"]
-    scores |= {f"test/micro_f1.{_metric(t)}": score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
+    scores = _scores(evaluation) if evaluation["split"] else {}
     record = journal.read()
     before = (
         {}
@@ -292,7 +307,19 @@ def _note_evaluation(journal: Journal, evaluation: Mapping[str, Any], files: Ite
     last = max((step for _, step in before), default=-1)
     if {name: value for (name, step), value in before.items() if step == last} != scores:
         journal.metrics(last + 1, scores)
+    texts = evaluation.get("warnings", {"texts": []})["texts"]  # metrics of an earlier release have none
+    journal.tags({WARNINGS: "\n".join(texts)[:TAG_LENGTH]})
     _note_files(journal, "evaluate.json", evaluation, files)
+
+
+def _scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    scores = {
+        f"test/{name}_{key}": evaluation[name][key]
+        for name in ("micro", "lenient")
+        for key in ("f1", "precision", "recall")
+    }
+    per_type = {f"test/micro_f1.{_metric(t)}": score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
+    return {**scores, "test/official_macro_f1": evaluation["official"]["macro_f1"], **per_type}
 
 
 def _note_files(journal: Journal, name: str, metrics: Mapping[str, Any], files: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ from transformers import ProgressCallback, TrainerCallback
 
 from clue_ner.core.params import TrainParams
 from clue_ner.network.model import TaggerModel
+from clue_ner.training.divergence import check_weights
 from clue_ner.training.ema import ExponentialMovingAverage
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
         """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
         if logs and "loss" in logs:
+            epoch = len(self.history.epochs) + 1
+            check_weights(others["model"], state.global_step, epoch, others["optimizer"], self.params)
             with self.average.applied() if self.average else contextlib.nullcontext():
                 self._finish(control, logs["loss"], others["model"])
 
@@ -99,14 +102,15 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
     def _is_best(self, row: dict[str, Any]) -> bool:
+        """Of epochs with the same F1 the later one is: so a model that finds nothing yet gives way to any other."""
         if self.validate is None or self.params.keep == "last" or not self.history.best:
             return True
-        return bool(row["valid_micro_f1"] > self.history.epochs[self.history.best - 1]["valid_micro_f1"])
+        return bool(row["valid_micro_f1"] >= self.history.epochs[self.history.best - 1]["valid_micro_f1"])
 
     def _waited(self) -> int:
-        """Epochs since the best valid F1, whichever is kept; 0 without a valid split."""
+        """Epochs since the best valid F1 was reached, whichever is kept; 0 while it is 0, or without a valid split."""
         scores = [row.get("valid_micro_f1", 0.0) for row in self.history.epochs]
-        return 0 if self.validate is None or not scores else len(scores) - 1 - scores.index(max(scores))
+        return len(scores) - 1 - scores.index(max(scores)) if any(scores) else 0
 
     def restore(self, model: TaggerModel) -> None:
         """Give ``model`` the weights of the epoch that is kept."""

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from clue_ner.alignment.aligner import Aligner
+from clue_ner.common.errors import TrainingError
 from clue_ner.common.files import atomic_folder, write_checksums, write_text
 from clue_ner.core.entities import Sentence
 from clue_ner.core.params import Params
@@ -60,7 +61,9 @@ def train(
     """The model that ``config`` describes, fine-tuned, and what each epoch gave; resumes from ``checkpoints``.
 
     ``on_epoch`` is called at the end of each epoch; ``teacher`` is the folder of the model to learn from. Raises
-    CorpusError if there is nothing to train on, ArtifactError if the teacher is damaged or of another kind.
+    CorpusError if there is nothing to train on, ArtifactError if the teacher is damaged or of another kind, and
+    TrainingError if loss or weights are no numbers any more; the same training would come to the same, so that its
+    checkpoints are removed.
     """
     from transformers import set_seed
     from transformers.utils.logging import disable_progress_bar
@@ -80,18 +83,29 @@ def train(
         teacher_model = Teacher.load(teacher, config, inputs.encoded / "tokenizer", options)
     set_seed(params.seed)
     model = model_setup.build(inputs.backbone, config, options)
-    with tempfile.TemporaryDirectory() as scratch:
-        history = fit(
-            model,
-            examples,
-            aligner.tokenizer.pad_id,
-            options,
-            params.seed,
-            scratch,
-            _validation(inputs.valid(), aligner, config),
-            on_epoch,
-            checkpoints,
-            teacher_model,
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            history = fit(
+                model,
+                examples,
+                aligner.tokenizer.pad_id,
+                options,
+                params.seed,
+                scratch,
+                _validation(inputs.valid(), aligner, config),
+                on_epoch,
+                checkpoints,
+                teacher_model,
+            )
+    except TrainingError:
+        checkpoints.remove()
+        raise
+    if history.summary()["valid_micro_f1"] == 0:
+        logger.warning(
+            "warning: valid F1 is 0 after each of %d epochs: the model finds nothing, and will not be champion; raise "
+            "train.epochs, or change train.lr (%g)",
+            len(history.epochs),
+            options.lr,
         )
     return model, history
 
@@ -112,7 +126,13 @@ def save(folder: Path, model: TaggerModel, config: TaggerConfig, history: Histor
 
 
 def _validation(gold: list[Sentence] | None, aligner: Aligner, config: TaggerConfig) -> Validate | None:
+    """Scores on ``gold``; None if nothing in it can tell a better model from a worse one."""
     if gold is None:
+        return None
+    if not any(sentence.entities for sentence in gold):
+        logger.warning(
+            "warning: valid has no entity: the last epoch is kept, whatever train.keep and train.patience say"
+        )
         return None
     texts = [sentence.text for sentence in gold]
 

@@ -12,7 +12,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 from clue_ner.alignment.encode import Example, collate_examples
 from clue_ner.core.params import TrainParams
 from clue_ner.network.model import TaggerModel
-from clue_ner.training import device, distributed, model_setup
+from clue_ner.training import device, distributed, divergence, model_setup
 from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.ema import ExponentialMovingAverage
 from clue_ner.training.evaluation_callback import EvaluationCallback, History, ProgressBar, Validate
@@ -88,15 +88,17 @@ class NerTrainer(ResumingTrainer):
         if self.teacher is not None:
             with self.accelerator.autocast():
                 inputs = {**inputs, TEACHER_LOGITS: self.teacher.logits(inputs, self.args.device)}
-        step = partial(super().training_step, model, inputs, *others, **named)
+        gradient = partial(super().training_step, model, inputs, *others, **named)
         loss: Tensor
         if self.fgm is None:
-            loss = step()
+            loss = gradient()
         else:
             with self.fgm.recording():
-                loss = step()
+                loss = gradient()
             with self.fgm.perturbed():
-                step()
+                gradient()
+        step, epoch = self.state.global_step + 1, int(self.state.epoch or 0) + 1
+        divergence.check_loss(loss, step, epoch, self.optimizer, self.params)
         return loss
 
     def get_train_dataloader(self) -> EpochLoader:

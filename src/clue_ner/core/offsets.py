@@ -1,0 +1,65 @@
+"""How a file counts offsets: the model's own are code points from 0, end exclusive."""
+
+from dataclasses import dataclass
+from itertools import accumulate, product
+
+OPTIONS: dict[str, tuple[str | int, ...]] = {
+    "offsets": ("code_points", "utf16", "utf8"),
+    "first": (0, 1),
+    "ends": ("exclusive", "inclusive"),
+}
+"""The fields of ``Offsets`` and their values, the default first."""
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """``offsets``: what is counted, characters (code points), UTF-16 units or bytes of UTF-8. ``first``: the number of
+    the first one. ``ends``: whether an end is the last of the entity (inclusive) or the one behind it (exclusive).
+    """
+
+    offsets: str = "code_points"
+    first: int = 0
+    ends: str = "exclusive"
+
+    def span(self, text: str, start: int, end: int) -> tuple[int, int] | None:
+        """Code points, end exclusive, of what a file calls ``start`` and ``end``; None inside a character or outside.
+
+        >>> Offsets("utf16").span("😀李雷", 2, 4), Offsets("utf8", ends="inclusive").span("李雷", 3, 5)
+        ((1, 3), (1, 2))
+        """
+        start, end = start - self.first, end - self.first + (self.ends == "inclusive")
+        places = _places(text, self.offsets)
+        if places is not None:
+            start, end = places.get(start, -1), places.get(end, -1)
+        return (start, end) if 0 <= start < end <= len(text) else None
+
+    def changes(self) -> dict[str, str | int]:
+        """What is not as by default."""
+        return {name: value for name, value in vars(self).items() if value != OPTIONS[name][0]}
+
+
+def _places(text: str, unit: str) -> dict[int, int] | None:
+    """Offset in ``unit`` to code points, for every place between characters; None if they are the same."""
+    if unit == "code_points" or text.isascii() or (unit == "utf16" and max(text) <= "\uffff"):
+        return None
+    sizes = (len(char.encode("utf-16-le", "surrogatepass")) // 2 for char in text)
+    if unit == "utf8":
+        sizes = (len(char.encode("utf-8", "surrogatepass")) for char in text)
+    return {offset: place for place, offset in enumerate(accumulate(sizes, initial=0))}
+
+
+ALL = sorted(
+    (Offsets(*values) for values in product(*OPTIONS.values())),  # type: ignore[arg-type]
+    key=lambda way: (len(way.changes()), way.first),
+)
+"""Every way to count, the likeliest first: those with few changes."""
+PLAIN = ALL[0]
+
+
+def described(offsets: Offsets) -> str:
+    """What is not as by default, as it stands in params.yaml.
+
+    >>> described(Offsets("utf16", ends="inclusive"))
+    '{offsets: utf16, ends: inclusive}'
+    """
+    return "{" + ", ".join(f"{name}: {value}" for name, value in offsets.changes().items()) + "}"
