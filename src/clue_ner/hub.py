@@ -45,6 +45,23 @@ def download(
         raise SourceError(redact(f"{constants.ENDPOINT} does not give it ({reason})")) from None
 
 
+def commit_of(repository: str, revision: str | None = None, kind: str = "model") -> str:
+    """The commit that ``revision`` (None: main) stands for now; raises SourceError if the hub does not say.
+
+    Asked once, and the cache is not looked into.
+    """
+    from huggingface_hub import HfApi, constants
+
+    try:
+        info = within(
+            PATIENCE, lambda: HfApi().repo_info(repository, repo_type=kind, revision=revision, timeout=PATIENCE / 2)
+        )
+    except Exception as error:  # as above
+        reason = proxies.problem_of(error) or " ".join(f"{type(error).__name__}: {error}".split())
+        raise SourceError(redact(f"{constants.ENDPOINT} does not say ({reason})")) from None
+    return str(info.sha)
+
+
 def _listing(repository: str, kind: str, revision: str | None) -> tuple[str, dict[str, int]]:
     """The commit, and the bytes of each of its files; from the cache, which has the bytes already, 0."""
     from huggingface_hub import HfApi, snapshot_download

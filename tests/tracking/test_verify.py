@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from support.changed_params import PARAMS
 from support.commands import elsewhere, run  # noqa: F401
+from support.servers import COMMIT, hub_handler, serve, use_hub
 from support.tiny import tiny_tagger_folder
 from support.tracking_repository import own_store, tracking_params  # noqa: F401
 
+from clue_ner.common.files import write_checksums
+from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import register
 
 
@@ -63,3 +66,40 @@ def test_verify_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
     assert f"{folder / 'config.json'}: damaged" in result.stdout
     result = run("verify", tmp_path / "nothing")
     assert (result.exit_code, result.stderr.startswith("error: ")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "revision", "hub", "state", "message"),
+    [
+        (COMMIT, None, True, "ok", f"org/bert: main was commit {COMMIT}, and still is"),
+        ("a" * 40, None, True, "moved", f"main was commit {'a' * 40}, and now is {COMMIT}; to keep the first, set "),
+        ("a" * 40, "v1", True, "moved", f"v1 was commit {'a' * 40}, and now is {COMMIT}"),
+        ("a" * 40, "a" * 40, False, "ok", "which cannot move"),
+        ("a" * 40, None, False, "ok", "whether it still is, is not known: http://127.0.0.1:9 does not say"),
+    ],
+)
+def test_verify_says_whether_the_name_of_a_hubs_backbone_has_moved(
+    tmp_path: Path,
+    hub_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: str,
+    revision: str | None,
+    hub: bool,
+    state: str,
+    message: str,
+) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    config = TaggerConfig.load(folder)
+    trained = config.trained.model_copy(
+        update={
+            "backbone": {"kind": "hub", "name": "org/bert", "revision": recorded},
+            "params": {**config.trained.params, "backbone": {"name": "org/bert", "revision": revision}},
+        }
+    )
+    config.model_copy(update={"trained": trained}).save(folder)
+    write_checksums(folder)
+    with serve(hub_handler("model", {"org/bert": {}})) as url:
+        use_hub(monkeypatch, url if hub else "http://127.0.0.1:9", str(hub_cache))
+        (line,) = (line for line in run("verify", folder).stdout.splitlines() if "revision  " in line)
+    assert line.startswith(state)
+    assert message in line

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clue_ner.common.errors import ArtifactError, ClueNerError
+from clue_ner import hub
+from clue_ner.common.errors import ArtifactError, ClueNerError, SourceError
 from clue_ner.common.files import ADVICE, CHECKSUMS, checked, read_json, verify_checksums
 from clue_ner.core.entities import fingerprint, fingerprint_of_all
 from clue_ner.core.params import dotted, load_params
@@ -16,11 +17,11 @@ from clue_ner.tracking.model_registry import TRAIN_AND_VALID, resolve_model, res
 from clue_ner.tracking.sync import tags_of_training
 from clue_ner.training.inputs import Inputs, describe
 
-OK, UNKNOWN, WRONG = "ok", "not traced", "WRONG"
+OK, UNKNOWN, MOVED, WRONG = "ok", "not traced", "moved", "WRONG"
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; ``state`` is ``OK``, ``UNKNOWN`` or ``WRONG``."""
+    """One thing that was looked at; ``state`` is ``OK``, ``UNKNOWN``, ``MOVED`` or ``WRONG``."""
 
     state: str
     what: str
@@ -49,6 +50,8 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
         yield _version(root, model, trained)
     yield _corpus(root, trained.corpus)
     yield _backbone(root, trained.backbone)
+    if trained.backbone.get("kind") == "hub":
+        yield _revision(trained.backbone, trained.params["backbone"]["revision"])
     yield _params(root, trained.params)
     yield _commit(root, trained.fingerprint)
     yield _training(root, trained.fingerprint)
@@ -96,6 +99,28 @@ def _backbone(root: Path, backbone: dict[str, Any]) -> Finding:
     except ArtifactError as error:
         return Finding(_state(error), "backbone", f"{message}; {error}")
     return Finding(OK, "backbone", f"{message}, its files compared in {folder}")
+
+
+def _revision(backbone: dict[str, Any], revision: str | None) -> Finding:
+    """Whether the hub's name for the backbone's commit, a branch or a tag, still stands for it."""
+    commit, message = (
+        backbone["revision"],
+        f"{backbone['name']}: {revision or 'main'} was commit {backbone['revision']}",
+    )
+    if revision == commit:
+        return Finding(OK, "revision", f"{backbone['name']}: commit {commit}, which cannot move")
+    try:
+        now = hub.commit_of(backbone["name"], revision)
+    except SourceError as error:
+        return Finding(OK, "revision", f"{message}; whether it still is, is not known: {error}")
+    if now == commit:
+        return Finding(OK, "revision", f"{message}, and still is")
+    return Finding(
+        MOVED,
+        "revision",
+        f"{message}, and now is {now}; to keep the first, set backbone.revision: {commit}; to train on the other, run "
+        "`dvc repro --force backbone`",
+    )
 
 
 def _params(root: Path, params: dict[str, Any]) -> Finding:
