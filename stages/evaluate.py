@@ -5,6 +5,7 @@ from pathlib import Path
 from clue_ner.alignment.encode import count
 from clue_ner.common import warnings
 from clue_ner.common.files import write_json
+from clue_ner.common.progress import tracked
 from clue_ner.common.stage import run
 from clue_ner.core.params import load_params
 from clue_ner.evaluation import predictions
@@ -20,7 +21,7 @@ def main(root: Path) -> None:
     params = load_params(root / "params.yaml")
     tagger = Tagger.load(root / "models/tagger", "torch")
     split, gold, fingerprint = predictions.to_score(root)
-    readings = list(tagger.read(sentence.text for sentence in gold))
+    readings = list(tracked(tagger.read(sentence.text for sentence in gold), f"tagging {split}", len(gold)))
     strict = [reading.strict for reading in readings]
     entities = [reading.entities for reading in readings]
     tags = predictions.character_tags(gold, entities) if tagger.config.is_flat else None

@@ -10,6 +10,7 @@ from clue_ner.evaluation.curves import write_curves
 from clue_ner.tracking import resolve_teacher
 from clue_ner.tracking.recorder import TrainingRecorder
 from clue_ner.training import device, distributed
+from clue_ner.training.evaluation_callback import History
 from clue_ner.training.fine_tune import checkpoints_of, exclusive, save, train
 from clue_ner.training.inputs import Inputs, describe
 
@@ -23,15 +24,26 @@ def main(root: Path) -> None:
     inputs = Inputs.read(root)
     config = describe(inputs, params, teacher)
     checkpoints = checkpoints_of(home_of(root), inputs, params, config)
-    with exclusive(home_of(root), checkpoints):
-        with TrainingRecorder(root, params, config, device.describe(params.train)) as recorder:
-            model, history = train(inputs, params, config, checkpoints, recorder.epoch, teacher)
+    device_used = device.describe(params.train)
+    with exclusive(home_of(root), checkpoints), TrainingRecorder(root, params, config, device_used) as recorder:
+
+        def after_epoch(history: History) -> None:
+            write_history(root, history)
+            recorder.epoch(history)
+
+        model, history = train(inputs, params, config, checkpoints, after_epoch, teacher)
         if distributed.is_main_process():
             save(root / "models/tagger", model, config, history, inputs)
-            write_json(root / "metrics/train.json", history.summary())
-            write_curves(root / "plots/training.csv", history.epochs)
+            write_history(root, history)
             recorder.finish(history.summary(), [root / "plots/training.csv"])
             checkpoints.remove()
+
+
+def write_history(root: Path, history: History) -> None:
+    """Write the epochs so far, so that whoever watches metrics and plots sees each of them; the main process does."""
+    if distributed.is_main_process():
+        write_json(root / "metrics/train.json", history.summary())
+        write_curves(root / "plots/training.csv", history.epochs)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from clue_ner.alignment.aligner import Aligner
 from clue_ner.alignment.encode import Report, count, encode, write_examples
 from clue_ner.common.files import atomic_folder, checked, write_checksums, write_json
+from clue_ner.common.progress import tracked
 from clue_ner.common.stage import run
 from clue_ner.common.warnings import warned
 from clue_ner.core.params import load_params
@@ -22,7 +23,8 @@ def main(root: Path) -> None:
     with atomic_folder(root / "data/encoded") as folder:
         aligner.tokenizer.save(folder / "tokenizer")
         train, valid = (read_split(root, split) for split in ("train", "valid"))
-        write_examples(folder / "train.arrow", encode(train or [], aligner, scheme, tags, reports["train"]))
+        examples = encode(train or [], aligner, scheme, tags, reports["train"])
+        write_examples(folder / "train.arrow", tracked(examples, "aligning train", len(train or [])))
         if valid is not None:  # it is tagged as text, as a user's is, so that it is only counted here
             reports["valid"] = count(valid, aligner)
         write_json(folder / "lost.json", {split: report.lost for split, report in reports.items()})

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from clue_ner.alignment.batch import Batch
+from clue_ner.common.progress import progress
 from clue_ner.core.entities import Sentence
 from clue_ner.evaluation.scores import micro
 from clue_ner.exporting import stock_transformers
@@ -112,11 +113,13 @@ def _take_turns(tagged: dict[str, _Format], parts: list[list[str]]) -> None:
     """Tag each of ``parts`` with every format, and compare its logits with torch's."""
     for each in tagged.values():
         each.tagger.using(each.runtime).tag(parts[0][:BATCH] if parts else [], BATCH)  # pays for memory and threads
-    for part in parts:
-        for each in tagged.values():
-            each.read(part)
-            pairs = zip(tagged["torch"].logits, each.logits, strict=True)
-            each.difference = max([each.difference, *(float(np.abs(a - b).max(initial=0)) for a, b in pairs)])
+    with progress("comparing formats", len(tagged) * sum(map(len, parts))) as advance:
+        for part in parts:
+            for each in tagged.values():
+                each.read(part)
+                pairs = zip(tagged["torch"].logits, each.logits, strict=True)
+                each.difference = max([each.difference, *(float(np.abs(a - b).max(initial=0)) for a, b in pairs)])
+                advance(len(part))
 
 
 def _valid_mask(model: TaggerModel) -> Callable[[Batch], NDArray[np.bool_]]:

@@ -10,8 +10,9 @@ from typing import Any
 import psutil
 import torch
 from torch import Tensor
-from transformers import ProgressCallback, TrainerCallback
+from transformers import TrainerCallback
 
+from clue_ner.common.progress import progress
 from clue_ner.core.params import TrainParams
 from clue_ner.network.model import TaggerModel
 from clue_ner.training.divergence import check_weights
@@ -120,8 +121,25 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
                     parameter.copy_(self.kept[name])
 
 
-class ProgressBar(ProgressCallback):  # type: ignore[misc]
-    """Trainer's bar without its print of every log; the epoch's own line says more."""
+class StepProgress(TrainerCallback):  # type: ignore[misc]
+    """Shows how many of all steps are done; the epochs' own lines are above it."""
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Nothing."""
+    def __init__(self) -> None:
+        self._shown = contextlib.ExitStack()
+        self._advance: Callable[[int], None] = lambda _: None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin where a checkpoint ended."""
+        self._advance = self._shown.enter_context(progress("training steps", state.max_steps, state.global_step))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """One more."""
+        self._advance(1)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Take the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """The same, after an error."""
+        self._shown.close()

@@ -72,6 +72,8 @@ def train(
     options = params.train
     examples = inputs.examples(options.processes)
     logger.info("training on %s", device.describe(options))
+    if (slowness := device.slowness(options)) is not None:
+        logger.info("%s", slowness)
     if levers := model_setup.levers(options):
         logger.info("with %s", levers)
     pairs = inputs.corpus["splits"]["train"]["overlapping_pairs"]

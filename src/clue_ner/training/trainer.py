@@ -1,6 +1,6 @@
 """transformers' Trainer with length-grouped batches, a learning rate for each part, and valid F1 after each epoch."""
 
-import sys
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from clue_ner.network.model import TaggerModel
 from clue_ner.training import device, distributed, divergence, model_setup
 from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.ema import ExponentialMovingAverage
-from clue_ner.training.evaluation_callback import EvaluationCallback, History, ProgressBar, Validate
+from clue_ner.training.evaluation_callback import EvaluationCallback, History, StepProgress, Validate
 from clue_ner.training.fgm import FastGradientMethod
 from clue_ner.training.loss import TEACHER_LOGITS, TrainingLoss
 from clue_ner.training.optimizer import parameter_groups
@@ -151,15 +151,17 @@ def fit(
     evaluation = EvaluationCallback(params, validate, on_epoch, average)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    if sys.stderr.isatty():
-        trainer.add_callback(ProgressBar())
+    shown = StepProgress()
+    if distributed.is_main_process():
+        trainer.add_callback(shown)
     if average is not None:
         trainer.add_callback(average)
     trainer.add_callback(evaluation)
     if checkpoints is not None:
         trainer.use(checkpoints, params.checkpoint_seconds, evaluation)
     if not evaluation.is_done():
-        trainer.train(resume_from_checkpoint=trainer.newest and str(trainer.newest))
+        with contextlib.closing(shown):
+            trainer.train(resume_from_checkpoint=trainer.newest and str(trainer.newest))
     evaluation.restore(model)
     return evaluation.history
 

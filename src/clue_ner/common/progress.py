@@ -1,0 +1,85 @@
+"""How far a stage has come: a bar with the time that is left in a terminal, elsewhere a line now and then."""
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+SECONDS = 30.0
+"""Between two lines where there is no terminal."""
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+def tracked(items: Iterable[_T], what: str, total: int) -> Iterator[_T]:
+    """The items, while it is shown how many of ``total`` have been taken; ``what`` says what is done with them."""
+    with progress(what, total) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of steps that have been taken since the last call; ``done`` were before."""
+    with (_bar if sys.stderr.isatty() else _lines)(what, total, done) as advance:
+        yield advance
+
+
+@contextlib.contextmanager
+def _bar(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar, _logs_above():
+        task = bar.add_task(what, total=total, completed=done)
+        yield lambda steps: bar.advance(task, steps)
+
+
+@contextlib.contextmanager
+def _logs_above() -> Iterator[None]:
+    """Have log lines go where the bar has put itself, which writes them above it."""
+    handlers = [h for h in logging.getLogger("clue_ner").handlers if isinstance(h, logging.StreamHandler)]
+    before = [handler.setStream(sys.stderr) for handler in handlers]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(handlers, before):
+            if stream is not None:
+                handler.setStream(stream)
+
+
+@contextlib.contextmanager
+def _lines(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    started = said = time.monotonic()
+    at = done
+
+    def advance(steps: int) -> None:
+        nonlocal at, said
+        at += steps
+        now = time.monotonic()
+        if at < total and now - said >= SECONDS:
+            said = now
+            left = (now - started) / (at - done) * (total - at)
+            _log.info("%s: %d of %d, %s left", what, at, total, duration(left))
+
+    yield advance
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> duration(42.4), duration(192), duration(7500)
+    ('42 s', '3 min 10 s', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        minutes, rest = divmod(round(seconds / 10) * 10, 60)
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
