@@ -2,34 +2,29 @@
 
 from pathlib import Path
 
-from clue_ner.common.errors import ParamsError
 from clue_ner.common.files import atomic_folder
-from clue_ner.common.paths import is_folder_name, resolve_path
+from clue_ner.common.paths import resolve_path
 from clue_ner.common.stage import run
-from clue_ner.core.params import load_params
+from clue_ner.core.folders import local_folders
+from clue_ner.core.params import dotted, load_params
+
+SOURCES = {"corpus": "corpus.path", "backbone": "backbone.name", "teacher": "train.teacher"}
+"""What a link is called, and the param that names its folder."""
 
 
 def main(root: Path) -> None:
     """Link the folders, so that DVC sees their content: the stage that reads one depends on its link.
 
-    A source that is no local folder has an empty one there. Raises ParamsError for a folder that does not exist.
+    A source that is no local folder has an empty one there. Raises ParamsError for all that is wrong in params.yaml,
+    folders that do not exist included.
     """
-    params = load_params(root / "params.yaml")
-    backbone, teacher = params.backbone.name, params.train.teacher
-    named = {
-        "corpus": ("corpus.path", params.corpus.path),
-        "backbone": ("backbone.name", backbone if is_folder_name(backbone) else None),
-        "teacher": ("train.teacher", None if (teacher or "").startswith("models:") else teacher),
-    }
+    named = local_folders(dotted(load_params(root / "params.yaml", root).model_dump()))
     with atomic_folder(root / "data/sources") as folder:
-        for source, (key, name) in named.items():
-            place = folder / source
-            if name is None:
-                place.mkdir()
-            elif (found := resolve_path(name, root)).is_dir():
-                place.symlink_to(found, target_is_directory=True)
+        for source, key in SOURCES.items():
+            if key in named:
+                (folder / source).symlink_to(resolve_path(named[key], root), target_is_directory=True)
             else:
-                raise ParamsError(f"params.yaml: {key}: {name}, and there is no folder {found}; wanted one that exists")
+                (folder / source).mkdir()
 
 
 if __name__ == "__main__":

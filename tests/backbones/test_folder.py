@@ -12,7 +12,7 @@ from support.bert_folders import FILES, VOCABULARY, configure, contents, fetch, 
 from transformers import AutoModel, AutoTokenizer, BertModel
 
 from clue_ner.backbones import _safety, fetch_backbone
-from clue_ner.common.errors import BackboneError, ParamsError, UnknownNameError
+from clue_ner.common.errors import BackboneError, ParamsError
 from clue_ner.common.files import sha256
 from clue_ner.core.params import BackboneParams
 
@@ -277,25 +277,13 @@ def test_folder_refuses_a_tokenizer_without_offsets(model: Path, tmp_path: Path)
         fetch(model, tmp_path / "out")
 
 
-def test_folder_has_no_revision(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"backbone.revision: a folder has none, found 'main'; set it to null"):
-        fetch_backbone(BackboneParams(name=str(model), revision="main"), tmp_path)
-
-
 @pytest.mark.parametrize("card", ["no front matter", "---\nlicense: [unclosed\n---\n"])
 def test_folder_licence_is_unknown_without_a_readable_card(model: Path, tmp_path: Path, card: str) -> None:
     (model / "README.md").write_text(card, encoding="utf-8")
     assert fetch(model, tmp_path / "out")["licence"] == "unknown"
 
 
-@pytest.mark.parametrize("name", ["bert-base-chinese", "hub", "folder", "a/b/c", "_safety", "https://me:pw@hub/a/b"])
-def test_fetch_backbone_lists_what_a_name_can_be(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown backbone .*\./FOLDER .*, ORG/NAME .*, e5-small$") as raised:
-        fetch_backbone(BackboneParams(name=name, revision=None), tmp_path)
-    assert "pw" not in str(raised.value)
-
-
-@pytest.mark.parametrize("name", ["./x", "../x", ".", "/no/such/x", "~/no-such-x", "x/", "org/x/"])
+@pytest.mark.parametrize("name", ["./x", "../x", "/no/such/x", "~/no-such-x", "x/", "org/x/"])
 def test_fetch_backbone_takes_these_names_for_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clue_ner.common.errors import ParamsError
-from clue_ner.common.paths import resolve_path
+from clue_ner.common.paths import is_registry_name, resolve_path
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +60,19 @@ def test_resolve_path_refuses_what_is_no_path(tmp_path: Path) -> None:
     (tmp_path / "here/circle").symlink_to("circle")
     with pytest.raises(ParamsError, match=r"^circle/mine: Symlink loop.*; write the path in full$"):
         resolve_path("circle/mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("models:/clue-ner@champion", True),
+        ("models:/clue-ner/latest", True),
+        ("models:clue-ner", True),
+        ("runs:/0123abc/model", True),
+        ("models/tagger", False),
+        ("./models:/x", False),
+        ("clue-ner@champion", False),
+    ],
+)
+def test_is_registry_name_goes_by_how_a_name_begins(name: str, expected: bool) -> None:
+    assert is_registry_name(name) is expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 from pydantic import ValidationError
 from support.places import ROOT
 
@@ -21,6 +22,7 @@ from clue_ner.core.params import (
     load_params,
     parse_params,
 )
+from clue_ner.core.yaml import read_yaml
 
 PARAMS = ROOT / "params.yaml"
 
@@ -120,10 +122,10 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         "tagging.align": "Input should be 'characters', 'pieces' or 'characters_over_pieces', found 'words'",
         "tagging.window": "Input should be greater than or equal to 16, found 8",
         "train.head": found["train.head"],
-        "train.lr": "Input should be a valid number, found '4e-5'",
+        "train.lr": "Input should be a valid number; write 4e-05, found '4e-5'",
         "train.batch_size": "Input should be a valid integer, found 2.5",
         "train.dropout": "Input should be less than 1, found 1.0",
-        "train.freeze_embeddings": "Input should be a valid boolean, found 1",
+        "train.freeze_embeddings": "Input should be a valid boolean; write true, found 1",
         "evaluate": "wanted keys and values, found None",
         "speed": "unknown; remove it or fix the spelling",
     }
@@ -140,7 +142,7 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         ({"r_drop": -1.0}, {"r_drop": "Input should be greater than or equal to 0, found -1.0"}),
         ({"ema_decay": 1.0}, {"ema_decay": "Input should be less than 1, found 1.0"}),
         ({"layers": 0}, {"layers": "Input should be greater than or equal to 1, found 0"}),
-        ({"teacher": ""}, {"teacher": "String should have at least 1 character, found ''"}),
+        ({"teacher": ""}, {"teacher": "wanted a name, not an empty one, found ''"}),
         ({"teacher_weight": 1.5}, {"teacher_weight": "Input should be less than or equal to 1, found 1.5"}),
         ({"temperature": 0.0}, {"temperature": "Input should be greater than 0, found 0.0"}),
         (
@@ -161,7 +163,7 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         (
             {"teacher": "./models/tagger/"},
             {
-                "teacher": "the stages write there themselves; name the model in the registry, or a copy, "
+                "teacher": "the stages write there themselves; copy what is meant to another folder, and name that, "
                 "found './models/tagger/'"
             },
         ),
@@ -184,6 +186,82 @@ def test_params_refuses_a_boolean_where_a_number_goes(values: dict[str, Any]) ->
     assert errors(values) == {"train.epochs": "Input should be a valid integer, found True"}
 
 
+# --- what is meant, where YAML and DVC read another type
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "problem"),
+    [
+        ("lr", "'4e-5'", "Input should be a valid number; write 4e-05, found '4e-5'"),
+        ("lr", "'010'", "Input should be a valid number; write 10, found '010'"),
+        ("lr", "２.５", "Input should be a valid number; write 2.5, found '２.５'"),
+        ("lr", "1:30", "Input should be a valid number, found '1:30'"),
+        ("lr", "0,5", "Input should be a valid number, found '0,5'"),
+        ("lr", "yes", "Input should be a valid number, found 'yes'"),
+        ("epochs", "'010'", "Input should be a valid integer; write 10, found '010'"),
+        ("epochs", "1e1", "Input should be a valid integer; write 10, found 10.0"),
+        ("epochs", "２", "Input should be a valid integer; write 2, found '２'"),
+        ("epochs", "'1e400'", "Input should be a valid integer, found '1e400'"),
+        ("epochs", "2.5", "Input should be a valid integer, found 2.5"),
+        ("epochs", "1:30", "Input should be a valid integer, found '1:30'"),
+        ("epochs", "2020-01-01", "Input should be a valid integer, found datetime.date(2020, 1, 1)"),
+        ("flat", "yes", "Input should be a valid boolean; write true, found 'yes'"),
+        ("flat", "OFF", "Input should be a valid boolean; write false, found 'OFF'"),
+        ("flat", "0", "Input should be a valid boolean; write false, found 0"),
+        ("flat", "maybe", "Input should be a valid boolean, found 'maybe'"),
+        (
+            "teacher",
+            "2020",
+            "Input should be a valid string; put it in quotes, with -S as 'train.teacher=\"…\"', found 2020",
+        ),
+        (
+            "teacher",
+            "1e5",
+            "Input should be a valid string; put it in quotes, with -S as 'train.teacher=\"…\"', found 100000.0",
+        ),
+        ("teacher", "None", "is a name here; for none, write null without quotes, found 'None'"),
+    ],
+)
+def test_params_says_what_to_write_for_what_yaml_reads_otherwise(
+    tmp_path: Path, key: str, written: str, problem: str
+) -> None:
+    text = re.sub(rf"(?m)^  {key}: \S+", f"  {key}: {written}", PARAMS.read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        load_params(tmp_path / "params.yaml")
+    assert str(caught.value).splitlines()[1:] == [f"  train.{key}: {problem}"]
+
+
+@pytest.mark.parametrize("written", ["9" * 400, f"'{'9' * 400}'", "-.inf", "1e400"])
+@pytest.mark.parametrize("key", ["lr", "epochs", "flat", "teacher"])
+def test_params_has_no_advice_for_numbers_beyond_all_others(tmp_path: Path, key: str, written: str) -> None:
+    text = re.sub(rf"(?m)^  {key}: \S+", f"  {key}: {written}", PARAMS.read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    if (key, written) not in {("epochs", "9" * 400), ("teacher", f"'{'9' * 400}'")}:
+        with pytest.raises(ParamsError, match=rf"params\.yaml: 1 wrong\n  train\.{key}: Input should be "):
+            load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("written", ["${seed}", "'${oc.env:HOME}'", "a\\${b}", "???"])
+def test_params_refuses_what_dvc_replaces_whatever_it_sets(
+    tmp_path: Path, values: dict[str, Any], written: str
+) -> None:
+    text = re.sub(r"(?m)^  experiment: \S+", f"  experiment: {written}", PARAMS.read_text(encoding="utf-8"))
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"1 wrong\n  tracking\.experiment: DVC's -S takes "):
+        load_params(path)
+    before = read_yaml(path.read_bytes(), "before")["tracking"]
+    try:
+        apply_overrides(path, ["seed=2"])
+    except Exception:
+        return
+    assert read_yaml(path.read_bytes(), "after")["tracking"] != before, "then there is no need to refuse it"
+
+
+# --- what goes together
+
+
 def _set(section: str, **change: Any) -> Callable[[dict[str, Any]], None]:
     return lambda values: values[section].update(change)
 
@@ -203,6 +281,7 @@ def _mine(**options: Any) -> Callable[[dict[str, Any]], None]:
         (_set("corpus", options={"ends": "inclusive"}), "corpus.options", "of corpus cluener: there are none"),
         (_set("tagging", window=64, overlap=33), "tagging.overlap", "more than half of window 64, found 33"),
         (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "goes with a hub id"),
+        (_set("backbone", name="./my/bert", revision="main"), "backbone.revision", "goes with a hub id"),
         (_set("train", head="global_pointer", head_size=5), "train.head_size", "wanted an even number"),
     ],
 )

@@ -1,9 +1,11 @@
 """YAML as DVC reads it: whoever edits params.yaml, with whatever tool, gets the same values from both."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc.utils.serialize import parse_yaml
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import load_yaml, parse_yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +87,58 @@ def test_yaml_reads_what_looks_like_a_number_as_dvc_does(written: str) -> None:
     text = f"v: {written}\n"
     expected = outcome(lambda: parse_yaml(text, "a.yaml"))
     assert outcome(lambda: read_yaml(text.encode(), "a.yaml")) == expected
+
+
+FILES = {
+    "byte order mark": "\ufeffseed: 010\nv: 1",
+    "windows": "seed: 1\r\nv: 'a\r\n  b'\r\nw: |\r\n  c\r\n  d\r\n",
+    "lone returns": "seed: 1\rv: 'a\r  b'\rw: |\r  c\r",
+    "line separators": "seed: 1\nv: 'a\u2028b'\nw: a\x85b\n",
+    "document marks": "---\nseed: 1\nv: 010\n...\n",
+    "version 1.2": "%YAML 1.2\n---\nseed: 1\nv: yes\nw: 010\n",
+    "version 1.1": "%YAML 1.1\n---\nseed: 1\nv: yes\nw: 010\nx: 1:30\ny: 'on'\n",
+    "tags": "seed: !!int '1'\nv: !!str 010\nw: !!float 3\nx: !!bool yes\ny: !!null z\n",
+    "named tags": "%TAG ! tag:yaml.org,2002:\n---\nseed: !int '1'\nv: !str 3\n",
+    "anchors": "seed: &s 010\nv: {w: *s, x: &t 1e-5}\ny: *t\n",
+    "merge keys": "seed: 1\na: &a {x: 010, y: 2}\nb: {<<: *a, y: 3}\n",
+    "flow": "{seed: 010, v: {w: 1e-5, x: 4E-5}}",
+    "blocks": "seed: 1\nv: |\n  a\n\n  b\nw: >-\n  c\n  d\n",
+    "quoted": "seed: 1\nv: \"\\u4e2d\\t\\x41\"\nw: 'it''s'\n",
+    "long": f"seed: 1\nv: {'a b ' * 60}c\nw: {'长' * 200}\n",
+    "nothing": "",
+    "only a comment": "# nothing\n",
+    "a key twice": "seed: 1\nseed: 2\n",
+    "two documents": "seed: 1\n---\nseed: 2\n",
+    "zero byte": "seed: 1\0\n",
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_yaml_reads_a_file_as_dvc_does(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(text.encode())
+    expected = outcome(lambda: load_yaml(str(path)))
+    assert outcome(lambda: read_yaml(path.read_bytes(), "a.yaml") or {}) == expected
+
+
+def has_a_seed(text: str) -> bool:
+    """Whether it is YAML that can be read, with the param that the next test sets."""
+    try:
+        return "seed" in read_yaml(text.encode(), "a.yaml")
+    except (ParamsError, TypeError):
+        return False
+
+
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.MantissaNoDotYAML1_1Warning")
+@pytest.mark.parametrize(
+    "text", filter(has_a_seed, [*FILES.values(), *(f"seed: 1\nv: {scalar}\n" for scalar in SCALARS)])
+)
+def test_yaml_means_the_same_when_dvc_has_set_another_param(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(text.encode())
+    before = read_yaml(path.read_bytes(), "before")
+    apply_overrides(path, ["seed=2"])
+    assert repr(read_yaml(path.read_bytes(), "after")) == repr({**before, "seed": 2})
 
 
 def test_yaml_reads_numbers_and_words_of_version_1_2() -> None:

@@ -65,17 +65,58 @@ def test_sources_follow_the_params(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        (
-            {"corpus": {"name": "jsonl", "path": "absent"}},
-            r"corpus\.path: absent, and there is no folder .*/absent; wanted",
-        ),
-        ({"corpus": {"name": "jsonl", "path": "params.yaml"}}, r"corpus\.path: params\.yaml, and there is no folder"),
-        ({"backbone": {"name": "./absent"}}, r"backbone\.name: \./absent, and there is no folder"),
-        ({"train": {"teacher": "absent"}}, r"train\.teacher: absent, and there is no folder"),
+        ({"corpus": {"name": "jsonl", "path": "absent"}}, r"corpus\.path: there is no folder .*/absent; wanted"),
+        ({"corpus": {"name": "jsonl", "path": "params.yaml"}}, r"corpus\.path: there is no folder .*/params\.yaml"),
+        ({"corpus": {"name": "jsonl", "path": "长" * 100}}, r"corpus\.path: .*File name too long"),
+        ({"corpus": {"name": "jsonl", "path": "circle"}}, r"corpus\.path: circle: Symlink loop"),
+        ({"corpus": {"name": "jsonl", "path": "link"}}, r"corpus\.path: leads to .*/data, where the stages write"),
+        ({"backbone": {"name": "./absent"}}, r"backbone\.name: there is no folder .*/absent; wanted .*'\./absent'"),
+        ({"backbone": {"name": "~nobody-here/bert"}}, r"backbone\.name: ~nobody-here/bert: .*; write the path in full"),
+        ({"train": {"teacher": "absent"}}, r"train\.teacher: there is no folder"),
     ],
 )
 def test_sources_name_a_folder_that_is_not_there(tmp_path: Path, sections: dict[str, Any], message: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
     write_params(tmp_path, **sections)
-    with pytest.raises(ParamsError, match=message):
+    with pytest.raises(ParamsError, match=rf"params\.yaml: 1 wrong\n  {message}"):
         main(tmp_path)
     assert not (tmp_path / "data/sources").exists()
+
+
+def test_sources_name_all_folders_and_all_else_that_is_wrong(tmp_path: Path) -> None:
+    write_params(
+        tmp_path,
+        corpus={"name": "jsonl", "path": "no-corpus"},
+        backbone={"name": "./no-bert"},
+        train={"teacher": "no-teacher", "lr": 0.0},
+        tracking={"model": "team/ner"},
+    )
+    with pytest.raises(ParamsError) as caught:
+        main(tmp_path)
+    keys = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]]
+    assert sorted(keys) == sorted(["train.lr", "tracking.model", "corpus.path", "backbone.name", "train.teacher"])
+
+
+@pytest.mark.parametrize("name", ["my/bert", "google-bert/bert-base-chinese"])
+def test_sources_settle_whether_a_hub_id_is_a_folder(tmp_path: Path, name: str) -> None:
+    write_params(tmp_path, backbone={"name": name})
+    main(tmp_path)
+    assert links(tmp_path)["backbone"] is None
+    (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(ParamsError, match=rf"a hub id, and there is also a folder .*; write \./{name} for the folder"):
+        main(tmp_path)
+    write_params(tmp_path, backbone={"name": name, "revision": "main"})
+    main(tmp_path)
+    assert links(tmp_path)["backbone"] is None
+    write_params(tmp_path, backbone={"name": f"./{name}"})
+    main(tmp_path)
+    assert links(tmp_path)["backbone"] == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["models:/clue-ner@champion", "models:/clue-ner/3", "runs:/0123abc/model"])
+def test_sources_leave_the_registry_alone(tmp_path: Path, name: str) -> None:
+    write_params(tmp_path, train={"teacher": name})
+    main(tmp_path)
+    assert links(tmp_path)["teacher"] is None

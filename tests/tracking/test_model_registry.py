@@ -20,7 +20,7 @@ from support.tracking_repository import (
 )
 
 from clue_ner.common.errors import TrackingError
-from clue_ner.common.files import read_json, verify_checksums
+from clue_ner.common.files import read_json, verify_checksums, write_json
 from clue_ner.tracking import Version, champion_path, register, resolve_model, resolve_teacher
 from clue_ner.tracking.model_registry import gate, kept_for_later
 
@@ -243,3 +243,14 @@ def test_registry_missing_files_of_a_version_are_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "mlartifacts")
     with pytest.raises(TrackingError, match="models:/clue-ner@champion"):
         resolve_model(tmp_path, "models:/clue-ner@champion")
+
+
+def test_registry_reads_what_was_kept_under_a_name_that_params_cannot_have_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    pending = tmp_path / ".tracking/unregistered/0123"
+    pending.mkdir(parents=True)
+    write_json(pending / "tracking.json", {"experiment": " ", "model": "team/ner"})
+    ((folder, tracking),) = kept_for_later(tmp_path)
+    assert (folder, tracking.experiment, tracking.model) == (pending, " ", "team/ner")

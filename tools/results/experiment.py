@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from clue_ner.core.entities import Entity, Sentence
 from clue_ner.core.params import dotted, dotted_training
 from clue_ner.core.sentences import from_record
 from clue_ner.core.yaml import read_yaml
-from clue_ner.experiments.overrides import overrides
+from clue_ner.experiments.overrides import command_line, overrides
 from clue_ner.experiments.revision import read_file, resolve
 
 MODEL = "models/tagger"
@@ -79,7 +78,7 @@ class Experiment:
     @property
     def command(self) -> str:
         """What runs this training in a checkout of its commit."""
-        return " ".join(["dvc exp run", *(f"-S {shlex.quote(change)}" for change in self.changed)])
+        return command_line(self.changed)
 
     def parameters(self) -> int | None:
         """How many parameters the model has; None where its file is not there."""

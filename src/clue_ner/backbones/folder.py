@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clue_ner.backbones import _safety
-from clue_ner.common.errors import BackboneError, ParamsError
+from clue_ner.common.errors import BackboneError
 from clue_ner.common.paths import resolve_path
 from clue_ner.core.params import BackboneParams
 
@@ -14,8 +14,6 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     A relative name begins at the repository's root, also in temporary and queued runs. Raises BackboneError if files
     are missing, damaged or unsafe, or are links to somewhere else.
     """
-    if params.revision is not None:
-        raise ParamsError(f"backbone.revision: a folder has none, found {params.revision!r}; set it to null")
     folder = resolve_path(params.name)
     where = f"backbone {params.name} ({folder})"
     if not folder.is_dir():

@@ -28,6 +28,17 @@ def is_folder_name(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.endswith("/")
 
 
+def is_registry_name(name: str) -> bool:
+    """Whether a name is one of MLflow's: of a version in the model registry, or of a run's model; never a folder's.
+
+    >>> is_registry_name("models:/clue-ner@champion"), is_registry_name("runs:/1f2e/model")
+    (True, True)
+    >>> is_registry_name("models/tagger")
+    False
+    """
+    return name.startswith(("models:", "runs:"))
+
+
 def resolve_path(path: str, root: Path = Path()) -> Path:
     """The path that a person wrote, absolute: ``~`` is their home folder, a relative one begins at ``home_of(root)``.
 

@@ -1,9 +1,11 @@
 """params.yaml as frozen, strict models: unknown, missing, mistyped and out-of-range values, all in one message."""
 
-import os
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import date
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,16 +13,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.redaction import redact
-from clue_ner.core import plugins
+from clue_ner.core import names, plugins
+from clue_ner.core.folders import wrong_folders
 from clue_ner.core.offsets import OPTIONS as OFFSETS
 from clue_ner.core.schemes import ALIASES, SCHEMES
 from clue_ner.core.yaml import read_yaml
 
 
-def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
+def _one_of(kind: str, there: Callable[[], Iterable[str]]) -> AfterValidator:
     def known(name: str) -> str:
-        if name not in names():
-            raise ValueError(f"unknown {kind}: there are {', '.join(names())}")
+        if name not in there():
+            raise ValueError(f"unknown {kind}: there are {', '.join(there())}")
         return name
 
     return AfterValidator(known)
@@ -29,6 +32,8 @@ def _one_of(kind: str, names: Callable[[], Iterable[str]]) -> AfterValidator:
 CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
 HeadName = Annotated[str, _one_of("head", partial(plugins.names, plugins.DECODERS))]
 SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
+Text = Annotated[str, AfterValidator(names.plain_text)]
+OptionalText = Annotated[str, AfterValidator(names.optional_text)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -41,7 +46,7 @@ class CorpusParams(_Section):
     """Which sentences, and how many of train are kept for choosing."""
 
     name: CorpusName
-    path: str | None
+    path: Annotated[OptionalText, AfterValidator(names.folder_name)] | None
     options: dict[str, str | int] = {}
     valid_fraction: Annotated[float, Field(ge=0, le=0.5)]
     split_seed: Annotated[int, Field(ge=0)]
@@ -70,13 +75,13 @@ class CorpusParams(_Section):
 class BackboneParams(_Section):
     """Which pretrained encoder."""
 
-    name: Annotated[str, Field(min_length=1)]
-    revision: str | None
+    name: Annotated[Text, AfterValidator(names.backbone_name)]
+    revision: Annotated[OptionalText, AfterValidator(names.revision_name)] | None
 
     @field_validator("revision")
     @classmethod
     def _goes_with_name(cls, revision: str | None, info: ValidationInfo) -> str | None:
-        if revision is not None and "/" not in info.data.get("name", "/"):
+        if revision is not None and "name" in info.data and names.backbone_kind(info.data["name"]) != "hub":
             raise ValueError("goes with a hub id; set it to null")
         return revision
 
@@ -120,7 +125,7 @@ class TrainParams(_Section):
     r_drop: Annotated[float, Field(ge=0)]
     ema_decay: Fraction
     layers: Annotated[int, Field(ge=1)] | None
-    teacher: Annotated[str, Field(min_length=1)] | None
+    teacher: Annotated[OptionalText, AfterValidator(names.teacher_name)] | None
     teacher_weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Positive
     constrained: bool
@@ -151,13 +156,6 @@ class TrainParams(_Section):
         if weights and not plugins.literal(plugins.HEADS, head, "WEIGHS_TYPES", default=True):
             raise ValueError(f"goes with heads whose loss has parts for types, and {head}'s has none; set it to {{}}")
         return weights
-
-    @field_validator("teacher")
-    @classmethod
-    def _outlives_the_stage(cls, teacher: str | None) -> str | None:
-        if teacher is not None and Path(os.path.normpath(teacher)) in (Path("models/tagger"), Path("models/export")):
-            raise ValueError("the stages write there themselves; name the model in the registry, or a copy")
-        return teacher
 
     @field_validator("compile")
     @classmethod
@@ -207,8 +205,8 @@ class ExportParams(_Section):
 class TrackingParams(_Section):
     """Names in MLflow."""
 
-    experiment: Annotated[str, Field(min_length=1)]
-    model: Annotated[str, Field(min_length=1)]
+    experiment: Annotated[Text, AfterValidator(names.experiment_name)]
+    model: Annotated[Text, AfterValidator(names.model_name)]
 
 
 class Params(_Section):
@@ -249,29 +247,37 @@ def dotted_training(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in dotted(params).items() if name.partition(".")[0] in OF_TRAINING}
 
 
+_YES, _NO = ("true", "yes", "on", "y", "1"), ("false", "no", "off", "n", "0")
+"""What people write for a switch; YAML 1.2 reads only the first of each as one, without quotes."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
 _SHORT.maxlevel = 2
 
 
-def load_params(path: Path) -> Params:
-    """Read and check ``params.yaml``; raises ParamsError naming every wrong value at once."""
+def load_params(path: Path, root: Path | None = None) -> Params:
+    """Read and check ``params.yaml``; raises ParamsError naming every wrong value at once.
+
+    With ``root``, the pipeline's, the local folders that it names have to be there.
+    """
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from None
-    return parse_params(read_yaml(text, str(path)), str(path))
+    return parse_params(read_yaml(text, str(path)), str(path), root)
 
 
-def parse_params(raw: Any, where: str) -> Params:
-    """Check values that were already read; ``where`` is what the message calls them."""
-    problems = _clashes(raw)
+def parse_params(raw: Any, where: str, root: Path | None = None) -> Params:
+    """Check values that were already read; ``where`` is what the message calls them, ``root`` as above."""
+    problems, wrong = _clashes(raw), set()
     try:
         params = Params.model_validate(raw)
     except ValidationError as error:
+        wrong = {".".join(map(str, detail["loc"])) for detail in error.errors()}
         problems = [_problem(detail) for detail in error.errors()] + problems
-    else:
-        problems += _secrets(params.model_dump())
+    if root is not None and isinstance(raw, dict):
+        named = {name: value for name, value in dotted(raw).items() if name not in wrong}
+        folders = wrong_folders(named, root).items()
+        problems += [f"{name}: {problem}, found {_short(named[name])}" for name, problem in folders]
     if not problems:
         return params
     raise ParamsError(f"{where}: {len(problems)} wrong\n" + "\n".join(f"  {line}" for line in problems))
@@ -303,18 +309,33 @@ def _problem(detail: Any) -> str:
     message = (
         "wanted keys and values" if detail["type"] == "model_type" else detail["msg"].removeprefix("Value error, ")
     )
-    return f"{key}: {message}, found {_short(detail['input'])}"
+    return f"{key}: {redact(message)}{_fix(key, detail)}, found {_short(detail['input'])}"
 
 
-def _secrets(values: dict[str, Any], prefix: str = "") -> list[str]:
-    """The values that hold a password or a token: params are committed, recorded and published."""
-    problems = []
-    for name, value in values.items():
-        if isinstance(value, dict):
-            problems += _secrets(value, f"{prefix}{name}.")
-        elif isinstance(value, str) and redact(value) != value:
-            problems.append(f"{prefix}{name}: holds a password or token; params are recorded, so keep it elsewhere")
-    return problems
+def _fix(key: str, detail: Any) -> str:
+    """What to write in the place of a value that YAML reads as another type than the one that is meant."""
+    found = detail["input"]
+    if not isinstance(found, str | int | float | date):
+        return ""
+    number, word = _number(found), _short(found).strip("'").lower()
+    match detail["type"]:
+        case "float_type" if number is not None:
+            return f"; write {number}"
+        case "int_type" | "int_from_float" if number is not None and number == int(number):
+            return f"; write {int(number)}"
+        case "bool_type" if word in _YES + _NO:
+            return f"; write {'true' if word in _YES else 'false'}"
+        case "string_type":
+            return f"; put it in quotes, with -S as '{key}=\"…\"'"
+    return ""
+
+
+def _number(value: str | float | date) -> int | float | None:
+    """The number that a text stands for, also in full-width digits."""
+    for kind in (int, float):
+        with suppress(ValueError, OverflowError):  # OverflowError: an integer above all floats
+            return number if isfinite(number := kind(str(value))) else None
+    return None
 
 
 def _short(value: Any) -> str:

@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from clue_ner.common.errors import ArtifactError, ClueNerError, ParamsError
 from clue_ner.core.params import Params, dotted_training
-from clue_ner.experiments.overrides import overrides
+from clue_ner.experiments.overrides import command_line, overrides
 from clue_ner.experiments.revision import read_file
 from clue_ner.experiments.sweep_recorder import Recorder
 from clue_ner.experiments.sweep_space import Choices, Range, Sweep, with_params
@@ -86,11 +86,7 @@ def in_order(study: optuna.Study) -> list[FrozenTrial]:
 
 def command(params: Mapping[str, Any], *options: str) -> str:
     """The line that runs a trial's params."""
-    return shlex.join(["dvc", "exp", "run", *options, *_changes(params)])
-
-
-def _changes(params: Mapping[str, Any]) -> list[str]:
-    return [part for name, value in params.items() for change in overrides(name, value) for part in ("-S", change)]
+    return command_line((change for name, value in params.items() for change in overrides(name, value)), *options)
 
 
 def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
@@ -171,20 +167,19 @@ def _valid_f1(
             return other.user_attrs["experiment"], other.value
     with_params(base, trial.params)
     name = f"{sweep.name}-{trial.number}"
-    _dvc(root, ["exp", "run", "--temp", "--force", "--name", name, *_changes(trial.params), "fine_tune"])
+    _run_line(root, command(trial.params, "--temp", "--force", "--name", name) + " fine_tune")
     value = json.loads(read_file(root, name, "metrics/train.json"))["valid_micro_f1"]
     if value is None:
         raise ArtifactError(f"{name}: no valid split, so nothing to choose by; set corpus.valid_fraction above 0")
     return name, float(value)
 
 
-def _dvc(root: Path, arguments: list[str]) -> None:
+def _run_line(root: Path, line: str) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    done = subprocess.run(
-        ["dvc", *arguments], cwd=root, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False
-    )
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(shlex.split(line), cwd=root, env=environment, stdout=sys.stderr, check=False)
     if done.returncode:
-        raise ArtifactError(f"dvc {' '.join(arguments)} ended with status {done.returncode}; see the lines above")
+        raise ArtifactError(f"`{line}` ended with status {done.returncode}; see the lines above")
 
 
 def _distribution(values: Range | Choices) -> BaseDistribution:

@@ -93,9 +93,9 @@ def keep_for_later(root: Path, export: Path, tracking: TrackingParams) -> None:
 
 
 def kept_for_later(root: Path) -> list[tuple[Path, TrackingParams]]:
-    """What ``keep_for_later`` kept: folders to register, and under which names."""
+    """What ``keep_for_later`` kept: folders to register, and under which names, also those that are refused today."""
     files = sorted(_pending(root).glob("*/tracking.json"))
-    return [(path.parent, TrackingParams(**read_json(path))) for path in files]
+    return [(path.parent, TrackingParams.model_construct(**read_json(path))) for path in files]
 
 
 def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:

@@ -1,0 +1,52 @@
+"""The local folders that params.yaml names, and what is wrong with them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clue_ner.common.errors import ParamsError
+from clue_ner.common.paths import home_of, is_registry_name, resolve_path
+from clue_ner.core.names import backbone_kind, is_written
+
+
+def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
+    """Which of the params ``corpus.path``, ``backbone.name`` and ``train.teacher`` name a folder, and which one.
+
+    ``named`` has params by dotted name; their values are those that params.yaml may have.
+
+    >>> local_folders({"corpus.path": "my-corpus", "backbone.name": "e5-small", "train.teacher": None})
+    {'corpus.path': 'my-corpus'}
+    """
+    path, backbone, teacher = (named.get(key) for key in ("corpus.path", "backbone.name", "train.teacher"))
+    folders = {"corpus.path": path}
+    if backbone is not None and backbone_kind(backbone) == "folder":
+        folders["backbone.name"] = backbone
+    if teacher is not None and not is_registry_name(teacher):
+        folders["train.teacher"] = teacher
+    return {key: name for key, name in folders.items() if name is not None}
+
+
+def wrong_folders(named: Mapping[str, Any], root: Path) -> dict[str, str]:
+    """What is wrong with them for a pipeline in ``root``: a line for each param. ``named`` is as above.
+
+    A hub id that is also the path of a folder is wrong as well, unless ``backbone.revision`` says that it is the hub's.
+    """
+    wrong = {}
+    for key, name in local_folders(named).items():
+        try:
+            found = resolve_path(name, root)
+            if not found.is_dir():
+                wrong[key] = f"there is no folder {found}; wanted one that exists"
+            elif is_written(found, home_of(root)):
+                wrong[key] = f"leads to {found}, where the stages write; copy what is meant to another folder"
+        except (ParamsError, OSError) as error:
+            wrong[key] = str(error)
+    backbone, revision = named.get("backbone.name"), named.get("backbone.revision")
+    if backbone is None or backbone_kind(backbone) != "hub" or revision is not None:
+        return wrong
+    if (found := resolve_path(backbone, root)).is_dir():
+        wrong["backbone.name"] = (
+            f"a hub id, and there is also a folder {found}; write ./{backbone} for the folder, "
+            "or for the hub's set backbone.revision, as to main"
+        )
+    return wrong
