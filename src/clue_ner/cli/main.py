@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 import clue_ner
+from clue_ner.cli.recipe import recipe
 from clue_ner.cli.sweep import sweep
 from clue_ner.cli.tagging import predict, show, tag
 from clue_ner.cli.tracking import sync, verify
@@ -35,7 +36,7 @@ def main() -> None:
     """Named entities in Chinese text."""
 
 
-for command in (tag, show, predict, sync, verify, sweep):
+for command in (tag, show, predict, sync, verify, recipe, sweep):
     main.add_command(command)
 
 
