@@ -4,7 +4,7 @@ from pathlib import Path
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.files import atomic_folder
-from clue_ner.common.paths import is_folder_name, resolve_path
+from clue_ner.common.paths import is_folder_name, is_registry_name, resolve_path
 from clue_ner.common.stage import run
 from clue_ner.core.params import load_params
 
@@ -19,7 +19,7 @@ def main(root: Path) -> None:
     named = {
         "corpus": ("corpus.path", params.corpus.path),
         "backbone": ("backbone.name", backbone if is_folder_name(backbone) else None),
-        "teacher": ("train.teacher", None if (teacher or "").startswith("models:") else teacher),
+        "teacher": ("train.teacher", None if is_registry_name(teacher or "") else teacher),
     }
     with atomic_folder(root / "data/sources") as folder:
         for source, (key, name) in named.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clue_ner.common.errors import ParamsError
-from clue_ner.common.paths import resolve_path
+from clue_ner.common.paths import is_registry_name, resolve_path
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +60,10 @@ def test_resolve_path_refuses_what_is_no_path(tmp_path: Path) -> None:
     (tmp_path / "here/circle").symlink_to("circle")
     with pytest.raises(ParamsError, match=r"^circle/mine: Symlink loop.*; write the path in full$"):
         resolve_path("circle/mine")
+
+
+def test_is_registry_name_is_that_of_a_model_in_mlflow() -> None:
+    for name in ("models:/clue-ner@champion", "models:/m-0123", "models:clue-ner", "runs:/0123/model"):
+        assert is_registry_name(name)
+    for name in ("models/tagger", "./models:", "/runs:/x", "run", ""):
+        assert not is_registry_name(name)

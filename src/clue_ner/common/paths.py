@@ -28,6 +28,15 @@ def is_folder_name(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.endswith("/")
 
 
+def is_registry_name(name: str) -> bool:
+    """Whether a name is that of a model in MLflow, registered or of a run: it begins with ``models:`` or ``runs:``.
+
+    >>> is_registry_name("models:/clue-ner@champion"), is_registry_name("runs:/0a1b/model"), is_registry_name("models")
+    (True, True, False)
+    """
+    return name.startswith(("models:", "runs:"))
+
+
 def resolve_path(path: str, root: Path = Path()) -> Path:
     """The path that a person wrote, absolute: ``~`` is their home folder, a relative one begins at ``home_of(root)``.
 
