@@ -6,12 +6,15 @@ export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export HF_HUB_DISABLE_TELEMETRY := 1
+# A container's user without an entry in passwd has neither of the two, and DVC asks for both.
+export LOGNAME := $(or $(LOGNAME),$(USER),$(shell id -un >/dev/null 2>&1 && id -un || echo uid$$(id -u)))
+export HOME := $(or $(HOME),/)
 READY := .venv/.ready
 FEATURES := .venv/.features
 PIP := python -m pip install --quiet --disable-pip-version-check
 OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1|warnings.count)
 
-.PHONY: help setup setup-features demo repro runs test test-slow test-faults check bench ui
+.PHONY: help repository setup setup-features demo repro runs test test-slow test-faults check bench ui
 help:  ## list these
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
@@ -31,10 +34,14 @@ $(FEATURES): $(READY) requirements-features.lock
 demo: setup  ## all stages on the sample corpus, in demo/: minutes, no hub, no GPU
 	python -m clue_ner.demo
 
-repro: setup  ## the pipeline as params.yaml says (dvc repro)
+repository:
+	@[ "$$(git rev-parse --show-toplevel 2>/dev/null)" -ef . ] || grep -qs 'no_scm = true' .dvc/config.local || { \
+	  echo "error: no git repository of its own here, which DVC wants: git init && git add --all && git commit -m start" >&2; exit 1; }
+
+repro: repository setup  ## the pipeline as params.yaml says (dvc repro)
 	dvc repro
 
-runs: setup  ## DVC's experiments side by side: what was changed, and the scores
+runs: repository setup  ## DVC's experiments side by side: what was changed, and the scores
 	@dvc exp show --no-pager --sort-by valid_micro_f1 --sort-order desc --drop '$(OTHERS)'
 
 test: setup  ## the tests, two at a time, each file in one process

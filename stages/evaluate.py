@@ -14,11 +14,13 @@ from clue_ner.evaluation.plots import confusion_figure, per_type_figure, write_c
 from clue_ner.evaluation.report import report
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.replay import record_evaluation
+from clue_ner.tracking.store import announce
 
 
 def main(root: Path) -> None:
     """Tag the test split as a user's text is tagged, score it, and sort the errors."""
     params = load_params(root / "params.yaml")
+    announce(root)
     tagger = Tagger.load(root / "models/tagger", "torch")
     split, gold, fingerprint = predictions.to_score(root)
     readings = list(tracked(tagger.read(sentence.text for sentence in gold), f"tagging {split}", len(gold)))

@@ -11,11 +11,13 @@ from clue_ner.exporting import model_card, onnx, parity, stock_transformers
 from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.model_registry import register
+from clue_ner.tracking.store import announce
 
 
 def main(root: Path) -> None:
     """Write the tagger in every format, compare them, describe the model, and register its version."""
     params = load_params(root / "params.yaml")
+    announce(root)
     tagger = Tagger.load(root / "models/tagger", "torch")
     model = model_of(tagger)
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))

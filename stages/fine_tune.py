@@ -9,6 +9,7 @@ from clue_ner.core.params import load_params
 from clue_ner.evaluation.curves import write_curves
 from clue_ner.tracking import resolve_teacher
 from clue_ner.tracking.recorder import TrainingRecorder
+from clue_ner.tracking.store import announce
 from clue_ner.training import device, distributed
 from clue_ner.training.evaluation_callback import History
 from clue_ner.training.fine_tune import checkpoints_of, exclusive, save, train
@@ -18,6 +19,8 @@ from clue_ner.training.inputs import Inputs, describe
 def main(root: Path) -> None:
     """Fine-tune; of several processes, the main one records and writes. A killed training is resumed."""
     params = load_params(root / "params.yaml")
+    if not distributed.is_launched():
+        announce(root)
     if distributed.relaunch(__file__, params.train.processes):
         return
     teacher = resolve_teacher(root, params.train.teacher)

@@ -17,6 +17,7 @@ from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import read_json, write_text
 from clue_ner.common.stage import run
 from clue_ner.core.yaml import read_yaml, to_yaml
+from clue_ner.tracking.store import announce
 
 CHANGES = {
     "corpus": {"name": "sample", "path": None},
@@ -31,6 +32,7 @@ SENTENCE = "我是王德发，目前住在北京。"
 def main(root: Path) -> None:
     """Make demo/, run the pipeline in it, print the scores and what to do next."""
     root = root.resolve()
+    announce(root)
     place = root / "demo"
     prepare(root, place)
     environment = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.commands import ENTITIES, TEXT, elsewhere, found, records, run  # noqa: F401
 from support.tiny import TAGS, tiny_tagger_folder
-from support.tracking_repository import PROJECT, begin, own_store, ready_store  # noqa: F401
+from support.tracking_repository import PROJECT, begin, local_client, own_store, ready_store  # noqa: F401
 
 
 def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> None:
@@ -24,12 +24,14 @@ def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> Non
     result = run("tag", content=TEXT)
     assert found(records(result)[0]) == ENTITIES
     assert result.stderr.startswith("model: models:/clue-ner@champion (")
-    result = run("tag", "--model", "models:/clue-ner@champion", content=TEXT)
-    assert found(records(result)[0]) == ENTITIES
-    assert result.stderr.startswith("model: models:/clue-ner@champion (")
+    version = local_client(tmp_path).get_model_version("clue-ner", "1")
+    for name in ("models:/clue-ner@champion", "models:/clue-ner/latest", version.source):
+        result = run("tag", "--model", name, content=TEXT)
+        assert found(records(result)[0]) == ENTITIES
+        assert result.stderr.startswith(f"model: {name} (")
 
 
-@pytest.mark.parametrize("name", ["clue-ner@challenger", "clue-ner/9", "somebody@champion", "clue-ner"])
+@pytest.mark.parametrize("name", ["clue-ner@challenger", "clue-ner/9", "somebody@champion", "clue-ner", "m-1"])
 def test_cli_model_that_the_registry_lacks_is_an_error(name: str) -> None:
     result = run("tag", "--model", f"models:/{name}", content=TEXT)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -50,6 +52,35 @@ def test_cli_sync_names_what_is_left(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout == f"run of training {journal.fingerprint[:12]}: complete\n"
     assert result.stderr.startswith(f"error: 1 left\n  {tmp_path / 'params.yaml'}: no such file")
+
+
+def test_cli_sync_drops_what_it_is_told_to(tmp_path: Path) -> None:
+    whole, lost = begin(tmp_path, "a"), begin(tmp_path, "b")
+    shutil.rmtree(lost.files)
+    result = run("sync")
+    assert result.exit_code == 1
+    assert result.stdout == f"run of training {whole.fingerprint[:12]}: complete\n"
+    assert result.stderr.startswith("error: 1 left\n  MLflow at sqlite:")
+    command = result.stderr.partition("`clue-ner ")[2].partition("`")[0].split()
+    result = run(*command)
+    place = tmp_path / ".tracking" / "dropped" / f"{lost.fingerprint}-1"
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1].startswith(f"dropped to {place}: MLflow at sqlite:")
+    assert run("sync").exit_code == 0
+    result = run("sync", "--drop", whole.fingerprint)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing was dropped: all of it went to MLflow")
+    assert whole.path.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["sync"], ["tag"], ["tag", "--model", "models:/clue-ner/1"], ["verify", "runs:/1/x"]]
+)
+def test_cli_address_that_can_never_work_is_an_error(command: list[str], tmp_path: Path) -> None:
+    result = run(*command, content=TEXT, MLFLOW_TRACKING_URI="./mlruns")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: MLFLOW_TRACKING_URI: found './mlruns': ")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "mlruns").exists()
 
 
 def test_cli_sync_with_a_broken_store_is_an_error(tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 import csv
+import logging
+import warnings
 from collections import Counter
 from pathlib import Path
 
 import matplotlib
 import matplotlib.image
 import pytest
+from matplotlib import font_manager
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 
 from clue_ner.core.entities import Entity, Sentence
 from clue_ner.evaluation import plots
@@ -101,3 +106,50 @@ def test_plots_leave_no_half_written_figure(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"confusion\.png"):
         plots.confusion_figure(tmp_path / "confusion.png", GOLD, PREDICTED)
     assert [path.name for path in tmp_path.iterdir()] == ["confusion.png"]
+
+
+def fonts(*families: str) -> list[font_manager.FontEntry]:
+    """The entries of the machine's fonts with these family names."""
+    return [entry for entry in font_manager.fontManager.ttflist if entry.name in families]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("types", [("人名", "地址"), ("이름", "장소"), ("😀", "\ue000")])
+def test_plots_say_once_that_a_font_is_missing(
+    types: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts("DejaVu Sans"))
+    plots._note_missing_font.cache_clear()
+    named = [
+        Sentence(s.id, s.text, tuple(Entity(e.start, e.end, types[e.type == "name"]) for e in s.entities)) for s in GOLD
+    ]
+    with caplog.at_level(logging.WARNING):
+        plots.per_type_figure(tmp_path / "per_type.png", report(named, [s.entities for s in named], None, 100, 0))
+        plots.confusion_figure(tmp_path / "confusion.png", named, [s.entities for s in named])
+    (message,) = caplog.messages
+    assert "apt-get install fonts-noto-cjk" in message
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_plots_in_latin_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts("DejaVu Sans"))
+    plots._note_missing_font.cache_clear()
+    draw(tmp_path)
+    assert caplog.messages == []
+
+
+def test_plots_pass_other_warnings_on(tmp_path: Path) -> None:
+    figure = Figure()
+    figure.add_artist(Loud())
+    with pytest.warns(DeprecationWarning, match="^loud$"):
+        plots.save(figure, tmp_path / "figure.png")
+
+
+class Loud(Artist):
+    """Warns when it is drawn."""
+
+    def draw(self, renderer: object) -> None:
+        warnings.warn("loud", DeprecationWarning, stacklevel=1)

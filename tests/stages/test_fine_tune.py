@@ -74,8 +74,13 @@ def test_fine_tune_stage_writes_a_model_its_scores_and_its_curve(undisturbed: tu
     lines = (root / "plots/training.csv").read_text().splitlines()
     assert lines[0] == "epoch,loss,valid_micro_f1,valid_precision,valid_recall"
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
-    assert output.splitlines()[0].startswith("training on cpu")
-    assert output.splitlines()[1] == "with fgm_epsilon 0.1, r_drop 0.5, ema_decay 0.9"
+    lines = output.splitlines()
+    assert lines[0] == f"MLflow at sqlite:///{root}/mlflow.db (MLFLOW_TRACKING_URI is not set)"
+    assert lines[1].startswith(
+        f"no commit is recorded for this run: {root}: git rev-parse: fatal: not a git repository"
+    )
+    assert lines[2].startswith("training on cpu")
+    assert lines[3] == "with fgm_epsilon 0.1, r_drop 0.5, ema_decay 0.9"
     assert output.count("epoch 2/2") == 1
     assert not list(root.glob(".checkpoints/*/"))
     assert journal_kinds(root)[0] == "artifact" and journal_kinds(root)[-1] == "end"
@@ -105,7 +110,7 @@ def test_fine_tune_stage_teaches_a_smaller_student(
     big, teacher = undisturbed[0], str(undisturbed[0] / "models/tagger")
     small = fine_tune_inputs("small", teacher=teacher, layers=1, processes=processes)
     output = run(forks, small)
-    assert output.splitlines()[1] == f"with layers 1, teacher {teacher}, weight 0.5, temperature 2.0"
+    assert f"with layers 1, teacher {teacher}, weight 0.5, temperature 2.0" in output.splitlines()
     folder = small / "models/tagger"
     verify_checksums(folder, "")
     trained = [TaggerConfig.load(root / "models/tagger").trained for root in (big, small)]
@@ -159,6 +164,18 @@ def test_fine_tune_stage_keeps_the_last_epoch_where_valid_cannot_choose(
     train = read_json(root / "metrics/train.json")
     assert (train["best_epoch"], len(train["epochs"]), train["valid_micro_f1"]) == (2, 2, None)
     assert "valid has no entity: the last epoch is kept" in output
+
+
+@pytest.mark.parametrize("address", ["./mlruns", "http://", "sqlite:mlflow.db"])
+def test_fine_tune_stage_refuses_a_store_that_can_never_work_before_it_trains(
+    fine_tune_inputs: Callable[..., Path], forks: ForkServer, address: str
+) -> None:
+    root = fine_tune_inputs("untracked", processes=2)
+    forks.start(SCRIPT, root, CLUE_NER_HOME=str(root), MLFLOW_TRACKING_URI=address)
+    assert forks.wait() == 1
+    (line,) = forks.output().splitlines()
+    assert line.startswith(f"error: MLFLOW_TRACKING_URI: found {address!r}: ")
+    assert not any((root / name).exists() for name in ("models", ".tracking", ".checkpoints", "mlruns"))
 
 
 def journal_kinds(root: Path) -> list[str]:

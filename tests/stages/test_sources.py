@@ -51,12 +51,13 @@ def test_sources_lead_to_the_folders_from_the_repositorys_root(tmp_path: Path, m
     assert links(temporary) == wanted
 
 
-def test_sources_follow_the_params(tmp_path: Path) -> None:
+@pytest.mark.parametrize("teacher", ["models:/clue-ner@champion", "models:/m-0123", "runs:/0123/clue-ner"])
+def test_sources_follow_the_params(tmp_path: Path, teacher: str) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/train.jsonl").write_text("kept", encoding="utf-8")
     write_params(tmp_path, corpus={"name": "jsonl", "path": "mine"})
     main(tmp_path)
-    write_params(tmp_path, train={"teacher": "models:/clue-ner@champion"})
+    write_params(tmp_path, train={"teacher": teacher})
     main(tmp_path)
     assert links(tmp_path) == {"backbone": None, "corpus": None, "teacher": None}
     assert (tmp_path / "mine/train.jsonl").read_text(encoding="utf-8") == "kept"

@@ -23,7 +23,7 @@ def elsewhere(tmp_path, monkeypatch):
 
     Import it to use it.
     """
-    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("DVC_ROOT", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 

@@ -20,9 +20,9 @@ from support.tracking_repository import (
 )
 
 from clue_ner.common.errors import TrackingError
-from clue_ner.common.files import read_json, verify_checksums, write_json
+from clue_ner.common.files import read_json, verify_checksums
 from clue_ner.tracking import Version, champion_path, register, resolve_model, resolve_teacher
-from clue_ner.tracking.model_registry import gate, kept_for_later
+from clue_ner.tracking.model_registry import gate, kept_for_later, recorded_tags
 
 
 def registered(root: Path, name: str, valid_f1: float | None = 0.6, corpus: str = "corpus") -> Version:
@@ -195,8 +195,8 @@ def test_registry_unreachable_is_kept_for_later(
         for _ in range(2):
             assert register(tmp_path, tmp_path / "models" / "export", tracking_params("other")) is None
     assert "registered with `clue-ner sync`" in caplog.text
-    ((folder, tracking),) = kept_for_later(tmp_path)
-    assert tracking.model == "other"
+    (folder,) = kept_for_later(tmp_path)
+    assert read_json(folder / "tracking.json")["model"] == "other"
     verify_checksums(folder / "tagger", "")
     assert (folder / "README.md").read_text() == "# The model a\n"
 
@@ -214,14 +214,34 @@ def test_registry_resolve_model_gives_the_registered_files(tmp_path: Path) -> No
     assert resolve_teacher(tmp_path, "models:/clue-ner/2") == resolve_model(tmp_path, "models:/clue-ner/2")
 
 
+@pytest.mark.parametrize("name", ["clue-ner", "第一 个", "人名-v2"])
+def test_registry_every_form_of_mlflow_names_the_same_files(tmp_path: Path, name: str) -> None:
+    write_repository(tmp_path, "a")
+    begin(tmp_path, "a")
+    assert register(tmp_path, tmp_path / "models" / "export", tracking_params(name)) is not None
+    version = local_client(tmp_path).get_model_version(name, "1")
+    logged = [version.source, f"runs:/{version.run_id}/{name}", f"runs:/{version.run_id}/model"]
+    versions = [f"models:/{name}@champion", f"models:/{name}/1", f"models:/{name}/latest"]
+    (folder,) = {resolve_model(tmp_path, uri) for uri in [*logged, *versions]}
+    assert read_json(folder / "tagger.json")["trained"]["fingerprint"] == fingerprint_of("a")
+    assert {resolve_teacher(tmp_path, uri) for uri in logged} == {folder}
+    assert {recorded_tags(tmp_path, uri)["clue_ner.fingerprint"] for uri in logged} == {fingerprint_of("a")}
+    with pytest.raises(TrackingError, match=f"no model 'other'; there are: runs:/{version.run_id}/{name}$"):
+        resolve_model(tmp_path, f"runs:/{version.run_id}/other")
+
+
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
         ("models:/clue-ner@best", r"clue-ner has @champion \(version 1\); versions: 1"),
         ("models:/clue-ner/7", r"clue-ner has @champion \(version 1\); versions: 1"),
-        ("models:/other@champion", r"no registered model 'other'; there are: clue-ner"),
+        ("models:/other@champion", r"no registered model 'other'; registered are: clue-ner"),
         ("models:/clue-ner", r"wanted models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest"),
         ("models:clue-ner@champion", r"wanted models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest"),
+        ("models:/clue-ner/Production", r"wanted models:/NAME@ALIAS"),
+        ("models:/m-0123", r"no logged model 'm-0123'; registered are: clue-ner; wanted .*runs:/RUN_ID/NAME"),
+        ("runs:/0123456789abcdef0123456789abcdef/model", r"no run '0123456789abcdef0123456789abcdef' in this store"),
+        ("runs:/0123", r"wanted .*runs:/RUN_ID/NAME"),
     ],
 )
 def test_registry_resolve_model_lists_what_there_is(tmp_path: Path, uri: str, message: str) -> None:
@@ -243,14 +263,3 @@ def test_registry_missing_files_of_a_version_are_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "mlartifacts")
     with pytest.raises(TrackingError, match="models:/clue-ner@champion"):
         resolve_model(tmp_path, "models:/clue-ner@champion")
-
-
-def test_registry_reads_what_was_kept_under_a_name_that_params_cannot_have_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    pending = tmp_path / ".tracking/unregistered/0123"
-    pending.mkdir(parents=True)
-    write_json(pending / "tracking.json", {"experiment": " ", "model": "team/ner"})
-    ((folder, tracking),) = kept_for_later(tmp_path)
-    assert (folder, tracking.experiment, tracking.model) == (pending, " ", "team/ner")

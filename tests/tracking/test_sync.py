@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ from clue_ner.tracking import (
     sync,
 )
 from clue_ner.tracking.model_registry import keep_for_later, kept_for_later
+
+PARENT = "mlflow.parentRunId"
 
 
 def test_sync_fresh_clone_restores_runs_from_artifacts(tmp_path: Path) -> None:
@@ -77,7 +80,171 @@ def test_sync_goes_on_after_a_problem(tmp_path: Path) -> None:
     assert f"{tmp_path / 'metrics' / 'train.json'}: no such file" in problems
     assert f"{damaged.path}: damaged lines, passed over: [4]" in problems
     assert f"run crf-{whole.fingerprint[:8]}: FileNotFoundError" in problems
+    for journal in (damaged, whole):
+        assert f"`clue-ner sync --drop {journal.fingerprint[:12]}` sets it aside" in problems
     assert [v.version for v in summary.versions] == [1]
+
+
+def lack_a_key(root: Path) -> str:
+    journal = begin(root, "b")
+    journal.path.write_text(journal.path.read_text().replace('"experiment": ', '"experience": '))
+    return journal.fingerprint
+
+
+def nest_without_end(root: Path) -> str:
+    journal = begin(root, "b")
+    journal.path.write_bytes(b'{"kind":' + b"[" * 100_000 + b"\n")
+    return journal.fingerprint
+
+
+def lead_nowhere(root: Path) -> str:
+    journal = begin(root, "b")
+    journal.path.unlink()
+    journal.path.symlink_to("nowhere")
+    return journal.fingerprint
+
+
+def make_a_folder(root: Path) -> str:
+    (root / ".tracking" / f"{fingerprint_of('b')}.jsonl").mkdir(parents=True)
+    return fingerprint_of("b")
+
+
+def delete_experiment(root: Path) -> str:
+    mlflow_client = local_client(root)
+    mlflow_client.delete_experiment(mlflow_client.create_experiment("gone"))
+    journal = begin(root, "b")
+    journal.path.write_text(journal.path.read_text().replace('"experiment": "clue-ner"', '"experiment": "gone"'))
+    return journal.fingerprint
+
+
+def lose_the_files(root: Path) -> str:
+    journal = begin(root, "b")
+    shutil.rmtree(journal.files)
+    return journal.fingerprint
+
+
+def keep(root: Path, name: str = "clue-ner") -> Path:
+    write_repository(root / "elsewhere", "b")
+    keep_for_later(root, root / "elsewhere" / "models" / "export", tracking_params(name))
+    (folder,) = kept_for_later(root)
+    return folder
+
+
+def keep_under_a_name_that_mlflow_refuses(root: Path) -> str:
+    return keep(root, "a.b").name
+
+
+def keep_damaged_weights(root: Path) -> str:
+    folder = keep(root)
+    (folder / "tagger" / "model.safetensors").write_bytes(b"?")
+    return folder.name
+
+
+def keep_damaged_settings(root: Path) -> str:
+    folder = keep(root)
+    (folder / "tracking.json").write_text("{")
+    return folder.name
+
+
+def keep_settings_of_another_kind(root: Path) -> str:
+    folder = keep(root)
+    (folder / "tracking.json").write_text('{"model": 3}')
+    return folder.name
+
+
+def keep_nothing(root: Path) -> str:
+    shutil.rmtree(keep(root))
+    (root / ".tracking" / "unregistered" / "half").mkdir()
+    return "half"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lack_a_key,
+        nest_without_end,
+        lead_nowhere,
+        make_a_folder,
+        delete_experiment,
+        lose_the_files,
+        keep_under_a_name_that_mlflow_refuses,
+        keep_damaged_weights,
+        keep_damaged_settings,
+        keep_settings_of_another_kind,
+        keep_nothing,
+    ],
+)
+def test_sync_what_can_never_go_blocks_nothing_and_can_be_dropped(tmp_path: Path, spoil: Callable[[Path], str]) -> None:
+    write_repository(tmp_path, "a")
+    begin(tmp_path, "a")
+    begin(tmp_path, "c")
+    name = spoil(tmp_path)
+    summary = sync(tmp_path)
+    assert set(summary.runs) == {fingerprint_of("a"), fingerprint_of("c")}
+    assert [version.name for version in summary.versions] == ["clue-ner"]
+    (problem,) = summary.problems
+    assert problem.endswith(f"`clue-ner sync --drop {name[:12]}` sets it aside")
+    assert "\n" not in problem
+
+    dropped = sync(tmp_path, [name[:6]])
+    assert dropped.problems == []
+    (line,) = dropped.dropped
+    place = Path(line.partition(": ")[0])
+    assert place == tmp_path / ".tracking" / "dropped" / f"{name}-1"
+    assert list(place.iterdir())
+    again = sync(tmp_path)
+    assert (again.problems, again.dropped, again.versions) == ([], [], summary.versions)
+
+
+def test_sync_drop_moves_only_what_fails_of_a_training(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    journal = begin(tmp_path, "a")
+    keep_for_later(tmp_path, tmp_path / "models" / "export", tracking_params("a.b"))
+    summary = sync(tmp_path, [journal.fingerprint])
+    assert (summary.runs, summary.problems, len(summary.dropped)) == ([journal.fingerprint], [], 1)
+    assert (kept_for_later(tmp_path), journal.path.exists()) == ([], True)
+
+
+def test_sync_does_not_restore_what_was_dropped(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    journal = begin(tmp_path, "a")
+    shutil.rmtree(journal.files)
+    for _ in range(2):
+        summary = sync(tmp_path, [journal.fingerprint] if journal.path.exists() else [])
+        assert (summary.runs, summary.restored, summary.problems) == ([], [], [])
+    assert not journal.path.exists()
+
+
+@pytest.mark.parametrize("beginning", ["", "nothing", "of"])
+def test_sync_drop_names_one_training(tmp_path: Path, beginning: str) -> None:
+    for name in ("of-this", "of-that"):
+        (tmp_path / ".tracking" / "unregistered" / name).mkdir(parents=True)
+    with pytest.raises(
+        TrackingError, match=f"^{beginning!r}: wanted the beginning of one training .*: of-that, of-this$"
+    ):
+        sync(tmp_path, [beginning])
+    assert len(kept_for_later(tmp_path)) == 2
+
+
+def test_sync_names_a_run_that_was_deleted(tmp_path: Path) -> None:
+    journal = begin(tmp_path, "a")
+    sync(tmp_path)
+    (run,) = runs(local_client(tmp_path))
+    local_client(tmp_path).delete_run(run.info.run_id)
+    summary = sync(tmp_path)
+    assert (summary.runs, summary.deleted, summary.problems) == ([], [journal.fingerprint], [])
+
+
+def test_sync_a_child_that_fails_leaves_its_parent_alone(tmp_path: Path) -> None:
+    parent = begin(tmp_path, "parent")
+    for child in (lose_the_files(tmp_path), begin(tmp_path, "c").fingerprint):
+        parent.child(child)
+    summary = sync(tmp_path)
+    assert set(summary.runs) == {parent.fingerprint, fingerprint_of("c")}
+    (problem,) = summary.problems
+    assert fingerprint_of("b")[:12] in problem
+    below = [run.data.tags["clue_ner.fingerprint"] for run in runs(local_client(tmp_path)) if PARENT in run.data.tags]
+    assert below == [fingerprint_of("c")]
 
 
 def test_sync_server_killed_in_the_middle_misses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +271,8 @@ def test_sync_server_killed_in_the_middle_misses_nothing(tmp_path: Path, monkeyp
             assert [(v.version, v.alias) for v in summary.versions] == [(1, "champion")]
         mlflow_client = client(f"http://127.0.0.1:{port}")
         (run,) = runs(mlflow_client)
+        fetched = resolve_model(root, f"runs:/{run.info.run_id}/model")
+        assert read_json(fetched / "tagger.json")["trained"]["fingerprint"] == journal.fingerprint
         record = Journal(root, journal.fingerprint).read()
         assert record is not None
         found = {

@@ -8,11 +8,11 @@ from support.changed_params import PARAMS
 from support.commands import elsewhere, run  # noqa: F401
 from support.servers import COMMIT, hub_handler, serve, use_hub
 from support.tiny import tiny_tagger_folder
-from support.tracking_repository import own_store, tracking_params  # noqa: F401
+from support.tracking_repository import local_client, own_store, tracking_params  # noqa: F401
 
-from clue_ner.common.files import write_checksums
+from clue_ner.common.files import read_json, write_checksums
 from clue_ner.tagger.config import TaggerConfig
-from clue_ner.tracking import register
+from clue_ner.tracking import Journal, register
 
 
 def states(*arguments: object) -> tuple[int, dict[str, str]]:
@@ -53,8 +53,9 @@ def test_verify_registered_version_of_another_repository(tmp_path: Path) -> None
     tiny_tagger_folder(tmp_path / "models/export/tagger")
     shutil.copy(PARAMS, tmp_path)
     assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
-    status, found = states("models:/clue-ner@champion")
-    assert (status, found["files"], found["version"]) == (1, "ok", "ok")
+    for name in ("models:/clue-ner@champion", local_client(tmp_path).get_model_version("clue-ner", "1").source):
+        status, found = states(name)
+        assert (status, found["files"], found["version"]) == (1, "ok", "ok")
     assert {found[name] for name in ("corpus", "backbone", "params", "training", "code")} == {"not traced"}
 
 
@@ -103,3 +104,29 @@ def test_verify_says_whether_the_name_of_a_hubs_backbone_has_moved(
         (line,) = (line for line in run("verify", folder).stdout.splitlines() if "revision  " in line)
     assert line.startswith(state)
     assert message in line
+
+
+def test_verify_version_of_another_training_is_wrong(tmp_path: Path) -> None:
+    tiny_tagger_folder(tmp_path / "models/export/tagger")
+    shutil.copy(PARAMS, tmp_path)
+    assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
+    client = local_client(tmp_path)
+    client.set_model_version_tag("clue-ner", "1", "train_and_valid_fingerprint", "another")
+    assert states("models:/clue-ner/1")[1]["version"] == "WRONG"
+    source = client.get_model_version("clue-ner", "1").source
+    assert states(source)[1]["version"] == "ok"
+    client.set_logged_model_tags(source.removeprefix("models:/"), {"clue_ner.fingerprint": "another"})
+    assert states(source)[1]["version"] == "WRONG"
+
+
+def test_verify_where_no_git_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    journal = Journal(tmp_path, read_json(folder / "tagger.json")["trained"]["fingerprint"])
+    tags = {"mlflow.source.git.commit": "c0ffee", "clue_ner.dirty": "false"}
+    params = {"train": {"head": "crf"}, "tracking": {"experiment": "clue-ner"}}
+    journal.begin(params, tags, "", {})
+    assert "not a git repository" in run("verify", folder).stdout
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run("verify", folder)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert "commit c0ffee, not found here: git: no such program; install it\n" in result.stdout

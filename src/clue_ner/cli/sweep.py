@@ -6,6 +6,7 @@ import click
 
 from clue_ner.common.errors import ClueNerError
 from clue_ner.common.extras import explained
+from clue_ner.common.git import commit_of
 from clue_ner.common.paths import repository
 
 
@@ -21,9 +22,12 @@ def sweep(file: Path) -> None:
     with explained("`clue-ner sweep`", "sweep"):
         from clue_ner.experiments.sweep import command, run_sweep
         from clue_ner.experiments.sweep_space import load_sweep
+        from clue_ner.tracking.store import announce
 
     prepare()
     root = repository()
+    announce(root)
+    commit_of(root)  # which experiments start from
     plan, base = load_sweep(file, root / "params.yaml")
     trials = run_sweep(root, plan, base, file.read_text(encoding="utf-8"))
     for trial in trials:

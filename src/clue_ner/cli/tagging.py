@@ -12,7 +12,7 @@ import click
 
 from clue_ner.common.errors import ArtifactError, ClueNerError, CorpusError, MissingExtraError
 from clue_ner.common.extras import explained
-from clue_ner.common.paths import repository
+from clue_ner.common.paths import is_registry_name, repository
 
 if TYPE_CHECKING:
     from clue_ner.cli.lines import Line
@@ -68,9 +68,9 @@ def _with_model(command: Callable[..., None]) -> Callable[..., None]:
 
     @click.option(
         "--model",
-        metavar="FOLDER|models:/NAME@ALIAS",
-        help="The model; also models:/NAME/VERSION or models:/NAME/latest. By default models/export of the repository, "
-        "or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
+        metavar="FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME",
+        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. By default models/export of "
+        "the repository, or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
     )
     @click.option(
         "--runtime",
@@ -205,7 +205,7 @@ def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
     name, place = _first_model() if model is None else (model, model)
     tagger = Tagger.load(place, runtime, threads)
     assert tagger.source is not None
-    where = f"{name} ({tagger.source.folder})" if name.startswith("models:") else name
+    where = f"{name} ({tagger.source.folder})" if is_registry_name(name) else name
     click.echo(f"model: {where}, runtime {tagger.source.runtime}", err=True)
     return tagger
 

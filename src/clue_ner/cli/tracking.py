@@ -8,25 +8,41 @@ from clue_ner.common.paths import repository
 
 
 @click.command()
-def sync() -> None:
-    """Send MLflow all that it missed: runs, scores, model versions."""
+@click.option(
+    "--drop",
+    metavar="FINGERPRINT",
+    multiple=True,
+    help="What fails of this training is moved to .tracking/dropped/ and not sent again. The first characters are "
+    "enough.",
+)
+def sync(drop: tuple[str, ...]) -> None:
+    """Send MLflow all that it missed: runs, scores, model versions.
+
+    What fails does not stop the rest; it is listed, and the exit status is 1 while something is left.
+    """
     with explained("`clue-ner sync`", "train"):
         from clue_ner import tracking
 
-    summary = tracking.sync(repository())
+    summary = tracking.sync(repository(), drop)
     for fingerprint in summary.runs:
         restored = " (from models/ and metrics/)" if fingerprint in summary.restored else ""
         click.echo(f"run of training {fingerprint[:12]}: complete{restored}")
+    for fingerprint in summary.deleted:
+        click.echo(f"run of training {fingerprint[:12]}: deleted in MLflow, and stays so")
     for version in summary.versions:
         click.echo(f"{version.name} version {version.version}: {version.alias}, as {version.reason}")
-    if not summary.runs and not summary.versions:
+    for dropped in summary.dropped:
+        click.echo(f"dropped to {dropped}")
+    if drop and not summary.dropped:
+        click.echo("nothing was dropped: all of it went to MLflow")
+    if not any((summary.runs, summary.deleted, summary.versions, summary.dropped, summary.problems)):
         click.echo("nothing to send: no training has run here yet")
     if summary.problems:
         raise ClueNerError("\n  ".join([f"{len(summary.problems)} left", *summary.problems]))
 
 
 @click.command()
-@click.argument("model", metavar="[FOLDER|models:/NAME@ALIAS]", default="models/tagger")
+@click.argument("model", metavar="[FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME]", default="models/tagger")
 @click.pass_context
 def verify(ctx: click.Context, model: str) -> None:
     """Trace a model to corpus, params, commit and backbone, comparing every checksum on the way.

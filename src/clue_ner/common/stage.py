@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from clue_ner.common import account
 from clue_ner.common.errors import ClueNerError
 from clue_ner.common.redaction import keep_secrets
 
@@ -70,6 +71,7 @@ def is_disk_full(error: Exception) -> bool:
 def prepare() -> None:
     """Set what libraries read when they are imported; our own log lines go to stderr; secrets to neither stream."""
     keep_secrets("stdout", "stderr")
+    account.supply()
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     handler = logging.StreamHandler()

@@ -23,7 +23,10 @@ FORMS = {
     "folder": "./FOLDER (or /FOLDER, ~/FOLDER)",
 }
 """Modules of ``BACKBONES`` that stand for a whole form of name."""
-TEACHERS = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest, runs:/RUN_ID/model, or a folder"
+TEACHERS = (
+    "models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest, of what a run logged models:/MODEL_ID or "
+    "runs:/RUN_ID/NAME, or a folder"
+)
 LONGEST_EXPERIMENT = 256
 """Characters that MLflow's databases keep."""
 LONGEST_MODEL = 200
@@ -36,7 +39,7 @@ _HUB_ADDRESS = re.compile(
     rf"(?P<address>https?://[^/]+/|hf://|{_HOST}/)?(?:(?P<org>{_PART})/)?(?P<name>{_PART})"
     r"(?:@(?P<tag>[\w.-]+)|/(?:tree|blob|resolve|commit|raw)/(?P<revision>[\w.-]+)(?:/.*)?)?(?(address)(?:[/?#].*)?)"
 )
-_TEACHER = re.compile(r"models:/[^/@]+(?:@[\w-]+|/\d+|/latest)|runs:/[A-Za-z0-9][\w-]*/[^/].*")
+_TEACHER = re.compile(r"models:/[^/@]+(?:@[\w-]+|/\d+|/latest)|models:/m-[\w-]+|runs:/[A-Za-z0-9][\w-]*/[^/].*")
 _NOT_IN_MODELS = re.compile(r"""[/:.%"'@?#]""")
 _OWNERS = {
     "albert": "albert",

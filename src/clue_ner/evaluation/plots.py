@@ -3,14 +3,18 @@
 The figures take nothing from the user's matplotlib settings, so the same numbers give the same bytes on a machine.
 """
 
+import functools
 import io
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import font_manager, style
+from matplotlib import font_manager, get_cachedir, style
 from matplotlib.figure import Figure
 
 from clue_ner.common.files import write_csv
@@ -19,13 +23,15 @@ from clue_ner.evaluation.error_analysis import NONE, confusion
 
 _SCORES = {"micro": ("#1b6ca8", 0.22), "lenient": ("#e08214", 0.0), "official": ("#4d9221", -0.22)}  # colour, offset
 _CHINESE_FONTS = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "WenQuanYi Zen Hei",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "SimHei",
+    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Noto Sans CJK JP", "Noto Serif CJK SC"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "AR PL UMing CN"),
+    *("Microsoft YaHei", "SimHei", "SimSun"),
+    *("PingFang SC", "Hiragino Sans GB", "Heiti SC", "Heiti TC", "Arial Unicode MS"),
 )
+"""Of Linux, Windows and macOS; the first that is there is used."""
+
+_NO_GLYPH = re.compile(r"Glyph \d+ .* missing from font")
+_log = logging.getLogger(__name__)
 
 
 def write_confusion(path: Path, gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> None:
@@ -108,7 +114,8 @@ def plain_style() -> AbstractContextManager[None]:
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    with _missing_glyphs_noted():
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -116,3 +123,26 @@ def save(figure: Figure, path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _missing_glyphs_noted() -> Iterator[None]:
+    """In place of matplotlib's warning for each character and figure, one line in a process."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        if _NO_GLYPH.match(str(warning.message)):
+            _note_missing_font()
+        else:
+            warnings.warn(warning.message, stacklevel=2)
+
+
+@functools.cache
+def _note_missing_font() -> None:
+    _log.warning(
+        "no font of this machine has all characters of the labels, so the figures show boxes in place of some; for "
+        "Chinese install one (Debian and Ubuntu: `apt-get install fonts-noto-cjk`), remove matplotlib's list of fonts "
+        "in %s, and run `dvc repro --force --single-item evaluate`",
+        get_cachedir(),
+    )

@@ -17,7 +17,7 @@ from clue_ner.alignment.tokenizer import Tokenizer
 from clue_ner.alignment.windows import Window, merge
 from clue_ner.common.extras import explained
 from clue_ner.common.files import ADVICE, verify_checksums
-from clue_ner.common.paths import repository
+from clue_ner.common.paths import is_registry_name, repository
 from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, resolve_overlaps
 from clue_ner.tagger import decoding
@@ -98,7 +98,8 @@ class Tagger:
         """Read a model: a folder that fine_tune or export wrote, or a version of the registry.
 
         The latter is ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``models:/NAME/latest``, which is the version
-        with the highest number. The checksums of all files that are used are compared.
+        with the highest number, or what a run logged: ``models:/MODEL_ID`` or ``runs:/RUN_ID/NAME``. The checksums of
+        all files that are used are compared.
 
         ``runtime`` is where logits come from: ``onnx`` and ``int8`` (models/export has their graphs), ``torch``, or
         ``auto``: ``onnx`` where there is its graph, else ``torch``. ``threads`` compute them, by default as many as
@@ -201,7 +202,7 @@ def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
 
 def _folder_of(model: str | Path) -> Path:
     """The folder that ``model`` names, itself or as a version of the registry."""
-    if not str(model).startswith("models:"):
+    if not is_registry_name(str(model)):
         return Path(model)
     with explained(f"{model}: the model registry", "tracking"):
         registry = importlib.import_module(REGISTRY)

@@ -116,7 +116,7 @@ class Journal:
                 entry = json.loads(line)
                 match entry["kind"]:
                     case "begin":
-                        begin = begin or entry
+                        begin = begin or _whole(entry)
                     case "metrics":
                         for name, value in entry["values"].items():
                             record.points.setdefault((name, entry["step"]), (value, entry["time"]))
@@ -128,7 +128,7 @@ class Journal:
                         record.children = list(dict.fromkeys([*record.children, entry["fingerprint"]]))
                     case "end":
                         record.status, record.end = entry["status"], entry["time"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 record.damaged.append(number)
         if begin is None:
             return None
@@ -151,4 +151,13 @@ class Journal:
 def journals(root: Path) -> list[Journal]:
     """All journals of the repository, oldest first."""
     paths = (home_of(root) / ".tracking").glob("*.jsonl")
-    return [Journal(root, path.stem) for path in sorted(paths, key=lambda path: path.stat().st_mtime)]
+    return [Journal(root, path.stem) for path in sorted(paths, key=lambda path: path.lstat().st_mtime)]
+
+
+def _whole(entry: dict[str, Any]) -> dict[str, Any]:
+    """A beginning that has all that a run is made from; raises KeyError or TypeError for another."""
+    kinds = {"id": str, "experiment": str, "name": str, "time": int, "params": dict, "tags": dict, "dataset": dict}
+    for key, kind in kinds.items():
+        if not isinstance(entry[key], kind):
+            raise TypeError(key)
+    return entry

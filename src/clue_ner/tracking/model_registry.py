@@ -1,23 +1,26 @@
 """The model registry: a version a training, and ``champion`` for the best of them by valid F1."""
 
+import contextlib
 import logging
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock
+from pydantic import ValidationError
 
 import clue_ner
-from clue_ner.common.errors import TrackingError
-from clue_ner.common.files import atomic_folder, read_json, write_json
-from clue_ner.common.paths import home_of, resolve_path
+from clue_ner.common.errors import ArtifactError, TrackingError
+from clue_ner.common.files import atomic_folder, read_json, verify_checksums, write_json
+from clue_ner.common.paths import home_of, is_registry_name, resolve_path
 from clue_ner.common.redaction import redact
 from clue_ner.core.params import TrackingParams
 from clue_ner.tagger.config import TaggerConfig, TrainingRecord
 from clue_ner.tracking import provenance
+from clue_ner.tracking.address import local_file, uri_of
 from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.replay import replay
 from clue_ner.tracking.store import (
@@ -28,7 +31,6 @@ from clue_ner.tracking.store import (
     connect,
     experiment_id,
     translated,
-    uri_of,
     waiting,
 )
 
@@ -38,6 +40,13 @@ TRAIN_AND_VALID = "train_and_valid_fingerprint"
 NOT_SCORED = "not scored"
 """The tag ``scored_on`` of a version whose corpus has neither test nor valid."""
 EXAMPLE = "李雷昨天去了上海的招商银行。"
+FORMS = (
+    "models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest, or of what a run logged models:/MODEL_ID or "
+    "runs:/RUN_ID/NAME"
+)
+"""How MLflow names a model."""
+_VERSION = re.compile(r"models:/([^/]+)(?:@([^/@]+)|/(\d+|latest))")
+_LOGGED = re.compile(r"models:/([^/@]+)|runs:/([^/]+)/([^/]+)")
 DESCRIPTION_LENGTH = 5000
 """Characters of a version's description that every store of MLflow can keep."""
 
@@ -51,6 +60,14 @@ class Version(NamedTuple):
     version: int
     alias: str
     reason: str
+
+
+class _Found(NamedTuple):
+    """A model in the store: what to call a copy of it, what is recorded of it, and where its files are."""
+
+    key: str
+    tags: dict[str, str]
+    location: str
 
 
 def register(root: Path, export: Path, tracking: TrackingParams) -> Version | None:
@@ -84,7 +101,8 @@ def register_in(store: Store, export: Path, tracking: TrackingParams) -> Version
 
 def keep_for_later(root: Path, export: Path, tracking: TrackingParams) -> None:
     """Copy what is to be registered to where it outlasts a temporary run of DVC."""
-    with atomic_folder(_pending(root) / TaggerConfig.load(export / "tagger").trained.fingerprint) as folder:
+    fingerprint = TaggerConfig.load(export / "tagger").trained.fingerprint
+    with atomic_folder(home_of(root) / ".tracking" / "unregistered" / fingerprint) as folder:
         shutil.copytree(export / "tagger", folder / "tagger")
         for name in ("README.md", "corpus.json"):
             if (export / name).exists():
@@ -92,10 +110,23 @@ def keep_for_later(root: Path, export: Path, tracking: TrackingParams) -> None:
         write_json(folder / "tracking.json", tracking.model_dump())
 
 
-def kept_for_later(root: Path) -> list[tuple[Path, TrackingParams]]:
-    """What ``keep_for_later`` kept: folders to register, and under which names, also those that are refused today."""
-    files = sorted(_pending(root).glob("*/tracking.json"))
-    return [(path.parent, TrackingParams.model_construct(**read_json(path))) for path in files]
+def kept_for_later(root: Path) -> list[Path]:
+    """The folders that ``keep_for_later`` made, damaged ones too."""
+    pending = home_of(root) / ".tracking" / "unregistered"
+    return sorted(path for path in pending.glob("*") if not path.name.startswith("."))
+
+
+def register_kept(store: Store, folder: Path) -> Version:
+    """Register what ``keep_for_later`` kept in ``folder``, and remove it; raises ArtifactError if it is damaged."""
+    settings = folder / "tracking.json"
+    try:
+        tracking = TrackingParams.model_validate(read_json(settings))
+    except ValidationError as error:
+        raise ArtifactError(f"{settings}: {'; '.join(problem['msg'] for problem in error.errors())}") from None
+    verify_checksums(folder / "tagger", "register the model again with `dvc repro --force --single-item export`")
+    version = register_in(store, folder, tracking)
+    shutil.rmtree(folder)
+    return version
 
 
 def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
@@ -121,16 +152,16 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
 
 
 def resolve_model(root: Path, uri: str) -> Path:
-    """A folder for ``Tagger.load`` from ``models:/NAME@ALIAS``, ``/VERSION``, ``/latest``, or the folder itself.
+    """A folder for ``Tagger.load`` from the name of a model in MLflow, in any form of ``FORMS``, or the folder itself.
 
-    Raises TrackingError for a model, alias or version that is not there, naming those that are.
+    Raises TrackingError for a model, alias, version or run that is not there, naming those that are.
     """
-    if not uri.startswith("models:"):
+    if not is_registry_name(uri):
         return Path(uri)
     with waiting(PATIENT):
-        store, version = _found(root, uri)
+        store, found = _found(root, uri)
         with translated(f"{redact(store.uri)}: {uri}"):
-            return _fetch(store, version)
+            return _fetch(store, found)
 
 
 def resolve_teacher(root: Path, teacher: str | None) -> Path | None:
@@ -138,38 +169,78 @@ def resolve_teacher(root: Path, teacher: str | None) -> Path | None:
 
     Errors are as of ``resolve_model``.
     """
-    if teacher is None or teacher.startswith("models:"):
+    if teacher is None or is_registry_name(teacher):
         return None if teacher is None else resolve_model(root, teacher)
     return resolve_path(teacher, root)
 
 
-def version_tags(root: Path, uri: str) -> dict[str, str]:
-    """What the registry says of a version, such as ``corpus_fingerprint``; errors as of ``resolve_model``."""
+def is_version(uri: str) -> bool:
+    """Whether ``uri`` names a registered version, by its alias or number, and not what a run logged."""
+    return _VERSION.fullmatch(uri) is not None
+
+
+def recorded_tags(root: Path, uri: str) -> dict[str, str]:
+    """What MLflow says of a model: of a version also its corpus and score, of what a run logged only its training.
+
+    Errors are as of ``resolve_model``.
+    """
     with waiting(PATIENT):
-        return dict(_found(root, uri)[1].tags)
+        return _found(root, uri)[1].tags
 
 
-def _found(root: Path, uri: str) -> tuple[Store, Any]:
-    """The store and the version that ``uri`` names."""
-    parts = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+|latest))", uri)
-    if parts is None:
-        raise TrackingError(f"{uri}: wanted models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest")
-    name, alias, number = parts.groups()
+def _found(root: Path, uri: str) -> tuple[Store, _Found]:
+    """The store, and what ``uri`` names there."""
+    version, logged = _VERSION.fullmatch(uri), _LOGGED.fullmatch(uri)
+    if not version and not logged:
+        raise TrackingError(f"{uri}: wanted {FORMS}")
     if not has_store(root):
         raise TrackingError(f"{uri}: there is no MLflow store yet; run `make demo` or `dvc repro`")
     store = connect(root)
     with translated(f"{redact(store.uri)}: {uri}"):
-        known = _aliases(store, name)
-        if known is None:
-            names = ", ".join(model.name for model in store.client.search_registered_models()) or "none"
-            raise TrackingError(f"{uri}: no registered model {name!r}; there are: {names}")
-        numbers = {str(v.version) for v in store.client.search_model_versions(f"name = '{name}'")}
-        version = known.get(alias) if alias else number if number != "latest" else max(numbers, key=int, default=None)
-        if version not in numbers:
-            aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
-            versions = ", ".join(sorted(numbers, key=int)) or "none"
-            raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
-        return store, store.client.get_model_version(name, version)
+        if version:
+            return store, _found_version(store, uri, *version.groups())
+        assert logged is not None
+        model_id, run_id, name = logged.groups()
+        return store, _found_logged(store, uri, model_id or _logged_by(store, uri, run_id, name))
+
+
+def _found_version(store: Store, uri: str, name: str, alias: str | None, number: str | None) -> _Found:
+    known = _aliases(store, name)
+    if known is None:
+        raise TrackingError(f"{uri}: no registered model {name!r}; {_registered(store)}")
+    numbers = {str(v.version) for v in store.client.search_model_versions(f"name = {_quoted(name)}")}
+    version = known.get(alias) if alias else number if number != "latest" else max(numbers, key=int, default=None)
+    if version not in numbers:
+        aliases = ", ".join(f"@{a} (version {v})" for a, v in sorted(known.items())) or "no alias"
+        versions = ", ".join(sorted(numbers, key=int)) or "none"
+        raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
+    found = store.client.get_model_version(name, version)
+    location = store.client.get_model_version_download_uri(name, version)
+    return _Found(f"{name}-{version}-{found.creation_timestamp}", dict(found.tags), location)
+
+
+def _found_logged(store: Store, uri: str, model_id: str) -> _Found:
+    with _absent(f"{uri}: no logged model {model_id!r}; {_registered(store)}; wanted {FORMS}"):
+        found = store.client.get_logged_model(model_id)
+    return _Found(model_id, dict(found.tags), found.artifact_location)
+
+
+def _logged_by(store: Store, uri: str, run_id: str, name: str) -> str:
+    """The id of the model that a run logged; ``model``, as MLflow's documentation says, is the only one there is."""
+    with _absent(f"{uri}: no run {run_id!r} in this store; `make ui` shows those there are"):
+        run = store.client.get_run(run_id)
+    outputs = run.outputs.model_outputs if run.outputs else []
+    models: dict[str, str] = {
+        m.name: m.model_id for m in (store.client.get_logged_model(output.model_id) for output in outputs)
+    }
+    if name not in models and (name != "model" or len(models) != 1):
+        there = ", ".join(f"runs:/{run_id}/{known}" for known in sorted(models)) or "none"
+        raise TrackingError(f"{uri}: this run logged no model {name!r}; there are: {there}")
+    return models[name] if name in models else models.popitem()[1]
+
+
+def _registered(store: Store) -> str:
+    return "registered are: " + (", ".join(model.name for model in store.client.search_registered_models()) or "none")
 
 
 def champion_path(root: Path, name: str) -> Path | None:
@@ -274,7 +345,9 @@ def _version_of(store: Store, name: str, fingerprint: str) -> Any:
 
     Those come from another clone at the same moment, or from a request that a slow server took up late.
     """
-    found = store.client.search_model_versions(f"name = '{name}' and tag.`clue_ner.fingerprint` = '{fingerprint}'")
+    found = store.client.search_model_versions(
+        f"name = {_quoted(name)} and tag.`clue_ner.fingerprint` = '{fingerprint}'"
+    )
     found = sorted(found, key=lambda version: int(version.version))
     for version in found[1:]:
         with answered("RESOURCE_DOES_NOT_EXIST"):
@@ -284,31 +357,45 @@ def _version_of(store: Store, name: str, fingerprint: str) -> Any:
 
 def _aliases(store: Store, name: str) -> dict[str, str] | None:
     """Alias to version number, or None if there is no such model."""
-    found = store.client.search_registered_models(f"name = '{name}'")
+    found = store.client.search_registered_models(f"name = {_quoted(name)}")
     return {alias: str(number) for alias, number in found[0].aliases.items()} if found else None
 
 
-def _fetch(store: Store, version: Any) -> Path:
+def _quoted(name: str) -> str:
+    """A name in a filter of MLflow, which knows two kinds of quotes and no escape."""
+    quote = '"' if "'" in name else "'"
+    return f"{quote}{name}{quote}"
+
+
+@contextlib.contextmanager
+def _absent(message: str) -> Iterator[None]:
+    """Say ``message`` where MLflow answers that something does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise TrackingError(message) from None
+
+
+def _fetch(store: Store, found: _Found) -> Path:
     """The tagger's folder: where the store has it on this machine, or else downloaded once."""
     import mlflow.artifacts
 
-    source = f"models:/{version.name}/{version.version}/artifacts/tagger"
+    source = f"{found.location}/artifacts/tagger"
     if not store.is_server:
-        return Path(mlflow.artifacts.download_artifacts(source))
-    target = store.home / ".tracking" / "models" / f"{version.name}-{version.version}-{version.creation_timestamp}"
+        return Path(mlflow.artifacts.download_artifacts(source, tracking_uri=store.uri))
+    target = store.home / ".tracking" / "models" / found.key
     if not target.exists():
         with tempfile.TemporaryDirectory() as scratch, atomic_folder(target) as folder:
-            downloaded = mlflow.artifacts.download_artifacts(source, dst_path=scratch)
+            downloaded = mlflow.artifacts.download_artifacts(source, dst_path=scratch, tracking_uri=store.uri)
             shutil.copytree(downloaded, folder, dirs_exist_ok=True)
     return target
 
 
 def has_store(root: Path) -> bool:
     """Whether there is one to ask, so that looking for a model does not make an empty one."""
-    home = home_of(root)
-    uri = uri_of(home)
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists()
-
-
-def _pending(root: Path) -> Path:
-    return home_of(root) / ".tracking" / "unregistered"
+    file = local_file(uri_of(root))
+    return file is None or file.exists()

@@ -1,46 +1,57 @@
 """What made a run: commit, experiment, environment, and the params in the form MLflow keeps them in."""
 
 import importlib.metadata
+import logging
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from clue_ner.common.errors import ArtifactError
+from clue_ner.common.git import commit_of, git, own_repository
 from clue_ner.core.params import dotted_training
 from clue_ner.training.fingerprint import code_paths
 
 SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
 """What a registered model needs to be installed."""
 
+_log = logging.getLogger(__name__)
 
-def run_tags(root: Path, params: Mapping[str, Any], device: str) -> dict[str, str]:
-    """The tags of a training: what was run, from which commit, on which device.
 
-    ``clue_ner.dirty`` says whether the code differs from the commit; ``clue_ner.baseline`` is the commit that a DVC
-    experiment started from.
+def run_tags(params: Mapping[str, Any], device: str) -> dict[str, str]:
+    """The tags of a training: what was run, and on which device.
+
+    ``clue_ner.baseline`` is the commit that a DVC experiment started from.
     """
-    commit = _git(root, "rev-parse", "HEAD") or "unknown"
-    try:
-        changes = _git(root, "status", "--porcelain", "--", *code(root))
-    except ArtifactError:  # a folder that has no pipeline
-        changes = None
     return {
         "clue_ner.experiment": os.environ.get("DVC_EXP_NAME", ""),
         "clue_ner.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
-        "clue_ner.dirty": "unknown" if changes is None else str(bool(changes)).lower(),
         "clue_ner.corpus": params["corpus"]["name"],
         "clue_ner.backbone": params["backbone"]["name"],
         "clue_ner.scheme": params["tagging"]["scheme"],
         "clue_ner.align": params["tagging"]["align"],
         "clue_ner.head": params["train"]["head"],
         "clue_ner.device": device,
-        "mlflow.source.git.commit": commit,
         "mlflow.source.name": "stages/fine_tune.py",
         "mlflow.source.type": "LOCAL",
     }
+
+
+def commit_tags(root: Path) -> dict[str, str]:
+    """The commit of the code in ``root``, and in ``clue_ner.dirty`` whether the code differs from it.
+
+    ``unknown``, and a line in the log, where git does not say.
+    """
+    tags = {"mlflow.source.git.commit": "unknown", "clue_ner.dirty": "unknown"}
+    try:
+        repository = own_repository(root)
+        tags["mlflow.source.git.commit"] = commit_of(repository)
+        changes = git(repository, "status", "--porcelain", "--", *code(root))
+        tags["clue_ner.dirty"] = str(bool(changes)).lower()
+    except ArtifactError as error:
+        _log.warning("no commit is recorded for this run: %s", error)
+    return tags
 
 
 def code(root: Path) -> list[str]:
@@ -68,12 +79,3 @@ def environment() -> str:
 def requirements() -> list[str]:
     """The versions, as installed here, of what a registered model needs; without the build's suffix, as in ``+cpu``."""
     return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in SERVING]
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What git answers, or None without git or a repository."""
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

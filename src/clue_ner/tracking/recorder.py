@@ -34,7 +34,7 @@ class TrainingRecorder:
             return
         values = params.model_dump()
         text = (root / "params.yaml").read_text(encoding="utf-8")
-        tags = provenance.run_tags(root, values, device)
+        tags = provenance.run_tags(values, device) | provenance.commit_tags(root)
         Journal(root, self.fingerprint).begin(values, tags, text, config.trained.corpus.model_dump())
         push(root, self.fingerprint)
 

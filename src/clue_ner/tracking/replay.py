@@ -27,7 +27,6 @@ from clue_ner.tracking.store import (
     experiment_id,
     import_mlflow,
     translated,
-    uri_of,
     waiting,
 )
 
@@ -53,7 +52,7 @@ EPOCH_METRICS = {
 """Key in an epoch of metrics/train.json, and the metric's name."""
 
 _log = logging.getLogger(__name__)
-_resting: dict[str, float] = {}
+_resting: dict[Path, float] = {}
 
 
 def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
@@ -61,17 +60,17 @@ def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
 
     It costs a few seconds at most: a store that failed is left alone for two minutes, unless ``again``.
     """
-    uri = uri_of(home_of(root))
-    if not again and time.monotonic() < _resting.get(uri, 0.0):
+    home = home_of(root)
+    if not again and time.monotonic() < _resting.get(home, 0.0):
         return False
     try:
         with waiting(QUICK):
             replay(connect(root), Journal(root, fingerprint))
     except TrackingError as error:
-        _resting[uri] = time.monotonic() + REST_SECONDS
+        _resting[home] = time.monotonic() + REST_SECONDS
         _log.warning("%s; kept in .tracking/, and goes to MLflow with `clue-ner sync`", error)
         return False
-    _resting.pop(uri, None)
+    _resting.pop(home, None)
     return True
 
 
@@ -129,13 +128,9 @@ def restore(root: Path, fingerprint: str) -> Journal:
             "bring them together with `dvc checkout` or `dvc repro`"
         )
     params = {**load_params(root / "params.yaml").model_dump(), **trained.params}
-    tags = provenance.run_tags(root, params, device="unknown")
-    restored = {
-        name: value for name, value in tags.items() if name not in ("clue_ner.dirty", "mlflow.source.git.commit")
-    }
+    tags = provenance.run_tags(params, device="unknown") | {"clue_ner.restored": "true"}
     journal = Journal(root, fingerprint)
-    text = to_yaml(params)
-    journal.begin(params, restored | {"clue_ner.restored": "true"}, text, trained.corpus.model_dump())
+    journal.begin(params, tags, to_yaml(params), trained.corpus.model_dump())
     _note_training(journal, train, [])
     return journal
 
@@ -155,7 +150,7 @@ def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | 
     """
     record = journal.read()
     if record is None:
-        raise TrackingError(f"{journal.path}: no journal of this training; run `dvc repro`")
+        raise TrackingError(f"{journal.path}: its beginning is missing or damaged, so nobody knows whose run it is")
     experiment = experiment_id(store, record.begin["experiment"])
     lock = FileLock(journal.path.with_suffix(".push.lock"), timeout=patience.seconds)
     with translated(f"MLflow at {store.uri}: run {record.begin['name']}"), lock:
@@ -260,7 +255,10 @@ def _add_child(store: Store, parent: str, journal: Journal, patience: Patience) 
     """Show a training's run below the run ``parent``, if it has a run and is not below another one."""
     if journal.read() is None:
         return
-    run_id = replay(store, journal, patience)
+    try:
+        run_id = replay(store, journal, patience)
+    except TrackingError:  # its own journal is replayed too, and says so
+        return
     if run_id is None:
         return
     with translated(f"MLflow at {store.uri}: run {run_id}"):

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
+from clue_ner.common import account
 from clue_ner.common.errors import ClueNerError, TrackingError
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import home_of
 from clue_ner.common.redaction import redact
+from clue_ner.tracking.address import TRACKING, is_database, uri_of
 
 LOCK_SECONDS = 60
 """How long to wait for another process that is creating the local store's tables."""
@@ -39,6 +40,8 @@ _QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Store:
@@ -51,26 +54,28 @@ class Store:
     @property
     def is_server(self) -> bool:
         """Whether something else than this process decides where artifacts go."""
-        return not re.match(r"(sqlite|postgresql|mysql|mssql)", self.uri)
+        return not is_database(self.uri)
 
 
-def uri_of(home: Path) -> str:
-    """``MLFLOW_TRACKING_URI``, or a SQLite file in ``home``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}"
+def announce(root: Path) -> None:
+    """Log where runs and versions go; raises TrackingError if that is an address that can never work."""
+    uri = uri_of(root)
+    why = TRACKING if os.environ.get(TRACKING, "").strip() else f"{TRACKING} is not set"
+    _log.info("MLflow at %s (%s)", redact(uri), why)
 
 
 def connect(root: Path) -> Store:
     """Open the store, making a local one's tables if there are none; raises TrackingError if it does not answer."""
     home = home_of(root)
-    uri = uri_of(home)
+    uri = uri_of(root)
     with translated(f"MLflow at {uri}"):
         with explained(f"MLflow at {redact(uri)}", "tracking"):
             mlflow = import_mlflow()
         # The registry resolves addresses through the process's own store, which MLflow also puts in the environment.
-        with _restored("MLFLOW_TRACKING_URI"):
+        with _restored(TRACKING):
             mlflow.set_tracking_uri(uri)
         with _lock(home):
-            store = Store(mlflow.MlflowClient(tracking_uri=uri), uri, home)
+            store = Store(mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri), uri, home)
             store.client.search_experiments(max_results=1)
     return store
 
@@ -94,6 +99,7 @@ def experiment_id(store: Store, name: str) -> str:
 
 def import_mlflow() -> Any:
     """MLflow, without its telemetry, progress bars and notes."""
+    account.supply()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow

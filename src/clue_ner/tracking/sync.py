@@ -1,18 +1,23 @@
 """Sends MLflow everything that it missed: runs, scores, files, model versions."""
 
 import contextlib
+import itertools
+import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clue_ner.common.errors import ClueNerError, TrackingError
+from clue_ner.common.errors import ArtifactError, ClueNerError, TrackingError
+from clue_ner.common.paths import home_of
 from clue_ner.core.params import load_params
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import model_registry
 from clue_ner.tracking.journal import Journal, journals
 from clue_ner.tracking.replay import replay, restore, restore_evaluation
-from clue_ner.tracking.store import PATIENT, connect, translated, waiting
+from clue_ner.tracking.store import PATIENT, Store, connect, translated, waiting
+
+DROPPED = ".tracking/dropped"
 
 
 @dataclass
@@ -21,35 +26,38 @@ class Summary:
 
     runs: list[str] = field(default_factory=list)
     """fingerprints of the trainings that MLflow has in full"""
+    deleted: list[str] = field(default_factory=list)
+    """those whose run somebody deleted in MLflow"""
     restored: list[str] = field(default_factory=list)
     """those whose journal was made from artifacts, as after ``dvc pull``"""
     versions: list[model_registry.Version] = field(default_factory=list)
     """model versions of models/export and of what could not be registered before"""
+    dropped: list[str] = field(default_factory=list)
+    """what was set aside because the user said so: where it is now, and why it could not go"""
     problems: list[str] = field(default_factory=list)
     """what is still missing, and why"""
 
 
-def sync(root: Path) -> Summary:
+def sync(root: Path, drop: Iterable[str] = ()) -> Summary:
     """Bring MLflow up to date with all journals, models/tagger and models/export; twice is as good as once.
 
-    Raises TrackingError if the store does not answer; what else goes wrong is in ``problems``, and the rest is done.
+    What fails of the trainings whose fingerprints begin with one of ``drop`` is moved to ``.tracking/dropped/``, and
+    not sent again. Raises TrackingError if the store does not answer, or a training in ``drop`` is not there; what else
+    goes wrong is in ``problems``, and the rest is done.
     """
     summary = Summary()
+    unwanted = {_training(root, beginning) for beginning in drop}
     with waiting(PATIENT):
         store = connect(root)
         if (root / "models" / "tagger" / "tagger.json").exists():
             with _noted(summary):
                 summary.restored += _restore(root)
         for journal in journals(root):
-            with _noted(summary):
-                replay(store, journal, PATIENT)
-                summary.runs.append(journal.fingerprint)
-            if (record := journal.read()) and record.damaged:
-                summary.problems.append(f"{journal.path}: damaged lines, passed over: {record.damaged}")
-        for folder, tracking in model_registry.kept_for_later(root):
-            with _noted(summary):
-                summary.versions.append(model_registry.register_in(store, folder, tracking))
-                shutil.rmtree(folder)
+            with _noted(summary), _droppable(summary, root, unwanted, journal.path, journal.files):
+                _send(store, journal, summary)
+        for folder in model_registry.kept_for_later(root):
+            with _noted(summary), _droppable(summary, root, unwanted, folder):
+                summary.versions.append(model_registry.register_kept(store, folder))
         export = root / "models" / "export"
         if (export / "tagger" / "tagger.json").exists():
             with _noted(summary):
@@ -77,12 +85,39 @@ def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
     raise TrackingError(f"training {fingerprint[:12]} has neither a journal in .tracking/ nor a run in MLflow")
 
 
+def _training(root: Path, beginning: str) -> str:
+    """The one training in ``.tracking/`` whose fingerprint, or name of its file, begins so."""
+    names = {journal.fingerprint for journal in journals(root)}
+    names |= {folder.name for folder in model_registry.kept_for_later(root)}
+    found = sorted(name for name in names if beginning and name.startswith(beginning))
+    if len(found) != 1:
+        there = ", ".join(name[:12] for name in found or sorted(names)) or "none"
+        raise TrackingError(f"{beginning!r}: wanted the beginning of one training in .tracking/, there are: {there}")
+    return found[0]
+
+
+def _send(store: Store, journal: Journal, summary: Summary) -> None:
+    """Replay a journal; raises ArtifactError for lines that could not be read when the others have been sent."""
+    if replay(store, journal, PATIENT) is None:
+        summary.deleted.append(journal.fingerprint)
+        return
+    summary.runs.append(journal.fingerprint)
+    if (record := journal.read()) and record.damaged:
+        raise ArtifactError(f"{journal.path}: damaged lines, passed over: {record.damaged}")
+
+
 def _restore(root: Path) -> list[str]:
-    """The fingerprint of models/tagger, in a list, if its journal had to be made."""
+    """The fingerprint of models/tagger, in a list, if its journal had to be made; not one that was dropped."""
     fingerprint = TaggerConfig.load(root / "models" / "tagger").trained.fingerprint
-    if Journal(root, fingerprint).read() is not None:
+    journal = Journal(root, fingerprint)
+    if journal.read() is not None or list((home_of(root) / DROPPED).glob(f"*/{journal.path.name}")):
         return []
-    restore_evaluation(root, restore(root, fingerprint))
+    try:
+        restore_evaluation(root, restore(root, fingerprint))
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{root / 'metrics'}: train.json or evaluate.json is not what the stages write ({error!r}); run `dvc repro`"
+        ) from None
     return [fingerprint]
 
 
@@ -90,5 +125,29 @@ def _restore(root: Path) -> list[str]:
 def _noted(summary: Summary) -> Iterator[None]:
     try:
         yield
-    except ClueNerError as error:
+    except (ClueNerError, OSError) as error:
         summary.problems.append(str(error))
+
+
+@contextlib.contextmanager
+def _droppable(summary: Summary, root: Path, unwanted: Container[str], *paths: Path) -> Iterator[None]:
+    """Where it fails, set the ``paths`` of a training aside if that is ``unwanted``, or else say how to."""
+    name = paths[0].name.removesuffix(".jsonl")
+    try:
+        yield
+    except (ClueNerError, OSError) as error:
+        if name not in unwanted:
+            advice = f"`clue-ner sync --drop {shlex.quote(name[:12])}` sets it aside"
+            raise TrackingError(f"{error}; if that cannot be fixed, {advice}") from None
+        summary.dropped.append(f"{_set_aside(root, name, *paths)}: {error}")
+
+
+def _set_aside(root: Path, name: str, *paths: Path) -> Path:
+    """Move files and folders of a training to a folder of their own below ``.tracking/dropped/``, which is returned."""
+    folders = (home_of(root) / DROPPED / f"{name}-{number}" for number in itertools.count(1))
+    target = next(folder for folder in folders if not folder.exists())
+    target.mkdir(parents=True)
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            shutil.move(path, target)
+    return target

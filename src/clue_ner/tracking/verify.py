@@ -1,6 +1,5 @@
 """Where a model comes from, derived again from its files, its training's record and what this repository has."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,12 +7,14 @@ from typing import Any, NamedTuple
 from clue_ner import hub
 from clue_ner.common.errors import ArtifactError, ClueNerError, SourceError
 from clue_ner.common.files import ADVICE, CHECKSUMS, checked, read_json, verify_checksums
+from clue_ner.common.git import git, own_repository
+from clue_ner.common.paths import is_registry_name
 from clue_ner.core.entities import fingerprint, fingerprint_of_all
 from clue_ner.core.params import dotted, load_params
 from clue_ner.core.sentences import describe_corpus, read_split
 from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TrainingRecord
 from clue_ner.tagger.model_files import model_folder
-from clue_ner.tracking.model_registry import TRAIN_AND_VALID, resolve_model, resolve_teacher, version_tags
+from clue_ner.tracking.model_registry import TRAIN_AND_VALID, is_version, recorded_tags, resolve_model, resolve_teacher
 from clue_ner.tracking.sync import tags_of_training
 from clue_ner.training.inputs import Inputs, describe
 
@@ -29,7 +30,7 @@ class Finding(NamedTuple):
 
 
 def verify(root: Path, model: str) -> Iterator[Finding]:
-    """Findings on the model ``FOLDER`` or ``models:/…``, from its own files outwards; they end where these are damaged.
+    """Findings on a model, a folder or a name in MLflow, from its own files outwards; they end where these are damaged.
 
     Raises TrackingError for a registered model that is not there, ArtifactError if there is no model in the folder.
     """
@@ -46,7 +47,7 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
         return
     yield Finding(OK, "files", f"{len(listed)} of {folder}, as {CHECKSUMS} says")
     trained = TaggerConfig.load(folder).trained
-    if model.startswith("models:"):
+    if is_registry_name(model):
         yield _version(root, model, trained)
     yield _corpus(root, trained.corpus)
     yield _backbone(root, trained.backbone)
@@ -58,12 +59,15 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
 
 
 def _version(root: Path, model: str, trained: TrainingRecord) -> Finding:
-    tags = version_tags(root, model)
-    key = "corpus_fingerprint" if trained.corpus.splits == "all" else TRAIN_AND_VALID
-    recorded = tags.get("clue_ner.fingerprint"), tags.get(key)
-    if recorded != (trained.fingerprint, trained.corpus.fingerprint):
-        return Finding(WRONG, "version", f"{model} is recorded as of training {recorded[0]}, corpus {recorded[1]}")
-    return Finding(OK, "version", f"{model} is recorded as of this training and corpus")
+    tags = recorded_tags(root, model)
+    wanted = {"clue_ner.fingerprint": trained.fingerprint}
+    if is_version(model):
+        wanted["corpus_fingerprint" if trained.corpus.splits == "all" else TRAIN_AND_VALID] = trained.corpus.fingerprint
+    recorded = {name: tags.get(name) for name in wanted}
+    if recorded != wanted:
+        found = ", ".join(f"{name} {value}" for name, value in recorded.items())
+        return Finding(WRONG, "version", f"{model} is recorded as {found}; its files say {', '.join(wanted.values())}")
+    return Finding(OK, "version", f"{model} is recorded as of this training" + " and corpus" * is_version(model))
 
 
 def _corpus(root: Path, corpus: CorpusRecord) -> Finding:
@@ -145,9 +149,10 @@ def _commit(root: Path, training: str) -> Finding:
         return Finding(UNKNOWN, "code", "no commit was recorded; its run was restored, or trained outside git")
     if tags.get("clue_ner.dirty") != "false":
         return Finding(UNKNOWN, "code", f"commit {commit}, with changes that were not committed")
-    command = ["git", "-C", str(root), "cat-file", "-e", f"{commit}^{{commit}}"]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        return Finding(UNKNOWN, "code", f"commit {commit}, which this repository does not have")
+    try:
+        git(own_repository(root), "cat-file", "-e", f"{commit}^{{commit}}")
+    except ArtifactError as error:
+        return Finding(UNKNOWN, "code", f"commit {commit}, not found here: {error}")
     return Finding(OK, "code", f"commit {commit}")
 
 
