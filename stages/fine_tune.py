@@ -24,7 +24,7 @@ def main(root: Path) -> None:
     config = describe(inputs, params, teacher)
     checkpoints = checkpoints_of(home_of(root), inputs, params, config)
     with exclusive(home_of(root), checkpoints):
-        recorder = TrainingRecorder(root, params, config, device.describe(params.train))
+        recorder = TrainingRecorder(root, params, config, device.describe(params.train, inputs.backbone))
         model, history = train(inputs, params, config, checkpoints, recorder.epoch, teacher)
         if distributed.is_main_process():
             save(root / "models/tagger", model, config, history, inputs)

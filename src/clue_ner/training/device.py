@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import attention_kinds, embeddings_of
 from clue_ner.training.dropout import use_bytes
 
 logger = logging.getLogger(__name__)
@@ -45,11 +46,20 @@ def has_bf16() -> bool:
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
-def attention(wanted: str) -> str:
-    """``sdpa`` or ``eager``; ``auto`` is sdpa on a GPU, eager on a CPU: faster there on short sentences."""
-    if wanted != "auto":
-        return wanted
-    return "sdpa" if torch.cuda.is_available() else "eager"
+def attention(wanted: str, kinds: Sequence[str]) -> str:
+    """One of ``kinds``, those that the encoder has: ``sdpa`` or ``eager``.
+
+    ``auto`` is sdpa on a GPU if it is there, eager on a CPU: faster there on short sentences. Raises ParamsError for a
+    kind that is not there.
+    """
+    if wanted == "auto":
+        return "sdpa" if torch.cuda.is_available() and "sdpa" in kinds else "eager"
+    if wanted not in kinds:
+        raise ParamsError(
+            f"params.yaml: train.attention: {wanted}, which the backbone's architecture does not have; "
+            f"wanted auto or {' or '.join(kinds)}"
+        )
+    return wanted
 
 
 def suit(model: nn.Module, encoder: Any) -> None:
@@ -61,18 +71,21 @@ def suit(model: nn.Module, encoder: Any) -> None:
     if torch.cuda.is_available():
         return
     use_bytes(model)
-    encoder.embeddings.register_forward_hook(_as_autocast)
+    embeddings_of(encoder).register_forward_hook(_as_autocast)
 
 
-def _as_autocast(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-    return output.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else output
+def _as_autocast(module: nn.Module, inputs: Any, output: Any) -> Any:
+    if isinstance(output, Tensor) and torch.is_autocast_enabled("cpu"):
+        return output.to(torch.get_autocast_dtype("cpu"))
+    return output
 
 
-def describe(params: TrainParams) -> str:
-    """The device and all that was chosen for it, for a person to read."""
+def describe(params: TrainParams, backbone: Path) -> str:
+    """The device and all that was chosen for it and the encoder in ``backbone``, for a person to read."""
     on_gpu = torch.cuda.is_available()
     device = f"cuda, {torch.cuda.get_device_name()}" if on_gpu else f"cpu, {torch.get_num_threads()} threads"
-    chosen = [device, number_format(params.precision), f"{attention(params.attention)} attention"]
+    used = attention(params.attention, attention_kinds(backbone))
+    chosen = [device, number_format(params.precision), f"{used} attention"]
     if params.processes > 1:
         chosen.append(f"{params.processes} processes")
     return ", ".join(chosen)

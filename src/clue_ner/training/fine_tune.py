@@ -33,7 +33,7 @@ def checkpoints_of(home: Path, inputs: Inputs, params: Params, config: TaggerCon
     about = {
         "training": config.trained.fingerprint,
         "code": inputs.digests["code"],
-        "device": device.describe(params.train),
+        "device": device.describe(params.train, inputs.backbone),
         "libraries": {name: version(name) for name in ("accelerate", "torch", "transformers")},
     }
     return Checkpoints(home, about)
@@ -68,7 +68,7 @@ def train(
     disable_progress_bar()
     options = params.train
     examples = inputs.examples(options.processes)
-    logger.info("training on %s", device.describe(options))
+    logger.info("training on %s", device.describe(options, inputs.backbone))
     if levers := model_setup.levers(options):
         logger.info("with %s", levers)
     pairs = inputs.corpus["splits"]["train"]["overlapping_pairs"]

@@ -11,6 +11,7 @@ from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import CHECKSUMS, read_json, sha256, verify_checksums
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import kinds_of
 from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes.torch import load_model
 from clue_ner.tagger.config import TaggerConfig
@@ -27,7 +28,9 @@ class Teacher:
 
     def __init__(self, model: TaggerModel, params: TrainParams) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.model.encoder.set_attn_implementation(device.attention(params.attention))
+        kinds = kinds_of(self.model.encoder)
+        wanted = params.attention if params.attention in kinds else "auto"
+        self.model.encoder.set_attn_implementation(device.attention(wanted, kinds))
         device.suit(self.model, self.model.encoder)
 
     @classmethod
