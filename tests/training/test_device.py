@@ -20,6 +20,7 @@ from torch import nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import load_encoder
 from clue_ner.training import device
 from clue_ner.training.dropout import ByteDropout
 
@@ -106,6 +107,20 @@ def test_device_chooses_the_number_format_it_computes(
         else:
             with pytest.raises(ParamsError, match=rf"train\.precision: {wanted}, .*wanted auto or .*float32"):
                 device.number_format(wanted)
+
+
+def test_device_takes_float32_for_an_encoder_that_has_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, params: TrainParams
+) -> None:
+    monkeypatch.setattr(device, "has_bf16", lambda: True)
+    for kind, chosen in (("bert", "bf16"), ("deberta", "float32"), ("deberta-v2", "bf16"), ("electra", "bf16")):
+        backbone = architecture(tmp_path / kind, kind)
+        encoder = load_encoder(backbone)
+        assert [device.number_format(wanted, encoder) for wanted in ("auto", "float32")] == [chosen, "float32"]
+        assert f", {chosen}, " in device.describe(change(params, precision="auto"), backbone)
+        if chosen == "float32":
+            with pytest.raises(ParamsError, match=rf"train\.precision: bf16, which {kind} .*; wanted auto or float32"):
+                device.number_format("bf16", encoder)
 
 
 def test_device_chooses_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:

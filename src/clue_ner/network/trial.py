@@ -28,6 +28,16 @@ def dropouts(encoder: Any) -> set[float]:
     return seen.probabilities
 
 
+def autocasts(encoder: Any) -> bool:
+    """Whether the encoder computes under autocast; some fill masks with what only float32 can hold."""
+    place = encoder.get_input_embeddings().weight.device
+    with _as_it_was(encoder), torch.autocast(place.type, dtype=torch.bfloat16):
+        try:
+            return bool(_states(encoder, [PADDED, TOKENS], PADDED).isfinite().all())
+        except RuntimeError:
+            return False
+
+
 def order(encoder: Any, modules: Sequence[nn.Module]) -> list[int]:
     """The indices of ``modules``, in the order in which a forward pass begins them."""
     begun: list[int] = []

@@ -14,29 +14,45 @@ from torch import Tensor, nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
-from clue_ner.network.encoder import attention_kinds, embeddings_of
+from clue_ner.network import trial
+from clue_ner.network.encoder import embeddings_of, kinds_of, load_encoder
 from clue_ner.training.dropout import use_bytes
 
 logger = logging.getLogger(__name__)
 
 
-def number_format(wanted: str) -> str:
+def number_format(wanted: str, encoder: Any = None) -> str:
     """``bf16``, ``fp16`` or ``float32``: what autocast computes matrix products in.
 
     ``auto`` is bf16 where the device multiplies it natively, else fp16 on a GPU, else float32. A CPU without AMX
-    or AVX-512 BF16 emulates bf16, a hundred times slower than float32. Raises ParamsError for a format that the device
-    does not have.
+    or AVX-512 BF16 emulates bf16, a hundred times slower than float32. An ``encoder`` that does not compute under
+    autocast has float32 only. Raises ParamsError for a format that is not there.
     """
     on_gpu = torch.cuda.is_available()
     formats = [*(["bf16"] if has_bf16() else []), *(["fp16"] if on_gpu else []), "float32"]
-    if wanted == "auto":
-        return formats[0]
-    if wanted not in formats:
+    if wanted not in ("auto", *formats):
         raise ParamsError(
             f"params.yaml: train.precision: {wanted}, which this device does not compute natively; "
             f"wanted auto or {' or '.join(formats)}"
         )
-    return wanted
+    chosen = formats[0] if wanted == "auto" else wanted
+    if chosen == "float32" or encoder is None or autocasts(encoder):
+        return chosen
+    if wanted == "auto":
+        return "float32"
+    kind = encoder.config.model_type
+    raise ParamsError(
+        f"params.yaml: train.precision: {wanted}, which {kind} does not compute in; wanted auto or float32"
+    )
+
+
+def autocasts(encoder: Any) -> bool:
+    """Whether the encoder computes under autocast as ``suit`` makes it train."""
+    hook = embeddings_of(encoder).register_forward_hook(_as_autocast)
+    try:
+        return trial.autocasts(encoder)
+    finally:
+        hook.remove()
 
 
 def has_bf16() -> bool:
@@ -84,8 +100,9 @@ def describe(params: TrainParams, backbone: Path) -> str:
     """The device and all that was chosen for it and the encoder in ``backbone``, for a person to read."""
     on_gpu = torch.cuda.is_available()
     device = f"cuda, {torch.cuda.get_device_name()}" if on_gpu else f"cpu, {torch.get_num_threads()} threads"
-    used = attention(params.attention, attention_kinds(backbone))
-    chosen = [device, number_format(params.precision), f"{used} attention"]
+    encoder = load_encoder(backbone)
+    used = attention(params.attention, kinds_of(encoder))
+    chosen = [device, number_format(params.precision, encoder), f"{used} attention"]
     if params.processes > 1:
         chosen.append(f"{params.processes} processes")
     return ", ".join(chosen)

@@ -1,5 +1,6 @@
 """A trained tagger whose logits a smaller one learns from (knowledge distillation)."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Teacher:
 
     def __init__(self, model: TaggerModel, params: TrainParams) -> None:
         self.model = model.eval().requires_grad_(False)
+        self.autocasts = device.autocasts(model.encoder)
         kinds = kinds_of(self.model.encoder)
         wanted = params.attention if params.attention in kinds else "auto"
         self.model.encoder.set_attn_implementation(device.attention(wanted, kinds))
@@ -60,7 +62,9 @@ class Teacher:
     def logits(self, batch: Mapping[str, Tensor], place: torch.device) -> Tensor:
         """The teacher's logits of a batch, as its head gives them, on the device ``place``."""
         self.model.to(place)
-        logits: Tensor = self.model(**{name: batch[name].to(place) for name in INPUTS})
+        columns = {name: batch[name].to(place) for name in INPUTS}
+        with contextlib.nullcontext() if self.autocasts else torch.autocast(place.type, enabled=False):
+            logits: Tensor = self.model(**columns)
         return logits.float()
 
 
