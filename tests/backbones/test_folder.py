@@ -338,6 +338,9 @@ def test_folder_with_a_tokenizer_json_of_another_class_says_what_to_write(
     model: Path, tmp_path: Path, name: str
 ) -> None:
     BertTokenizer.from_pretrained(model).save_pretrained(model)
+    grown = AutoModel.from_pretrained(model)
+    grown.resize_token_embeddings(len(VOCABULARY) + 10)  # rows that no token has, as in many models
+    grown.save_pretrained(model)
     (model / "vocab.txt").unlink()
     settings = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))
     tokenize(model, **(settings | {"tokenizer_class": name}))
