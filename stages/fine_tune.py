@@ -12,6 +12,7 @@ from clue_ner.tracking.recorder import TrainingRecorder
 from clue_ner.training import device, distributed
 from clue_ner.training.fine_tune import checkpoints_of, exclusive, save, train
 from clue_ner.training.inputs import Inputs, describe
+from clue_ner.training.model_setup import build_encoder
 
 
 def main(root: Path) -> None:
@@ -22,6 +23,7 @@ def main(root: Path) -> None:
     teacher = resolve_teacher(root, params.train.teacher)
     inputs = Inputs.read(root)
     config = describe(inputs, params, teacher)
+    build_encoder(inputs.backbone, params.train)  # before a run is recorded with params that it does not have
     checkpoints = checkpoints_of(home_of(root), inputs, params, config)
     with exclusive(home_of(root), checkpoints):
         recorder = TrainingRecorder(root, params, config, device.describe(params.train, inputs.backbone))

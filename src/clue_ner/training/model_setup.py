@@ -31,7 +31,16 @@ OFF = {
 def build(backbone: Path, config: TaggerConfig, params: TrainParams) -> TaggerModel:
     """The network that ``config`` describes with the encoder in ``backbone``; what is not pretrained is random.
 
-    Raises ParamsError for more ``layers`` than the encoder has, and for what its architecture does not have.
+    Raises errors as ``build_encoder``.
+    """
+    return TaggerModel(build_encoder(backbone, params), config, params.dropout)
+
+
+def build_encoder(backbone: Path, params: TrainParams) -> Any:
+    """The pretrained encoder in ``backbone`` as ``params`` want it.
+
+    Raises ParamsError for more ``layers`` than it has and for what its architecture does not have, BackboneError for
+    dropout that ``params`` do not name.
     """
     attention = device.attention(params.attention, encoders.attention_kinds(backbone))
     encoder = encoders.load_encoder(backbone, params.dropout, params.attention_dropout, attention)
@@ -40,7 +49,7 @@ def build(backbone: Path, config: TaggerConfig, params: TrainParams) -> TaggerMo
             layers_of(encoder, param)
     if params.layers is not None:
         _cut(encoder, backbone, params.layers)
-    return TaggerModel(encoder, config, params.dropout)
+    return encoder
 
 
 def prepare(model: TaggerModel, params: TrainParams) -> None:
