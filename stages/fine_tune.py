@@ -7,13 +7,13 @@ from clue_ner.common.paths import home_of
 from clue_ner.common.stage import run
 from clue_ner.core.params import load_params
 from clue_ner.evaluation.curves import write_curves
-from clue_ner.tracking import resolve_teacher
 from clue_ner.tracking.recorder import TrainingRecorder
 from clue_ner.tracking.store import announce
-from clue_ner.training import device, distributed
+from clue_ner.training import device, distributed, teacher
 from clue_ner.training.evaluation_callback import History
 from clue_ner.training.fine_tune import checkpoints_of, exclusive, save, train
 from clue_ner.training.inputs import Inputs, describe
+from clue_ner.training.model_setup import build_encoder
 
 
 def main(root: Path) -> None:
@@ -23,18 +23,19 @@ def main(root: Path) -> None:
         announce(root)
     if distributed.relaunch(__file__, params.train.processes):
         return
-    teacher = resolve_teacher(root, params.train.teacher)
     inputs = Inputs.read(root)
-    config = describe(inputs, params, teacher)
-    checkpoints = checkpoints_of(home_of(root), inputs, params, config)
-    device_used = device.describe(params.train)
-    with exclusive(home_of(root), checkpoints), TrainingRecorder(root, params, config, device_used) as recorder:
+    config = describe(inputs, params, teacher.record(root, params.train.teacher))
+    # what the architecture does not have is refused here, before a run is recorded with it
+    used = device.describe(params.train, build_encoder(inputs.backbone, params.train))
+    checkpoints = checkpoints_of(home_of(root), inputs, config, used)
+    with exclusive(home_of(root), checkpoints), TrainingRecorder(root, params, config, used) as recorder:
 
         def after_epoch(history: History) -> None:
             write_history(root, history)
             recorder.epoch(history)
 
-        model, history = train(inputs, params, config, checkpoints, after_epoch, teacher)
+        folder = teacher.folder_of(root, params.train.teacher)
+        model, history = train(inputs, params, config, checkpoints, used, after_epoch, folder)
         if distributed.is_main_process():
             save(root / "models/tagger", model, config, history, inputs)
             write_history(root, history)

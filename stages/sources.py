@@ -1,9 +1,9 @@
-"""Stage sources: params.yaml -> data/sources/, a link to each local folder in it (corpus, backbone, teacher)."""
+"""Stage sources: params.yaml -> data/sources/, a link to each folder that it names (corpus, backbone, teacher)."""
 
 from pathlib import Path
 
-from clue_ner.common.files import atomic_folder
-from clue_ner.common.paths import resolve_path
+from clue_ner.common.files import atomic_folder, write_json
+from clue_ner.common.paths import is_registry_name, resolve_path
 from clue_ner.common.stage import run
 from clue_ner.core.folders import local_folders
 from clue_ner.core.params import dotted, load_params
@@ -15,16 +15,24 @@ SOURCES = {"corpus": "corpus.path", "backbone": "backbone.name", "teacher": "tra
 def main(root: Path) -> None:
     """Link the folders, so that DVC sees their content: the stage that reads one depends on its link.
 
-    A source that is no local folder has an empty one there. Raises ParamsError for all that is wrong in params.yaml,
-    folders that do not exist included.
+    A source that is no folder has an empty one there. The name of a teacher in MLflow, which may move, is resolved here
+    and nowhere else; teacher.json has what it stood for. Raises ParamsError for all that is wrong in params.yaml,
+    folders that do not exist included, TrackingError for a teacher that is not in MLflow.
     """
-    named = local_folders(dotted(load_params(root / "params.yaml", root).model_dump()))
+    params = load_params(root / "params.yaml", root)
+    named = {key: resolve_path(name, root) for key, name in local_folders(dotted(params.model_dump())).items()}
+    teacher, resolved = params.train.teacher, None
+    if teacher is not None and is_registry_name(teacher):
+        from clue_ner.tracking import pinned
+
+        resolved, named[SOURCES["teacher"]] = pinned(root, teacher)
     with atomic_folder(root / "data/sources") as folder:
         for source, key in SOURCES.items():
             if key in named:
-                (folder / source).symlink_to(resolve_path(named[key], root), target_is_directory=True)
+                (folder / source).symlink_to(named[key], target_is_directory=True)
             else:
                 (folder / source).mkdir()
+        write_json(folder / "teacher.json", {"name": teacher, "resolved": resolved})
 
 
 if __name__ == "__main__":

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.architectures import byte_level
+from support.bert_folders import fetch
 from support.places import GOLDEN as GOLDEN_ROOT
 from support.strategies import entities, long_texts, texts
+from tokenizers import Tokenizer as Backend
+from tokenizers import models, pre_tokenizers
 
 from clue_ner.alignment.aligner import UNITS_PER_TOKEN, Aligner
+from clue_ner.alignment.character_tokenizer import COMMON
 from clue_ner.alignment.tokenizer import SPECIALS, Tokenizer
 from clue_ner.alignment.windows import MAX_PLACE, Window, merge
 from clue_ner.common.errors import ParamsError
@@ -294,3 +299,46 @@ def test_align_windows_are_no_longer_than_what_the_backbone_reads(
             ParamsError, match=rf"window: 33, and the backbone reads {positions} tokens; .*{positions} or"
         ):
             Aligner.from_backbone(tmp_path, "pieces", 33, 8)
+
+
+# --- vocabularies of bytes
+
+
+@pytest.fixture(scope="module")
+def bytes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bytes")
+    fetch(byte_level(folder / "source"), folder / "backbone")
+    return folder / "backbone"
+
+
+@pytest.mark.parametrize("align", ["characters", "characters_over_pieces"])
+def test_align_refuses_characters_over_a_vocabulary_of_bytes(bytes_folder: Path, align: str) -> None:
+    with pytest.raises(ParamsError, match=rf"tagging\.align: {align}, .*\(的 is ç ļ Ħ\), .*; set it to pieces"):
+        Aligner.from_backbone(bytes_folder, align, 64, 16)
+
+
+@pytest.mark.parametrize("text", ["广东佛山", "龘A 黄飞鸿2000年\n高强", "👨👩é王，", "山" * 200])
+def test_align_pieces_of_bytes_are_one_unit_a_character(bytes_folder: Path, text: str) -> None:
+    aligner = Aligner.from_backbone(bytes_folder, "pieces", 64, 16)
+    (windows,) = aligner.windows([text])
+    found = sorted({unit for window in windows for unit in units(window)[slice(*window.core)]})
+    assert len(aligner.tokenizer.encode([text])[0]) > len(found)
+    assert "".join(text[start:end] for start, end in found) == "".join(text.split())
+    assert not any(window.input_ids.count(aligner.tokenizer.unk_id) for window in windows)
+
+
+@pytest.mark.parametrize(("characters", "refused"), [("", True), ("的一是不了在人", True), (COMMON, False)])
+def test_align_refuses_characters_if_most_fall_back_to_bytes(tmp_path: Path, characters: str, refused: bool) -> None:
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", *characters]
+    backend = Backend(models.Unigram([(piece, -1.0 * i) for i, piece in enumerate(pieces)], 3, byte_fallback=True))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    specials = {"unk_token": "<unk>", "pad_token": "<pad>"}
+    backend.add_special_tokens(list(specials.values()))
+    Tokenizer(backend, specials).save(tmp_path)
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    Aligner.from_backbone(tmp_path, "pieces", 64, 16)
+    if refused:
+        with pytest.raises(ParamsError, match=r"tagging\.align: characters, .*<0x.*set it to pieces"):
+            Aligner.from_backbone(tmp_path, "characters", 64, 16)
+    else:
+        assert only(Aligner.from_backbone(tmp_path, "characters", 64, 16), "我是龘").input_ids.count(3) == 1

@@ -137,7 +137,7 @@ def test_tokenizer_load_names_what_is_missing(tmp_path: Path) -> None:
         (SETTINGS, None, r"tokenizer_config\.json: no such file; run .*`dvc repro`"),
         (SETTINGS, "{", r"tokenizer_config\.json: damaged, not JSON .*dvc repro"),
         (SETTINGS, '"wordpiece"', r"tokenizer_config\.json: found a JSON str, wanted an object; .*dvc repro"),
-        (SETTINGS, "{}", r"tokenizer_config\.json: unk_token is None, wanted a token of tokenizer\.json; choose"),
+        (SETTINGS, "{}", r"tokenizer_config\.json: unk_token is None, wanted a token of tokenizer\.json; write one"),
         (SETTINGS, '{"unk_token": "[?]"}', r"tokenizer_config\.json: unk_token is '\[\?\]', wanted a token"),
         (SETTINGS, '{"unk_token": ["[UNK]"]}', r"tokenizer_config\.json: unk_token is None, wanted a token"),
         (SETTINGS, '{"unk_token": "[UNK]", "pad_token": {}}', r"tokenizer_config\.json: pad_token is None, wanted"),

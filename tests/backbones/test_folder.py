@@ -2,14 +2,16 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.architectures import architecture
 from support.bert_folders import FILES, VOCABULARY, configure, contents, fetch, tiny_bert
-from transformers import AutoModel, AutoTokenizer, BertModel
+from transformers import AutoModel, AutoTokenizer, BertModel, BertTokenizer
 
 from clue_ner.backbones import _safety, fetch_backbone
 from clue_ner.common.errors import BackboneError, ParamsError
@@ -271,10 +273,126 @@ def test_folder_refuses_a_vocabulary_of_another_model(model: Path, tmp_path: Pat
 
 
 def test_folder_refuses_a_tokenizer_without_offsets(model: Path, tmp_path: Path) -> None:
-    settings = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "basic"}
-    (model / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    with pytest.raises(BackboneError, match="its tokenizer has no fast form and so no character offsets"):
+    tokenize(model, tokenizer_class="BertJapaneseTokenizer", word_tokenizer_type="basic")
+    with pytest.raises(
+        BackboneError,
+        match=r"its tokenizer BertJapaneseTokenizer has no fast form and so no character offsets; .*"
+        '"tokenizer_class": "BertTokenizer"',
+    ):
         fetch(model, tmp_path / "out")
+    tokenize(model, tokenizer_class="BertTokenizer")
+    fetch(model, tmp_path / "out2")
+
+
+# --- the tokenizer's class
+
+
+def tokenize(folder: Path, **settings: object) -> None:
+    """Write the folder's tokenizer_config.json."""
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def reads(folder: Path) -> list[int]:
+    """The ids of 去北京 in a backbone's folder."""
+    found: list[int] = AutoTokenizer.from_pretrained(folder)("去北京")["input_ids"]
+    return found
+
+
+BERT_IDS = [2, *(VOCABULARY.index(char) for char in "去北京"), 3]
+
+
+@pytest.mark.parametrize(
+    "kind", ["albert", "bert", "distilbert", "electra", "ernie", "modernbert", "deberta", "roberta"]
+)
+@pytest.mark.parametrize("settings", [None, {}, {"init_inputs": []}, {"tokenizer_class": "BertTokenizerFast"}])
+def test_folder_with_a_berts_vocab_txt_is_read_as_such_whatever_the_architecture(
+    model: Path, tmp_path: Path, kind: str, settings: dict[str, object] | None
+) -> None:
+    vocabulary = (model / "vocab.txt").read_bytes()
+    architecture(model, kind, vocab_size=len(VOCABULARY))
+    (model / "vocab.txt").write_bytes(vocabulary)
+    if settings is None:
+        (model / "tokenizer_config.json").unlink()
+    else:
+        tokenize(model, **settings)
+    fetch(model, tmp_path / "out")
+    assert reads(tmp_path / "out") == BERT_IDS
+
+
+WRONG = ["Albert", "XLMRoberta", "Roberta", "NoSuch", "Bertweet", "Esm", "MPNet", "RoFormer"]
+
+
+@pytest.mark.parametrize("name", [*(f"{kind}Tokenizer" for kind in WRONG), "PreTrainedTokenizerFast"])
+def test_folder_with_a_wrong_tokenizer_class_says_which_to_write(model: Path, tmp_path: Path, name: str) -> None:
+    tokenize(model, tokenizer_class=name)
+    advice = 'if vocab.txt is that of a BERT, write "tokenizer_class": "BertTokenizer" in tokenizer_config.json'
+    with pytest.raises(BackboneError, match=rf"{name}.*{advice}"):
+        fetch(model, tmp_path / "out")
+    tokenize(model, tokenizer_class="BertTokenizer")
+    fetch(model, tmp_path / "out2")
+    assert reads(tmp_path / "out2") == BERT_IDS
+
+
+@pytest.mark.parametrize("name", ["AlbertTokenizer", "RobertaTokenizer", "BertJapaneseTokenizer", "RoFormerTokenizer"])
+def test_folder_with_a_tokenizer_json_of_another_class_says_what_to_write(
+    model: Path, tmp_path: Path, name: str
+) -> None:
+    BertTokenizer.from_pretrained(model).save_pretrained(model)
+    grown = AutoModel.from_pretrained(model)
+    grown.resize_token_embeddings(len(VOCABULARY) + 10)  # rows that no token has, as in many models
+    grown.save_pretrained(model)
+    (model / "vocab.txt").unlink()
+    settings = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))
+    tokenize(model, **(settings | {"tokenizer_class": name}))
+    advice = (
+        'write "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json, to read tokenizer.json as it is'
+    )
+    with pytest.raises(BackboneError, match=rf"{name}.*{advice}"):
+        fetch(model, tmp_path / "out")
+    tokenize(model, **(settings | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+    fetch(model, tmp_path / "out2")
+    assert reads(tmp_path / "out2") == BERT_IDS
+
+
+def test_folder_with_a_sentencepiece_file_that_cannot_be_converted_here_says_what_to_do(
+    model: Path, tmp_path: Path
+) -> None:
+    architecture(model, "albert")
+    (model / "vocab.txt").unlink()
+    (model / "tokenizer_config.json").unlink()
+    (model / "spiece.model").write_bytes(b"\x0a\x0e\x0a\x05<unk>\x15\x00\x00\x00\x00\x18\x02")
+    with pytest.raises(
+        BackboneError, match=r"cannot load its tokenizer AlbertTokenizer: .*; save it where it can be lo"
+    ):
+        fetch(model, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("token", "usual"), [("unk_token", '"[UNK]"'), ("pad_token", '"[PAD]"'), ("pad_token", "a token of its vocabulary")]
+)
+def test_folder_whose_tokenizer_lacks_a_token_says_what_to_write(
+    model: Path, tmp_path: Path, token: str, usual: str
+) -> None:
+    BertTokenizer.from_pretrained(model).save_pretrained(model)
+    (model / "vocab.txt").unlink()
+    if not usual.startswith('"'):
+        path = model / "tokenizer.json"
+        path.write_text(path.read_text(encoding="utf-8").replace("[PAD]", "[END]"), encoding="utf-8")
+    named = {"unk_token": "[UNK]", "pad_token": "[PAD]"}
+    named.pop(token)
+    tokenize(model, tokenizer_class="PreTrainedTokenizerFast", **named)
+    with pytest.raises(
+        BackboneError, match=rf'has the {token} None, .*; write "{token}": with {re.escape(usual)}.* in tok'
+    ):
+        fetch(model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("kind", ["convbert", "fnet"])
+def test_folder_refuses_an_encoder_whose_texts_would_change_each_other(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(
+        BackboneError, match=rf"{kind}'s state of a token depends on the padding after it, .*choose anot"
+    ):
+        fetch(architecture(tmp_path / "model", kind), tmp_path / "out")
 
 
 @pytest.mark.parametrize("card", ["no front matter", "---\nlicense: [unclosed\n---\n"])

@@ -3,7 +3,7 @@ import io
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx as onnx_library
@@ -11,6 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from support.graphs import SHAPES, batch, config_of, network, write_network
+from torch import nn
 from transformers import (
     AutoModel,
     DistilBertConfig,
@@ -20,6 +21,7 @@ from transformers import (
 )
 
 from clue_ner.alignment.batch import Batch
+from clue_ner.common.errors import ParamsError
 from clue_ner.common.files import verify_checksums
 from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes._onnxruntime import OnnxRuntime
@@ -127,3 +129,46 @@ def test_onnx_gives_torchs_logits_of_other_encoders(tmp_path: Path, config: type
         columns = batch(*shape)
         here = columns["unit_mask"]
         np.testing.assert_allclose(exact(columns)[here], TorchRuntime(model)(columns)[here], atol=1e-5, rtol=0)
+
+
+def _times_tokens(module: nn.Module, inputs: object, output: Any) -> Any:
+    """An encoder whose states depend on the number of tokens, which a trace takes for a constant."""
+    output.last_hidden_state = output.last_hidden_state * int(output.last_hidden_state.shape[1])
+    return output
+
+
+def _with_an_odd_operator(module: nn.Module, inputs: object, output: Any) -> Any:
+    """An encoder with an operator that ONNX does not have."""
+    states = output.last_hidden_state
+    output.last_hidden_state = states @ torch.linalg.matrix_exp(states.transpose(1, 2) @ states)
+    return output
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(_times_tokens, "its logits differ from torch's by up to"), (_with_an_odd_operator, ".*matrix_exp.*")],
+)
+def test_onnx_refuses_an_encoder_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Callable[..., Any], reason: str
+) -> None:
+    model = network("softmax", "pieces", 0)
+    model.encoder.register_forward_hook(change)
+    with pytest.raises(
+        ParamsError, match=rf"export\.onnx: bert cannot be written as ONNX \({reason}.*\); set it to false"
+    ):
+        write_network(model, "softmax", tmp_path)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("align", ["pieces", "characters_over_pieces"])
+def test_onnx_int8_reads_narrow_embeddings(tmp_path: Path, align: str) -> None:
+    torch.manual_seed(0)
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
+    encoder = AutoModel.from_config(
+        ElectraConfig(vocab_size=4000, max_position_embeddings=100, embedding_size=8, **sizes)
+    )
+    model = TaggerModel(encoder, config_of("crf", align, 0)).eval()
+    eight_bit = OnnxRuntime(write_network(model, "crf", tmp_path) / GRAPHS["int8"], threads=1)
+    columns = batch(3, 64, 7)
+    wanted = TorchRuntime(model)(columns)[columns["unit_mask"]]
+    assert np.abs(eight_bit(columns)[columns["unit_mask"]] - wanted).mean() < 0.1 * np.abs(wanted).mean()

@@ -135,6 +135,7 @@ def test_fine_tune_stage_refuses_what_it_cannot_train_in_one_line(
     last = forks.output().splitlines()[-1]
     assert last == "error: params.yaml: train.layers: 9, and the encoder has 2 layers"
     assert not (root / "models").exists()
+    assert not list(root.glob(".tracking/*.jsonl"))
 
 
 def test_fine_tune_stage_whose_loss_is_no_number_leaves_nothing_but_the_reason(

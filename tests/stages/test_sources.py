@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from support.changed_params import write_params
 from support.places import ROOT
+from support.tracking_repository import leave_stores_alone, put_empty_store, tracking_params, write_repository
 
-from clue_ner.common.errors import ParamsError
+from clue_ner.common.errors import ArtifactError, ParamsError, TrackingError
+from clue_ner.common.files import read_json
+from clue_ner.tagger.config import TeacherRecord
+from clue_ner.tracking import register, resolve_model
+from clue_ner.training.teacher import record
 
 main: Callable[[Path], None] = runpy.run_path(str(ROOT / "stages/sources.py"))["main"]
 
@@ -21,7 +26,7 @@ def in_a_repository_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def links(root: Path) -> dict[str, Path | None]:
     """Where each source leads; None for an empty folder."""
-    places = sorted((root / "data/sources").iterdir())
+    places = sorted(path for path in (root / "data/sources").iterdir() if path.name != "teacher.json")
     assert all(place.is_symlink() or not list(place.iterdir()) for place in places)
     return {place.name: place.readlink() if place.is_symlink() else None for place in places}
 
@@ -30,6 +35,7 @@ def test_sources_of_the_committed_params_are_empty(tmp_path: Path) -> None:
     write_params(tmp_path)
     main(tmp_path)
     assert links(tmp_path) == {"backbone": None, "corpus": None, "teacher": None}
+    assert read_json(tmp_path / "data/sources/teacher.json") == {"name": None, "resolved": None}
 
 
 def test_sources_lead_to_the_folders_from_the_repositorys_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,13 +57,45 @@ def test_sources_lead_to_the_folders_from_the_repositorys_root(tmp_path: Path, m
     assert links(temporary) == wanted
 
 
+def test_sources_resolve_a_teacher_in_mlflow_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_stores_alone(monkeypatch)
+    put_empty_store(tmp_path)
+    for name in ("a", "b"):
+        write_repository(tmp_path, name, {"a": 0.5, "b": 0.6}[name])
+        assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
+    write_params(tmp_path, train={"teacher": "models:/clue-ner@champion"})
+    main(tmp_path)
+    folder = links(tmp_path)["teacher"]
+    assert folder == resolve_model(tmp_path, "models:/clue-ner/2")
+    assert read_json(tmp_path / "data/sources/teacher.json") == {
+        "name": "models:/clue-ner@champion",
+        "resolved": "models:/clue-ner/2",
+    }
+    assert record(tmp_path, "models:/clue-ner@champion") == TeacherRecord(
+        name="models:/clue-ner@champion",
+        resolved="models:/clue-ner/2",
+        checksums=read_json(folder / "checksums.json"),
+    )
+    with pytest.raises(ArtifactError, match=r"of the teacher models:/clue-ner@champion, wanted \./big; run `dvc repro"):
+        record(tmp_path, "./big")
+
+
 @pytest.mark.parametrize("teacher", ["models:/clue-ner@champion", "models:/m-0123", "runs:/0123/clue-ner"])
-def test_sources_follow_the_params(tmp_path: Path, teacher: str) -> None:
+def test_sources_name_a_teacher_that_mlflow_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teacher: str
+) -> None:
+    leave_stores_alone(monkeypatch)
+    write_params(tmp_path, train={"teacher": teacher})
+    with pytest.raises(TrackingError, match=f"{teacher}: there is no MLflow store yet"):
+        main(tmp_path)
+
+
+def test_sources_follow_the_params(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/train.jsonl").write_text("kept", encoding="utf-8")
     write_params(tmp_path, corpus={"name": "jsonl", "path": "mine"})
     main(tmp_path)
-    write_params(tmp_path, train={"teacher": teacher})
+    write_params(tmp_path)
     main(tmp_path)
     assert links(tmp_path) == {"backbone": None, "corpus": None, "teacher": None}
     assert (tmp_path / "mine/train.jsonl").read_text(encoding="utf-8") == "kept"
@@ -114,10 +152,3 @@ def test_sources_settle_whether_a_hub_id_is_a_folder(tmp_path: Path, name: str) 
     write_params(tmp_path, backbone={"name": f"./{name}"})
     main(tmp_path)
     assert links(tmp_path)["backbone"] == tmp_path / name
-
-
-@pytest.mark.parametrize("name", ["models:/clue-ner@champion", "models:/clue-ner/3", "runs:/0123abc/model"])
-def test_sources_leave_the_registry_alone(tmp_path: Path, name: str) -> None:
-    write_params(tmp_path, train={"teacher": name})
-    main(tmp_path)
-    assert links(tmp_path)["teacher"] is None

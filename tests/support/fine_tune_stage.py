@@ -50,6 +50,10 @@ def write_inputs(root: Path, backbone: Path, aligner: Any, **train: Any) -> None
     write_json(root / "data/backbone/source.json", {"kind": "folder", "name": "toy"})
     write_checksums(root / "data/backbone")
     write_params(root, train={**TRAIN, **train})
+    (root / "data/sources").mkdir()
+    if (teacher := train.get("teacher")) is not None:
+        (root / "data/sources/teacher").symlink_to(teacher)
+        write_json(root / "data/sources/teacher.json", {"name": teacher, "resolved": None})
     splits = {name: {"fingerprint": fingerprint(SENTENCES[name]), "overlapping_pairs": 0} for name in SENTENCES}
     found = fingerprint_of_all({name: str(split["fingerprint"]) for name, split in splits.items()})
     corpus = {"name": "toy", "fingerprint": found, "licence": "none", "types": ["name"], "splits": splits}

@@ -61,7 +61,7 @@ class Setting:
     def model(self, seed: int = 0, dropout: float = 0.1) -> TaggerModel:
         """A model with random weights of this seed."""
         set_seed(seed)
-        encoder = load_encoder(self.backbone, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+        encoder = load_encoder(self.backbone, dropout, dropout)
         return TaggerModel(encoder, self.config, dropout)
 
     def fit(

@@ -21,7 +21,7 @@ from support.tracking_repository import (
 
 from clue_ner.common.errors import TrackingError
 from clue_ner.common.files import read_json, verify_checksums
-from clue_ner.tracking import Version, champion_path, register, resolve_model, resolve_teacher
+from clue_ner.tracking import Version, champion_path, pinned, register, resolve_model
 from clue_ner.tracking.model_registry import gate, kept_for_later, recorded_tags
 
 
@@ -211,7 +211,8 @@ def test_registry_resolve_model_gives_the_registered_files(tmp_path: Path) -> No
     assert champion_path(tmp_path, "clue-ner") == resolve_model(tmp_path, "models:/clue-ner/1")
     assert champion_path(tmp_path, "other") is None
     assert resolve_model(tmp_path, "models/tagger") == Path("models/tagger")
-    assert resolve_teacher(tmp_path, "models:/clue-ner/2") == resolve_model(tmp_path, "models:/clue-ner/2")
+    second = resolve_model(tmp_path, "models:/clue-ner/2")
+    assert pinned(tmp_path, "models:/clue-ner/latest") == ("models:/clue-ner/2", second)
 
 
 @pytest.mark.parametrize("name", ["clue-ner", "第一 个", "人名-v2"])
@@ -224,7 +225,8 @@ def test_registry_every_form_of_mlflow_names_the_same_files(tmp_path: Path, name
     versions = [f"models:/{name}@champion", f"models:/{name}/1", f"models:/{name}/latest"]
     (folder,) = {resolve_model(tmp_path, uri) for uri in [*logged, *versions]}
     assert read_json(folder / "tagger.json")["trained"]["fingerprint"] == fingerprint_of("a")
-    assert {resolve_teacher(tmp_path, uri) for uri in logged} == {folder}
+    assert {pinned(tmp_path, uri) for uri in logged} == {(version.source, folder)}
+    assert {pinned(tmp_path, uri) for uri in versions} == {(f"models:/{name}/1", folder)}
     assert {recorded_tags(tmp_path, uri)["clue_ner.fingerprint"] for uri in logged} == {fingerprint_of("a")}
     with pytest.raises(TrackingError, match=f"no model 'other'; there are: runs:/{version.run_id}/{name}$"):
         resolve_model(tmp_path, f"runs:/{version.run_id}/other")

@@ -11,7 +11,7 @@ from support.tiny import tiny_tagger_folder
 from support.tracking_repository import local_client, own_store, tracking_params  # noqa: F401
 
 from clue_ner.common.files import read_json, write_checksums
-from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.config import TaggerConfig, TeacherRecord
 from clue_ner.tracking import Journal, register
 
 
@@ -130,3 +130,30 @@ def test_verify_where_no_git_is_installed(tmp_path: Path, monkeypatch: pytest.Mo
     result = run("verify", folder)
     assert (result.exit_code, result.stderr) == (1, "")
     assert "commit c0ffee, not found here: git: no such program; install it\n" in result.stdout
+
+
+def test_verify_says_whether_the_alias_of_the_teacher_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    shutil.copy(PARAMS, tmp_path)
+    tiny_tagger_folder(tmp_path / "models/export/tagger")
+    assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
+    folder = tiny_tagger_folder(tmp_path / "tagger")
+    config = TaggerConfig.load(folder)
+
+    def line(resolved: str | None, name: str = "models:/clue-ner@champion") -> str:
+        record = TeacherRecord(name=name, resolved=resolved, checksums={"model.safetensors": "1" * 64})
+        trained = config.trained.model_copy(update={"teacher": record})
+        config.model_copy(update={"trained": trained}).save(folder)
+        write_checksums(folder)
+        (found,) = (line for line in run("verify", folder).stdout.splitlines() if "  teacher  " in line)
+        return str(found)
+
+    assert line("models:/clue-ner/1").startswith("ok ")
+    moved = line("models:/clue-ner/7")
+    assert moved.startswith("moved ")
+    assert "was models:/clue-ner/7, and now is models:/clue-ner/1; to keep the first, set train.teacher" in moved
+    assert line("models:/clue-ner/1", "models:/clue-ner/1").startswith("ok ")
+    assert line(None, "../big").startswith("ok ")
+    assert line("models:/gone/1", "models:/gone@champion").startswith("not traced")

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 import torch
+from support.architectures import architecture
 from support.trainings import change
 from torch import nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import load_encoder
 from clue_ner.training import device
 from clue_ner.training.dropout import ByteDropout
 
@@ -107,15 +109,42 @@ def test_device_chooses_the_number_format_it_computes(
                 device.number_format(wanted)
 
 
+def test_device_takes_float32_for_an_encoder_that_has_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, params: TrainParams
+) -> None:
+    monkeypatch.setattr(device, "has_bf16", lambda: True)
+    for kind, chosen in (("bert", "bf16"), ("deberta", "float32"), ("deberta-v2", "bf16"), ("electra", "bf16")):
+        backbone = architecture(tmp_path / kind, kind)
+        encoder = load_encoder(backbone)
+        assert [device.number_format(wanted, encoder) for wanted in ("auto", "float32")] == [chosen, "float32"]
+        assert f", {chosen}, " in device.describe(change(params, precision="auto"), encoder)
+        if chosen == "float32":
+            with pytest.raises(ParamsError, match=rf"train\.precision: bf16, which {kind} .*; wanted auto or float32"):
+                device.number_format("bf16", encoder)
+
+
 def test_device_chooses_the_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     for gpu, chosen in ((True, "sdpa"), (False, "eager")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
-        assert [device.attention(wanted) for wanted in ("auto", "sdpa", "eager")] == [chosen, "sdpa", "eager"]
+        found = [device.attention(wanted, ("sdpa", "eager")) for wanted in ("auto", "sdpa", "eager")]
+        assert found == [chosen, "sdpa", "eager"]
 
 
-def test_device_is_described_by_what_was_chosen(params: TrainParams) -> None:
-    described = device.describe(change(params, precision="float32", attention="eager", processes=2))
-    assert re.fullmatch(r"(cpu, \d+ threads|cuda, .+), float32, eager attention, 2 processes", described)
+def test_device_falls_back_to_the_attention_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gpu in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert [device.attention(wanted, ("eager",)) for wanted in ("auto", "eager")] == ["eager", "eager"]
+        with pytest.raises(ParamsError, match=r"train\.attention: sdpa, which .*; wanted auto or eager"):
+            device.attention("sdpa", ("eager",))
+
+
+def test_device_is_described_by_what_was_chosen(params: TrainParams, tmp_path: Path) -> None:
+    bert, deberta = (architecture(tmp_path / kind, kind) for kind in ("bert", "deberta"))
+    for backbone, asked, used in ((bert, "sdpa", "sdpa"), (bert, "eager", "eager"), (deberta, "auto", "eager")):
+        described = device.describe(
+            change(params, precision="float32", attention=asked, processes=2), load_encoder(backbone)
+        )
+        assert re.fullmatch(rf"(cpu, \d+ threads|cuda, .+), float32, {used} attention, 2 processes", described)
 
 
 def test_training_on_a_cpu_uses_byte_dropout_and_bf16_states(setting: Any) -> None:

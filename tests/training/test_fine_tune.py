@@ -37,6 +37,9 @@ class Run:
     lines: list[str]
 
 
+USED = "cpu, 1 threads, float32, eager attention"
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, backbones: Any, make_aligner: Any) -> Run:
     """Three epochs with a CRF, of which the tests look at different sides."""
@@ -50,9 +53,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, backbones: Any, make_aligner: 
     logger = logging.getLogger("clue_ner.training")
     logger.addHandler(lines)
     level, logger.level = logger.level, logging.INFO
-    checkpoints = checkpoints_of(root, inputs, params, config)
+    checkpoints = checkpoints_of(root, inputs, config, USED)
     model, history = train(
-        inputs, params, config, checkpoints, lambda history: reported.append(len(history.epochs)), None
+        inputs, params, config, checkpoints, USED, lambda history: reported.append(len(history.epochs)), None
     )
     logger.removeHandler(lines)
     logger.setLevel(level)
@@ -115,7 +118,7 @@ def test_fine_tune_validates_with_the_crf_s_transitions_as_they_are(run: Run) ->
 
 def test_checkpoints_of_a_training_lie_in_one_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def folder(**changes: Any) -> Path:
-        values = {"home": run.root, "inputs": run.inputs, "params": run.params, "config": run.config} | changes
+        values = {"home": run.root, "inputs": run.inputs, "config": run.config, "used": USED} | changes
         return checkpoints_of(**values).folder
 
     first = folder()
@@ -123,8 +126,7 @@ def test_checkpoints_of_a_training_lie_in_one_place(run: Run, monkeypatch: pytes
     assert first.parent == run.root / ".checkpoints"
     trained = run.config.trained.model_copy(update={"fingerprint": "2" * 64})
     other_training = folder(config=run.config.model_copy(update={"trained": trained}))
-    train_params = run.params.train.model_copy(update={"attention": "sdpa"})
-    other_device = folder(params=run.params.model_copy(update={"train": train_params}))
+    other_device = folder(used="cuda, another")
     monkeypatch.setattr(fine_tune, "version", lambda name: "0.0")
     assert len({first, other_training, other_device, folder()}) == 4
 
@@ -134,7 +136,7 @@ def test_exclusive_is_held_by_the_main_process_only(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: str, waits: bool
 ) -> None:
     monkeypatch.setenv("RANK", rank)
-    checkpoints = checkpoints_of(tmp_path, run.inputs, run.params, run.config)
+    checkpoints = checkpoints_of(tmp_path, run.inputs, run.config, USED)
     lock = FileLock(checkpoints.folder.with_suffix(".lock"))
     checkpoints.folder.parent.mkdir()
 
@@ -159,7 +161,9 @@ def test_fine_tune_without_a_valid_split_keeps_the_last_epoch(
     params, inputs = load_params(root / "params.yaml"), Inputs.read(root)
     (root / "data/corpus/valid.jsonl").unlink()
     config = describe(inputs, params)
-    model, history = train(inputs, params, config, checkpoints_of(root, inputs, params, config), lambda history: None)
+    model, history = train(
+        inputs, params, config, checkpoints_of(root, inputs, config, USED), USED, lambda history: None
+    )
     save(tmp_path / "model", model, config, history, inputs)
     assert set(history.epochs[0]) == {"epoch", "loss"}
     assert TaggerConfig.load(tmp_path / "model").trained.valid_micro_f1 is None

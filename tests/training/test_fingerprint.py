@@ -219,7 +219,7 @@ def root(fine_tune_inputs: Callable[..., Path]) -> Path:
 
 def checkpoints(root: Path) -> Checkpoints:
     params, inputs = load_params(root / "params.yaml"), Inputs.read(root)
-    return checkpoints_of(root, inputs, params, describe(inputs, params))
+    return checkpoints_of(root, inputs, describe(inputs, params), "cpu")
 
 
 @pytest.mark.parametrize("name", ["evaluation/scores.py", "core/entities.py", "training/optimizer.py"])

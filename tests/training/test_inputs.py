@@ -10,9 +10,13 @@ from support.fine_tune_stage import SENTENCES
 from support.tiny import tiny_tagger_folder
 
 from clue_ner.common.errors import ArtifactError, CorpusError
+from clue_ner.common.files import write_json
 from clue_ner.core.params import Params, load_params
 from clue_ner.core.schemes import SCHEMES
+from clue_ner.tagger.config import TeacherRecord
 from clue_ner.training.inputs import Inputs, describe
+from clue_ner.training.teacher import identity as identity_of
+from clue_ner.training.teacher import record
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def test_describe_identity_changes_with_all_that_decides_the_weights(
 ) -> None:
     inputs = Inputs.read(root)
 
-    def identity(inputs: Inputs = inputs, params: Params = params, teacher: Path | None = None) -> str:
+    def identity(inputs: Inputs = inputs, params: Params = params, teacher: TeacherRecord | None = None) -> str:
         return describe(inputs, params, teacher).trained.fingerprint
 
     def with_params(section: str, **values: Any) -> str:
@@ -93,7 +97,9 @@ def test_describe_identity_changes_with_all_that_decides_the_weights(
         return identity(params=params.model_copy(update={section: changed}))
 
     taught = params.model_copy(update={"train": params.train.model_copy(update={"teacher": "somewhere"})})
-    teachers = [tiny_tagger_folder(tmp_path / str(seed), seed=seed) for seed in (0, 1)]
+    folders = [tiny_tagger_folder(tmp_path / str(seed), seed=seed) for seed in (0, 1)]
+    teachers = [TeacherRecord(name="somewhere", checksums=identity_of(folder)) for folder in folders]
+    teachers.append(teachers[0].model_copy(update={"resolved": "models:/x/1"}))
     found = [
         identity(),
         identity(params=params.model_copy(update={"seed": 7})),
@@ -119,11 +125,14 @@ def test_describe_identity_is_not_of_the_test_split(root: Path, params: Params) 
 
 
 def test_describe_names_a_teacher_and_its_checksums(root: Path, params: Params, tmp_path: Path) -> None:
-    teacher = tiny_tagger_folder(tmp_path / "teacher")
-    train = params.train.model_copy(update={"teacher": "models:/big/1"})
-    record = describe(Inputs.read(root), params.model_copy(update={"train": train}), teacher).trained.teacher
-    assert record is not None
-    assert record.name == "models:/big/1"
-    assert {"model.safetensors", "config.json", "tagger.json"} <= set(record.checksums)
-    with pytest.raises(ArtifactError, match=r"^params\.yaml: train\.teacher: .*nothing: no model"):
-        describe(Inputs.read(root), params, tmp_path / "nothing")
+    (root / "data/sources/teacher").symlink_to(tiny_tagger_folder(tmp_path / "teacher"))
+    write_json(root / "data/sources/teacher.json", {"name": "models:/big@champion", "resolved": "models:/big/1"})
+    made = record(root, "models:/big@champion")
+    found = describe(Inputs.read(root), params, made).trained.teacher
+    assert found is not None and found == made
+    assert (found.name, found.resolved) == ("models:/big@champion", "models:/big/1")
+    assert {"model.safetensors", "config.json", "tagger.json"} <= set(found.checksums)
+    assert record(root, None) is None
+    (tmp_path / "teacher/checksums.json").unlink()
+    with pytest.raises(ArtifactError, match=r"^params\.yaml: train\.teacher: "):
+        record(root, "models:/big@champion")

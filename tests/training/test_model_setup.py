@@ -1,11 +1,13 @@
 """What a training begins with: levers as text, frozen and fewer layers."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from support.architectures import architecture
 from support.configs import tagger_config
 from support.trainings import batch_of, change, equal_weights, outputs, state
 from torch import nn
@@ -13,6 +15,7 @@ from transformers import AlbertConfig, AlbertModel
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import new_encoder, shapes
 from clue_ner.training import model_setup
 from clue_ner.training.optimizer import parameter_groups
 
@@ -94,12 +97,99 @@ def test_layers_that_share_their_weights_are_refused(params: TrainParams, tmp_pa
     AlbertModel(albert).save_pretrained(tmp_path)
     config = tagger_config(["x"], head="softmax", align="pieces")
     changed = change(params, **lever)
-    with pytest.raises(ParamsError, match=rf"train\.{next(iter(lever))}: the layers of albert are not found"):
-        model = model_setup.build(tmp_path, config, changed)
-        model_setup.prepare(model, changed)
-        parameter_groups(model, changed)
+    off = {"layers": "null", "layer_lr_decay": r"1\.0", "freeze_layers": "0"}[next(iter(lever))]
+    with pytest.raises(ParamsError, match=rf"train\.{next(iter(lever))}: albert has no layers .*; set it to {off}$"):
+        model_setup.build(tmp_path, config, changed)
 
 
 def test_layers_cannot_be_more_than_there_are(setting: Any, params: TrainParams) -> None:
     with pytest.raises(ParamsError, match=r"train\.layers: 3, and the encoder has 2 layers"):
         model_setup.build(setting().backbone, setting().config, change(params, layers=3))
+
+
+# --- other architectures
+
+CONFIG = tagger_config(["x"], head="softmax", align="pieces")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("deberta", "num_hidden_layers"), ("distilbert", "n_layers"), ("mpnet", "num_hidden_layers")],
+)
+def test_layers_are_saved_under_the_key_that_the_architecture_reads(
+    params: TrainParams, tmp_path: Path, kind: str, key: str
+) -> None:
+    architecture(tmp_path, kind)
+    model = model_setup.build(tmp_path, CONFIG, change(params, layers=1))
+    text = model_setup.config_json(tmp_path, 1)
+    values = json.loads(text)
+    assert {name: values[name] for name in ("num_hidden_layers", "n_layers") if name in values} == {key: 1}
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    assert shapes(new_encoder(tmp_path)) == shapes(model.encoder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("funnel", "has no layers one after another"),
+        ("longformer", "cannot be built with fewer of its layers"),
+        ("modernbert", "has layers of several kinds"),
+        ("xlm", "has no layers one after another"),
+    ],
+)
+def test_layers_are_refused_where_they_cannot_be_left_out(
+    params: TrainParams, tmp_path: Path, kind: str, reason: str
+) -> None:
+    architecture(tmp_path, kind)
+    with pytest.raises(ParamsError, match=rf"train\.layers: {kind} {reason}.*; set it to null"):
+        model_setup.build(tmp_path, CONFIG, change(params, layers=1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "frozen"),
+    [
+        ("deberta", ("embeddings.", "encoder.rel_embeddings.", "encoder.layer.0.")),
+        ("distilbert", ("embeddings.", "transformer.layer.0.")),
+        ("electra", ("embeddings.", "embeddings_project.", "encoder.layer.0.")),
+        ("modernbert", ("embeddings.", "layers.0.")),
+    ],
+)
+def test_lowest_layers_freeze_with_all_that_is_below(
+    params: TrainParams, tmp_path: Path, kind: str, frozen: tuple[str, ...]
+) -> None:
+    architecture(tmp_path, kind)
+    changed = change(params, freeze_layers=1, layer_lr_decay=0.5, lr=1e-4, dropout=0.3, attention_dropout=0.2)
+    model = model_setup.build(tmp_path, CONFIG, changed)
+    rates = _rates(model, changed)
+    assert {rates[name] for name in rates if name.startswith(frozen)} == {0.5**2 * 1e-4, 0.5 * 1e-4}
+    assert {rates[name] for name in rates if not name.startswith(frozen)} == {1e-4}
+    model_setup.prepare(model, changed)
+    trainable = {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
+    assert trainable == {name for name in rates if not name.startswith(frozen)}
+    for name, module in model.encoder.named_modules():
+        if isinstance(module, nn.Dropout):
+            assert (module.p > 0) == (not f"{name}.".startswith(frozen))
+
+
+def test_frozen_layers_that_drop_without_a_module_drop_nothing(params: TrainParams, tmp_path: Path) -> None:
+    architecture(tmp_path, "eurobert")
+    changed = change(params, freeze_layers=1, dropout=0.0, attention_dropout=0.2)
+    model = model_setup.build(tmp_path, CONFIG, changed)
+    model_setup.prepare(model, changed)
+    assert [layer.self_attn.attention_dropout for layer in model.encoder.layers] == [0.0, 0.2]
+
+
+@pytest.mark.parametrize("kind", ["deberta", "roformer", "xlm"])
+def test_attention_that_the_architecture_lacks_is_refused(params: TrainParams, tmp_path: Path, kind: str) -> None:
+    architecture(tmp_path, kind)
+    with pytest.raises(ParamsError, match=r"train\.attention: sdpa, which the backbone's .*; wanted auto or eager"):
+        model_setup.build(tmp_path, CONFIG, change(params, attention="sdpa"))
+    for wanted in ("auto", "eager"):
+        encoder = model_setup.build(tmp_path, CONFIG, change(params, attention=wanted)).encoder
+        assert encoder.config._attn_implementation == "eager"
+
+
+def _rates(model: Any, params: TrainParams) -> dict[str, float]:
+    """The learning rate of each of the encoder's parameters."""
+    rates = {id(p): group["lr"] for group in parameter_groups(model, params) for p in group["params"]}
+    return {name: rates[id(parameter)] for name, parameter in model.encoder.named_parameters()}

@@ -79,7 +79,7 @@ class Fit:
     ) -> tuple[bytes, History]:
         """Train with the checkpoints ``kept``; it is killed after ``die_after`` steps, or before the first scores."""
         set_seed(0)
-        model = TaggerModel(load_encoder(self.backbone, hidden_dropout_prob=0.1), CONFIG, 0.1)
+        model = TaggerModel(load_encoder(self.backbone, dropout=0.1, attention_dropout=0.1), CONFIG, 0.1)
         step, steps = NerTrainer.training_step, itertools.count()
 
         def training_step(trainer: Any, *arguments: Any) -> Any:

@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from support.architectures import architecture
+from support.configs import tagger_config
 from support.damage import flip
 from support.tiny import TAGS, tiny_tagger_folder
 from support.trainings import SENTENCES, batch_of, change, equal_weights, state
 
+from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import load_encoder
+from clue_ner.network.model import TaggerModel
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.training.teacher import Teacher, identity
 
@@ -63,6 +68,19 @@ def test_teacher_has_neither_dropout_nor_gradient(setting: Any, params: TrainPar
     one, other = (teacher.logits(batch, torch.device("cpu")) for _ in range(2))
     assert torch.equal(one, other)
     assert not one.requires_grad
+
+
+@pytest.mark.parametrize("kind", ["bert", "deberta"])
+def test_teacher_of_any_architecture_gives_finite_logits_under_autocast(
+    params: TrainParams, tmp_path: Path, kind: str
+) -> None:
+    encoder = load_encoder(architecture(tmp_path, kind))
+    model = TaggerModel(encoder, tagger_config(["x"], head="softmax", align="pieces"))
+    teacher = Teacher(model, change(params, attention="sdpa"))
+    assert encoder.config._attn_implementation == ("sdpa" if kind == "bert" else "eager")
+    batch = {name: torch.ones((1, 5), dtype=torch.bool if name == "unit_mask" else torch.int64) for name in INPUTS}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert teacher.logits(batch, torch.device("cpu")).isfinite().all()
 
 
 # --- what it must share

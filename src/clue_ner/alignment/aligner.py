@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tokenizers import Encoding
 
-from clue_ner.alignment.character_tokenizer import METASPACE, character_tokenizer
+from clue_ner.alignment.character_tokenizer import METASPACE, character_tokenizer, without_characters
 from clue_ner.alignment.tokenizer import Tokenizer
 from clue_ner.alignment.windows import MAX_PLACE, Window, stretches
 from clue_ner.common.errors import ParamsError
@@ -23,6 +23,9 @@ from clue_ner.common.files import read_json
 
 UNITS_PER_TOKEN = 6
 """A window has at most this many units for each token of the encoder's window: a token can hold a whole line."""
+
+COUNT_FROM_PADDING = ("roberta", "camembert", "data2vec", "esm", "ibert", "longformer", "luke", "mpnet", "xmod")
+"""Parts of the names of those architectures whose first position is that of padding, plus one."""
 
 TEXTS = 1000
 """At most this many texts are tokenised together."""
@@ -51,7 +54,8 @@ class Aligner:
     def from_backbone(cls, folder: Path, align: str, window: int, overlap: int) -> "Aligner":
         """For a backbone's own tokenizer; ``characters`` replaces it by the one that splits at every character.
 
-        Raises ParamsError for windows that are longer than what the backbone reads.
+        Raises ParamsError for windows that are longer than what the backbone reads, and for alignments by character
+        if its vocabulary has pieces of bytes in the place of characters.
         """
         if window > (positions := _positions(folder)):
             raise ParamsError(
@@ -59,7 +63,15 @@ class Aligner:
                 f"wanted {positions} or less"
             )
         tokenizer = Tokenizer.load(folder)
-        return cls(character_tokenizer(tokenizer) if align == "characters" else tokenizer, align, window, overlap)
+        if align == "pieces":
+            return cls(tokenizer, align, window, overlap)
+        characters = character_tokenizer(tokenizer)
+        if example := without_characters(tokenizer, characters):
+            raise ParamsError(
+                f"params.yaml: tagging.align: {align}, and the backbone's vocabulary has bytes, not characters "
+                f"({example}), so that each character would be unknown; set it to pieces"
+            )
+        return cls(characters if align == "characters" else tokenizer, align, window, overlap)
 
     def windows(self, texts: Sequence[str]) -> Iterator[list[Window]]:
         """The windows of each text, in order; an empty text has none.
@@ -111,7 +123,7 @@ def _positions(backbone: Path) -> float:
     positions = config.get("max_position_embeddings")
     if not positions or positions < 0:
         return math.inf
-    counts_from_padding = "roberta" in config.get("model_type", "")  # its first position is that of padding, plus one
+    counts_from_padding = any(name in config.get("model_type", "") for name in COUNT_FROM_PADDING)
     return int(positions) - (int(config["pad_token_id"]) + 1 if counts_from_padding else 0)
 
 

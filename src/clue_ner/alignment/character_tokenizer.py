@@ -9,6 +9,8 @@ from clue_ner.alignment.tokenizer import SPECIALS, Tokenizer
 
 WORDPIECE_CONTINUATION = "##"
 METASPACE = "▁"
+COMMON = "的一是不了在人有我他这中大来上国个到说们"
+"""The most frequent characters of Chinese texts."""
 
 
 def character_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
@@ -32,6 +34,18 @@ def character_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
     backend.add_special_tokens(list(dict.fromkeys(specials.values())))
     kept = {key: value for key, value in tokenizer.settings.items() if key == "model_max_length"}
     return Tokenizer(backend, {"backend": "tokenizers", "tokenizer_class": "TokenizersBackend", **kept, **specials})
+
+
+def without_characters(tokenizer: Tokenizer, characters: Tokenizer) -> str | None:
+    """A character and the tokens that ``tokenizer`` makes of it, if most of ``COMMON`` are unknown to ``characters``.
+
+    ``characters`` is its ``character_tokenizer``. Those that ``tokenizer`` does not know either do not count. None if
+    most are known.
+    """
+    pairs = zip(COMMON, tokenizer.encode(COMMON), characters.encode(COMMON))
+    known = [(char, own.tokens, by_char.ids) for char, own, by_char in pairs if tokenizer.unk_id not in own.ids]
+    lost = [f"{char} is {' '.join(tokens)}" for char, tokens, ids in known if characters.unk_id in ids]
+    return lost[0] if len(lost) > len(known) / 2 else None
 
 
 def _vocabulary(vocabulary: dict[str, int]) -> dict[str, int]:

@@ -84,5 +84,8 @@ class Tokenizer:
         token = self.special(name)
         found = None if token is None else self.backend.token_to_id(token)
         if found is None:
-            raise ArtifactError(f"{SETTINGS}: {name} is {token!r}, wanted a token of {FILE}; choose another backbone")
+            raise ArtifactError(
+                f"{SETTINGS}: {name} is {token!r}, wanted a token of {FILE}; write one there in the "
+                "backbone's folder, or choose another backbone"
+            )
         return int(found)

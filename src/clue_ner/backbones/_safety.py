@@ -8,12 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from clue_ner.common.errors import BackboneError
+from clue_ner.network import trial
 from clue_ner.network.config_checks import read_config, refuse_sizes
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
-VOCABULARIES = (TOKENIZER, "vocab.txt", "sentencepiece.bpe.model", "spiece.model", "spm.model", "vocab.json")
+WORDPIECES = "vocab.txt"
+VOCABULARIES = (
+    TOKENIZER,
+    WORDPIECES,
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+    "spiece.model",
+    "spm.model",
+    "vocab.json",
+)
+NEEDED_TOKENS = {"unk_token": ("[UNK]", "<unk>"), "pad_token": ("[PAD]", "<pad>")}
+"""What a tokenizer has to name, and what most vocabularies call it."""
+WORDPIECE_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]")
 COMPANIONS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json", "merges.txt", "README.md")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -122,7 +135,7 @@ def _open(path: Path, where: str) -> Any:
 def _load(folder: Path, where: str) -> tuple[Any, Any]:
     """The encoder in float32 without pooler and the fast tokenizer of a folder that holds nothing else."""
     import torch
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     try:
@@ -147,7 +160,6 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except BackboneError:
         raise
     except Exception as error:  # transformers raises whatever its parts do on files that are not as it expects
@@ -160,12 +172,14 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
             f"{where}: {len(missing)} of the encoder's weights are missing, such as {missing[0]}; "
             f"{WEIGHTS} is of another model or was saved in part"
         )
+    if reason := trial.problem(model):
+        raise BackboneError(f"{where}: {reason}; choose another encoder, such as a bert, roberta, electra or deberta")
+    tokenizer = _tokenizer(folder, config, where)
     rows = model.get_input_embeddings().num_embeddings
-    if not tokenizer.is_fast:
-        raise BackboneError(f"{where}: its tokenizer has no fast form and so no character offsets; choose another")
     if not rows / 2 < len(tokenizer) <= rows:
         raise BackboneError(
-            f"{where}: the tokenizer has {len(tokenizer)} tokens, the model {rows}; they are not of one model"
+            f"{where}: the tokenizer has {len(tokenizer)} tokens, the model {rows}; they are not of one model, or "
+            f"{type(tokenizer).__name__} is not its class: {_advice([path.name for path in folder.iterdir()])}"
         )
     if (largest := max(tokenizer.get_vocab().values())) >= rows:
         raise BackboneError(
@@ -175,6 +189,95 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
     for circumstance in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(circumstance, None)
     return model, tokenizer
+
+
+def _tokenizer(folder: Path, config: Any, where: str) -> Any:
+    """The fast tokenizer of a folder that holds nothing else.
+
+    A vocab.txt alone is read as a BERT's if the folder says so, whatever the architecture's own tokenizer is, or if it
+    names no class, the architecture's own reads another file, and it has a BERT's tokens.
+    """
+    from transformers import AutoTokenizer, BertTokenizer
+
+    there = [name for name in VOCABULARIES if (folder / name).is_file()]
+    settings = _json(folder / TOKENIZER_CONFIG, where) if (folder / TOKENIZER_CONFIG).is_file() else {}
+    named = settings.get("tokenizer_class") or getattr(config, "tokenizer_class", None)
+    kind, reads = _files_of(named, config)
+    as_bert = there == [WORDPIECES] and (
+        kind.removesuffix("Fast") == BertTokenizer.__name__
+        or (not named and WORDPIECES not in reads and _is_wordpiece(folder / WORDPIECES))
+    )
+    if not as_bert and reads.isdisjoint(there):
+        raise BackboneError(
+            f"{where}: its tokenizer {kind} reads {' or '.join(sorted(reads))}, there: {', '.join(there)}; "
+            f"{_advice(there)}"
+        )
+    try:
+        if as_bert:
+            tokenizer = BertTokenizer.from_pretrained(folder)
+        else:
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # transformers raises whatever its parts do on files that are not as it expects
+        reason = str(error).replace(str(folder), "").rstrip(".")
+        raise BackboneError(
+            f"{where}: transformers cannot load its tokenizer {kind}: {reason}; {_advice(there)}"
+        ) from None
+    if not tokenizer.is_fast:
+        raise BackboneError(
+            f"{where}: its tokenizer {kind} has no fast form and so no character offsets; {_advice(there)}"
+        )
+    if TOKENIZER in there and (found := type(tokenizer.backend_tokenizer.model)) is not _model_of(folder / TOKENIZER):
+        raise BackboneError(
+            f"{where}: its tokenizer {kind} makes a {found.__name__} of {TOKENIZER}, which is another; {_advice(there)}"
+        )
+    _refuse_missing_tokens(tokenizer, where)
+    return tokenizer
+
+
+def _files_of(named: str | None, config: Any) -> tuple[str, set[str]]:
+    """The class of the tokenizer, ``named`` or that of the architecture, and the vocabulary files that it reads."""
+    from transformers import PreTrainedTokenizerFast
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES, tokenizer_class_from_name
+
+    name = named or TOKENIZER_MAPPING_NAMES.get(config.model_type)
+    found = tokenizer_class_from_name(name) if name else None
+    if found is None:
+        return name or PreTrainedTokenizerFast.__name__, {TOKENIZER}
+    fast = {TOKENIZER} if issubclass(found, PreTrainedTokenizerFast) else set()
+    return str(name), fast | set(found.vocab_files_names.values())
+
+
+def _advice(there: Collection[str]) -> str:
+    """What to do about a tokenizer that cannot be used, if the vocabulary files ``there`` are."""
+    if TOKENIZER in there:
+        return f'write "tokenizer_class": "PreTrainedTokenizerFast" in {TOKENIZER_CONFIG}, to read {TOKENIZER} as it is'
+    if WORDPIECES in there:
+        return f'if {WORDPIECES} is that of a BERT, write "tokenizer_class": "BertTokenizer" in {TOKENIZER_CONFIG}'
+    return f"save it where it can be loaded, which writes {TOKENIZER}, and give that folder"
+
+
+def _model_of(path: Path) -> type:
+    from tokenizers import Tokenizer
+
+    return type(Tokenizer.from_file(str(path)).model)
+
+
+def _is_wordpiece(vocabulary: Path) -> bool:
+    lines = vocabulary.read_text(encoding="utf-8", errors="replace").splitlines()
+    return set(WORDPIECE_TOKENS) <= {line.strip() for line in lines}
+
+
+def _refuse_missing_tokens(tokenizer: Any, where: str) -> None:
+    """Raise BackboneError if the tokenizer names no token for what is unknown, or for padding."""
+    vocabulary = tokenizer.get_vocab()
+    for name, usual in NEEDED_TOKENS.items():
+        if getattr(tokenizer, name) not in vocabulary:
+            known = next((token for token in usual if token in vocabulary), None)
+            token = f'"{known}"' if known else "a token of its vocabulary that no text has, such as that of the end"
+            raise BackboneError(
+                f"{where}: its tokenizer has the {name} {getattr(tokenizer, name)!r}, wanted one of its vocabulary; "
+                f'write "{name}": with {token} in {TOKENIZER_CONFIG}'
+            )
 
 
 def _licence(readme: Path | None) -> str:

@@ -186,8 +186,8 @@ class _Quantiser:
         name, table = node.input[0], self._values(node.input[0])
         scale = np.float32(np.abs(table).max() / TABLE_STEPS or 1)
         steps = self._constant(f"{name}_quantised", np.rint(table / scale).astype(np.int8))
-        self._add("Gather", [steps, node.input[1]], f"{node.output[0]}_quantised", axis=0)
-        inputs = [f"{node.output[0]}_quantised", self._constant(f"{name}_scale", scale)]
+        self._add("Gather", [steps, node.input[1]], f"{node.output[0]}_table_row", axis=0)
+        inputs = [f"{node.output[0]}_table_row", self._constant(f"{name}_scale", scale)]
         self._add("DequantizeLinear", inputs, node.output[0])
 
     def _is_table(self, name: str) -> bool:

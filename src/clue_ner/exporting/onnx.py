@@ -5,24 +5,32 @@ rows, tokens and units) and gives the head's ``logits``. Entities are read from 
 """
 
 import contextlib
+import io
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from clue_ner.alignment.aligner import Aligner
 from clue_ner.alignment.batch import Batch, collate
 from clue_ner.alignment.windows import INPUTS, UNIT_COLUMNS, Row
+from clue_ner.common.errors import ParamsError
 from clue_ner.common.files import write_checksums
 from clue_ner.exporting import int8
+from clue_ner.exporting.parity import LOGIT_DIFFERENCE
 from clue_ner.network.model import TaggerModel
+from clue_ner.runtimes._onnxruntime import OnnxRuntime
+from clue_ner.runtimes.torch import TorchRuntime
 from clue_ner.tagger.model_files import GRAPHS
 
 OPSET = 17
+TRACED, CHECKED = (3, 5), (7, 16)
+"""How many tokens the two rows of a sample have, which the graph is made from, and which it is compared on."""
 CALIBRATED = 500
 """How many texts give int8 the ranges of its activations, at most."""
 
@@ -33,13 +41,22 @@ def write(model: TaggerModel, unit_axes: tuple[int, ...], folder: Path, batches:
     ``model`` is on the CPU, in eval mode; ``unit_axes`` are the axes of its logits that are units; ``batches`` of real
     texts, without padding, give int8 the ranges of its activations.
 
-    Attention and GELU are ONNX Runtime's own operators where its optimiser recognises the encoder's.
+    Attention and GELU are ONNX Runtime's own operators where its optimiser recognises the encoder's. Raises ParamsError
+    for an architecture whose graph cannot be made, or computes something else for other shapes than it was traced with.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
         traced = Path(work) / "traced.onnx"
-        _trace(model, unit_axes, traced)
-        _fuse(traced, folder / GRAPHS["onnx"], model.encoder.config)
+        try:
+            _trace(model, unit_axes, traced)
+            _fuse(traced, folder / GRAPHS["onnx"], model.encoder.config)
+            difference = _difference(model, folder / GRAPHS["onnx"])
+        except OSError:
+            raise
+        except Exception as error:  # torch, onnx and ONNX Runtime have no common one
+            raise _unwritable(model, str(error).strip().partition("\n")[0]) from error
+    if not difference <= LOGIT_DIFFERENCE:
+        raise _unwritable(model, f"its logits differ from torch's by up to {difference:.4f}")
     int8.quantise(folder / GRAPHS["onnx"], folder / GRAPHS["int8"], batches)
     write_checksums(folder)
 
@@ -52,12 +69,15 @@ def calibration(aligner: Aligner, texts: Sequence[str]) -> Iterator[Batch]:
 
 
 def _trace(model: TaggerModel, unit_axes: tuple[int, ...], path: Path) -> None:
-    """By TorchScript: torch.export makes an LSTM's number of steps a constant. Eager attention is what can be fused."""
-    with warnings.catch_warnings(), _eager_attention(model.encoder):
+    """By TorchScript: torch.export makes an LSTM's number of steps a constant. Eager attention is what can be fused.
+
+    What torch prints, the whole graph if an operator is not known, is not shown.
+    """
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _eager_attention(model.encoder):
         warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
-            _sample(model, (3, 5)),
+            _sample(model, TRACED),
             str(path),
             dynamo=False,
             opset_version=OPSET,
@@ -90,6 +110,19 @@ def _fuse(traced: Path, path: Path, config: Any) -> None:
     options.enable_embed_layer_norm = options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False
     heads, size = config.num_attention_heads, config.hidden_size
     optimize_model(str(traced), "bert", heads, size, options, opt_level=0).save_model_to_file(str(path))
+
+
+def _difference(model: TaggerModel, path: Path) -> float:
+    """The largest difference between the graph's logits and the network's, for rows of other lengths than traced."""
+    columns = dict(zip(INPUTS, (column.numpy() for column in _sample(model, CHECKED))))
+    there = model.head.valid_mask(torch.from_numpy(columns["unit_mask"])).numpy()
+    logits = TorchRuntime(model)(columns)
+    return float(np.abs(OnnxRuntime(path, threads=1)(columns) - logits).max(where=there, initial=0))
+
+
+def _unwritable(model: TaggerModel, reason: str) -> ParamsError:
+    kind = model.encoder.config.model_type
+    return ParamsError(f"params.yaml: export.onnx: {kind} cannot be written as ONNX ({reason}); set it to false")
 
 
 def _sample(model: TaggerModel, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:

@@ -34,6 +34,8 @@ class TeacherRecord(_Part):
     """The model whose logits were learned from."""
 
     name: str
+    resolved: str | None = None
+    """the name that never moves of the model in MLflow that ``name`` stood for; None for a folder"""
     checksums: dict[str, str]
 
 

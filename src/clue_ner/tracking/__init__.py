@@ -4,7 +4,7 @@ A training writes a journal first (``Journal``), on disk; MLflow is made equal t
 """
 
 from clue_ner.tracking.journal import Journal
-from clue_ner.tracking.model_registry import Version, champion_path, register, resolve_model, resolve_teacher
+from clue_ner.tracking.model_registry import Version, champion_path, pinned, register, resolve_model
 from clue_ner.tracking.provenance import run_tags
 from clue_ner.tracking.replay import push, record_epoch, record_evaluation, record_training
 from clue_ner.tracking.sync import Summary, sync
@@ -14,13 +14,13 @@ __all__ = [
     "Summary",
     "Version",
     "champion_path",
+    "pinned",
     "push",
     "record_epoch",
     "record_evaluation",
     "record_training",
     "register",
     "resolve_model",
-    "resolve_teacher",
     "run_tags",
     "sync",
 ]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 import clue_ner
 from clue_ner.common.errors import ArtifactError, TrackingError
 from clue_ner.common.files import atomic_folder, read_json, verify_checksums, write_json
-from clue_ner.common.paths import home_of, is_registry_name, resolve_path
+from clue_ner.common.paths import home_of, is_registry_name
 from clue_ner.common.redaction import redact
 from clue_ner.core.params import TrackingParams
 from clue_ner.tagger.config import TaggerConfig, TrainingRecord
@@ -63,8 +63,9 @@ class Version(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A model in the store: what to call a copy of it, what is recorded of it, and where its files are."""
+    """A model in the store: its name that never moves, what to call a copy, what is recorded, where its files are."""
 
+    name: str
     key: str
     tags: dict[str, str]
     location: str
@@ -156,22 +157,24 @@ def resolve_model(root: Path, uri: str) -> Path:
 
     Raises TrackingError for a model, alias, version or run that is not there, naming those that are.
     """
-    if not is_registry_name(uri):
-        return Path(uri)
-    with waiting(PATIENT):
-        store, found = _found(root, uri)
-        with translated(f"{redact(store.uri)}: {uri}"):
-            return _fetch(store, found)
+    return pinned(root, uri)[1] if is_registry_name(uri) else Path(uri)
 
 
-def resolve_teacher(root: Path, teacher: str | None) -> Path | None:
-    """The folder of the model that ``train.teacher`` names; a relative one begins at the repository's root.
+def pinned(root: Path, uri: str) -> tuple[str, Path]:
+    """What ``uri``, a name of MLflow's, stands for now: the name of the same model that never moves, and its folder.
 
     Errors are as of ``resolve_model``.
     """
-    if teacher is None or is_registry_name(teacher):
-        return None if teacher is None else resolve_model(root, teacher)
-    return resolve_path(teacher, root)
+    with waiting(PATIENT):
+        store, found = _found(root, uri)
+        with translated(f"{redact(store.uri)}: {uri}"):
+            return found.name, _fetch(store, found)
+
+
+def fixed_name(root: Path, uri: str) -> str:
+    """The first of ``pinned``, and nothing is fetched."""
+    with waiting(PATIENT):
+        return _found(root, uri)[1].name
 
 
 def is_version(uri: str) -> bool:
@@ -216,13 +219,15 @@ def _found_version(store: Store, uri: str, name: str, alias: str | None, number:
         raise TrackingError(f"{uri}: not there; {name} has {aliases}; versions: {versions}")
     found = store.client.get_model_version(name, version)
     location = store.client.get_model_version_download_uri(name, version)
-    return _Found(f"{name}-{version}-{found.creation_timestamp}", dict(found.tags), location)
+    return _Found(
+        f"models:/{name}/{version}", f"{name}-{version}-{found.creation_timestamp}", dict(found.tags), location
+    )
 
 
 def _found_logged(store: Store, uri: str, model_id: str) -> _Found:
     with _absent(f"{uri}: no logged model {model_id!r}; {_registered(store)}; wanted {FORMS}"):
         found = store.client.get_logged_model(model_id)
-    return _Found(model_id, dict(found.tags), found.artifact_location)
+    return _Found(f"models:/{model_id}", model_id, dict(found.tags), found.artifact_location)
 
 
 def _logged_by(store: Store, uri: str, run_id: str, name: str) -> str:

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clue_ner import hub
-from clue_ner.common.errors import ArtifactError, ClueNerError, SourceError
+from clue_ner.common.errors import ArtifactError, ClueNerError, SourceError, TrackingError
 from clue_ner.common.files import ADVICE, CHECKSUMS, checked, read_json, verify_checksums
 from clue_ner.common.git import git, own_repository
 from clue_ner.common.paths import is_registry_name
 from clue_ner.core.entities import fingerprint, fingerprint_of_all
 from clue_ner.core.params import dotted, load_params
 from clue_ner.core.sentences import describe_corpus, read_split
-from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TrainingRecord
+from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TeacherRecord, TrainingRecord
 from clue_ner.tagger.model_files import model_folder
-from clue_ner.tracking.model_registry import TRAIN_AND_VALID, is_version, recorded_tags, resolve_model, resolve_teacher
+from clue_ner.tracking.model_registry import TRAIN_AND_VALID, fixed_name, is_version, recorded_tags, resolve_model
 from clue_ner.tracking.sync import tags_of_training
+from clue_ner.training import teacher
 from clue_ner.training.inputs import Inputs, describe
 
 OK, UNKNOWN, MOVED, WRONG = "ok", "not traced", "moved", "WRONG"
@@ -53,6 +54,8 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
     yield _backbone(root, trained.backbone)
     if trained.backbone.get("kind") == "hub":
         yield _revision(trained.backbone, trained.params["backbone"]["revision"])
+    if trained.teacher is not None:
+        yield _teacher(root, trained.teacher)
     yield _params(root, trained.params)
     yield _commit(root, trained.fingerprint)
     yield _training(root, trained.fingerprint)
@@ -127,6 +130,25 @@ def _revision(backbone: dict[str, Any], revision: str | None) -> Finding:
     )
 
 
+def _teacher(root: Path, recorded: TeacherRecord) -> Finding:
+    """Whether the name of the teacher still stands for the model that was learned from."""
+    name, was = recorded.name, recorded.resolved
+    if was is None or name == was:
+        return Finding(OK, "teacher", f"{name}, with {len(recorded.checksums)} checksums")
+    try:
+        now = fixed_name(root, name)
+    except TrackingError as error:
+        return Finding(UNKNOWN, "teacher", f"{name} was {was}; {error}")
+    if now == was:
+        return Finding(OK, "teacher", f"{name} was {was}, and still is")
+    return Finding(
+        MOVED,
+        "teacher",
+        f"{name} was {was}, and now is {now}; to keep the first, set train.teacher: {was}; to learn from the other, "
+        "run `dvc repro --force --single-item sources` and then `dvc repro`",
+    )
+
+
 def _params(root: Path, params: dict[str, Any]) -> Finding:
     try:
         here = load_params(root / "params.yaml").model_dump(include=set(params))
@@ -160,8 +182,8 @@ def _training(root: Path, recorded: str) -> Finding:
     """The fingerprint over params, data, backbone and code, calculated again from what is here."""
     try:
         params = load_params(root / "params.yaml")
-        teacher = resolve_teacher(root, params.train.teacher)
-        here = describe(Inputs.read(root), params, teacher).trained.fingerprint
+        learned_from = teacher.record(root, params.train.teacher)
+        here = describe(Inputs.read(root), params, learned_from).trained.fingerprint
     except (ClueNerError, OSError) as error:
         return Finding(UNKNOWN, "training", f"{recorded[:12]}; cannot be derived here: {error}")
     if here != recorded:

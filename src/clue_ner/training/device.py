@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +14,45 @@ from torch import Tensor, nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
+from clue_ner.network import trial
+from clue_ner.network.encoder import embeddings_of, kinds_of
 from clue_ner.training.dropout import use_bytes
 
 logger = logging.getLogger(__name__)
 
 
-def number_format(wanted: str) -> str:
+def number_format(wanted: str, encoder: Any = None) -> str:
     """``bf16``, ``fp16`` or ``float32``: what autocast computes matrix products in.
 
     ``auto`` is bf16 where the device multiplies it natively, else fp16 on a GPU, else float32. A CPU without AMX
-    or AVX-512 BF16 emulates bf16, a hundred times slower than float32. Raises ParamsError for a format that the device
-    does not have.
+    or AVX-512 BF16 emulates bf16, a hundred times slower than float32. An ``encoder`` that does not compute under
+    autocast has float32 only. Raises ParamsError for a format that is not there.
     """
     on_gpu = torch.cuda.is_available()
     formats = [*(["bf16"] if has_bf16() else []), *(["fp16"] if on_gpu else []), "float32"]
-    if wanted == "auto":
-        return formats[0]
-    if wanted not in formats:
+    if wanted not in ("auto", *formats):
         raise ParamsError(
             f"params.yaml: train.precision: {wanted}, which this device does not compute natively; "
             f"wanted auto or {' or '.join(formats)}"
         )
-    return wanted
+    chosen = formats[0] if wanted == "auto" else wanted
+    if chosen == "float32" or encoder is None or autocasts(encoder):
+        return chosen
+    if wanted == "auto":
+        return "float32"
+    kind = encoder.config.model_type
+    raise ParamsError(
+        f"params.yaml: train.precision: {wanted}, which {kind} does not compute in; wanted auto or float32"
+    )
+
+
+def autocasts(encoder: Any) -> bool:
+    """Whether the encoder computes under autocast as ``suit`` makes it train."""
+    hook = embeddings_of(encoder).register_forward_hook(_as_autocast)
+    try:
+        return trial.autocasts(encoder)
+    finally:
+        hook.remove()
 
 
 def has_bf16() -> bool:
@@ -45,11 +62,20 @@ def has_bf16() -> bool:
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
-def attention(wanted: str) -> str:
-    """``sdpa`` or ``eager``; ``auto`` is sdpa on a GPU, eager on a CPU: faster there on short sentences."""
-    if wanted != "auto":
-        return wanted
-    return "sdpa" if torch.cuda.is_available() else "eager"
+def attention(wanted: str, kinds: Sequence[str]) -> str:
+    """One of ``kinds``, those that the encoder has: ``sdpa`` or ``eager``.
+
+    ``auto`` is sdpa on a GPU if it is there, eager on a CPU: faster there on short sentences. Raises ParamsError for a
+    kind that is not there.
+    """
+    if wanted == "auto":
+        return "sdpa" if torch.cuda.is_available() and "sdpa" in kinds else "eager"
+    if wanted not in kinds:
+        raise ParamsError(
+            f"params.yaml: train.attention: {wanted}, which the backbone's architecture does not have; "
+            f"wanted auto or {' or '.join(kinds)}"
+        )
+    return wanted
 
 
 def suit(model: nn.Module, encoder: Any) -> None:
@@ -61,11 +87,13 @@ def suit(model: nn.Module, encoder: Any) -> None:
     if torch.cuda.is_available():
         return
     use_bytes(model)
-    encoder.embeddings.register_forward_hook(_as_autocast)
+    embeddings_of(encoder).register_forward_hook(_as_autocast)
 
 
-def _as_autocast(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-    return output.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else output
+def _as_autocast(module: nn.Module, inputs: Any, output: Any) -> Any:
+    if isinstance(output, Tensor) and torch.is_autocast_enabled("cpu"):
+        return output.to(torch.get_autocast_dtype("cpu"))
+    return output
 
 
 def slowness(params: TrainParams) -> str | None:
@@ -78,11 +106,12 @@ def slowness(params: TrainParams) -> str | None:
     )
 
 
-def describe(params: TrainParams) -> str:
-    """The device and all that was chosen for it, for a person to read."""
+def describe(params: TrainParams, encoder: Any) -> str:
+    """The device and all that was chosen for it and the ``encoder``, for a person to read."""
     on_gpu = torch.cuda.is_available()
     device = f"cuda, {torch.cuda.get_device_name()}" if on_gpu else f"cpu, {torch.get_num_threads()} threads"
-    chosen = [device, number_format(params.precision), f"{attention(params.attention)} attention"]
+    used = attention(params.attention, kinds_of(encoder))
+    chosen = [device, number_format(params.precision, encoder), f"{used} attention"]
     if params.processes > 1:
         chosen.append(f"{params.processes} processes")
     return ", ".join(chosen)

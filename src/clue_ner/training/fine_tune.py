@@ -29,12 +29,12 @@ from clue_ner.training.trainer import fit
 logger = logging.getLogger(__name__)
 
 
-def checkpoints_of(home: Path, inputs: Inputs, params: Params, config: TaggerConfig) -> Checkpoints:
-    """Where the training of ``config``, on this device and with these libraries, keeps its checkpoints."""
+def checkpoints_of(home: Path, inputs: Inputs, config: TaggerConfig, used: str) -> Checkpoints:
+    """Where the training of ``config`` keeps its checkpoints, with these libraries on what ``device.describe`` says."""
     about = {
         "training": config.trained.fingerprint,
         "code": inputs.digests["code"],
-        "device": device.describe(params.train),
+        "device": used,
         "libraries": {name: version(name) for name in ("accelerate", "torch", "transformers")},
     }
     return Checkpoints(home, about)
@@ -55,15 +55,16 @@ def train(
     params: Params,
     config: TaggerConfig,
     checkpoints: Checkpoints,
+    used: str,
     on_epoch: Callable[[History], None],
     teacher: Path | None = None,
 ) -> tuple[TaggerModel, History]:
     """The model that ``config`` describes, fine-tuned, and what each epoch gave; resumes from ``checkpoints``.
 
-    ``on_epoch`` is called at the end of each epoch; ``teacher`` is the folder of the model to learn from. Raises
-    CorpusError if there is nothing to train on, ArtifactError if the teacher is damaged or of another kind, and
-    TrainingError if loss or weights are no numbers any more; the same training would come to the same, so that its
-    checkpoints are removed.
+    ``used`` is what ``device.describe`` says; ``on_epoch`` is called at the end of each epoch; ``teacher`` is the
+    folder of the model to learn from. Raises CorpusError if there is nothing to train on, ArtifactError if the teacher
+    is damaged or of another kind, and TrainingError if loss or weights are no numbers any more; the same training would
+    come to the same, so that its checkpoints are removed.
     """
     from transformers import set_seed
     from transformers.utils.logging import disable_progress_bar
@@ -71,7 +72,7 @@ def train(
     disable_progress_bar()
     options = params.train
     examples = inputs.examples(options.processes)
-    logger.info("training on %s", device.describe(options))
+    logger.info("training on %s", used)
     if (slowness := device.slowness(options)) is not None:
         logger.info("%s", slowness)
     if levers := model_setup.levers(options):

@@ -17,7 +17,6 @@ from clue_ner.core.sentences import read_sentences
 from clue_ner.core.tag_map import read_tags
 from clue_ner.tagger.config import CorpusRecord, TaggerConfig, TeacherRecord, TrainingRecord
 from clue_ner.training.fingerprint import code_fingerprint
-from clue_ner.training.teacher import identity
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,10 @@ class Inputs:
         return Aligner(Tokenizer.load(self.encoded / "tokenizer"), config.align, config.window, config.overlap)
 
 
-def describe(inputs: Inputs, params: Params, teacher: Path | None = None) -> TaggerConfig:
+def describe(inputs: Inputs, params: Params, teacher: TeacherRecord | None = None) -> TaggerConfig:
     """``tagger.json`` before training: the model's shape, and what it is made from.
 
-    ``teacher`` is the folder of the model that ``train.teacher`` names; raises ArtifactError if it is no model.
+    ``teacher`` is what ``training.teacher.record`` says of the model that ``train.teacher`` names.
     """
     corpus, tags, train = inputs.corpus, inputs.tags, params.train
     trained: dict[str, Any] = {
@@ -86,7 +85,7 @@ def describe(inputs: Inputs, params: Params, teacher: Path | None = None) -> Tag
         "params": params.of_training(),
     }
     if teacher is not None:
-        trained["teacher"] = {"name": train.teacher, "checksums": identity(teacher)}
+        trained["teacher"] = teacher.model_dump()
     digest = hashlib.sha256(json.dumps({**trained, **inputs.digests}, sort_keys=True).encode()).hexdigest()
     return TaggerConfig(
         head=train.head,
@@ -104,6 +103,6 @@ def describe(inputs: Inputs, params: Params, teacher: Path | None = None) -> Tag
             corpus=CorpusRecord(**trained["corpus"]),
             backbone=trained["backbone"],
             params=trained["params"],
-            teacher=TeacherRecord(**trained["teacher"]) if teacher is not None else None,
+            teacher=teacher,
         ),
     )

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
-from clue_ner.network.encoder import load_encoder
+from clue_ner.network import encoder as encoders
 from clue_ner.network.model import TaggerModel
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tagger.decoding import weight_names
@@ -30,17 +31,25 @@ OFF = {
 def build(backbone: Path, config: TaggerConfig, params: TrainParams) -> TaggerModel:
     """The network that ``config`` describes with the encoder in ``backbone``; what is not pretrained is random.
 
-    Raises ParamsError for more ``layers`` than the encoder has.
+    Raises errors as ``build_encoder``.
     """
-    encoder = load_encoder(
-        backbone,
-        hidden_dropout_prob=params.dropout,
-        attention_probs_dropout_prob=params.attention_dropout,
-        _attn_implementation=device.attention(params.attention),
-    )
+    return TaggerModel(build_encoder(backbone, params), config, params.dropout)
+
+
+def build_encoder(backbone: Path, params: TrainParams) -> Any:
+    """The pretrained encoder in ``backbone`` as ``params`` want it.
+
+    Raises ParamsError for more ``layers`` than it has and for what its architecture does not have, BackboneError for
+    dropout that ``params`` do not name.
+    """
+    attention = device.attention(params.attention, encoders.attention_kinds(backbone))
+    encoder = encoders.load_encoder(backbone, params.dropout, params.attention_dropout, attention)
+    for param in ("freeze_layers", "layer_lr_decay"):
+        if getattr(params, param) != OFF[param]:
+            layers_of(encoder, param)
     if params.layers is not None:
-        _cut(encoder, params.layers)
-    return TaggerModel(encoder, config, params.dropout)
+        _cut(encoder, backbone, params.layers)
+    return encoder
 
 
 def prepare(model: TaggerModel, params: TrainParams) -> None:
@@ -68,13 +77,15 @@ def levers(params: TrainParams) -> str:
 
 
 def layers_of(encoder: Any, param: str) -> nn.ModuleList:
-    """The encoder's layers, lowest first; raises ParamsError naming ``param`` if they are no list of modules."""
-    count = encoder.config.num_hidden_layers
-    for module in encoder.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return module
-    kind = encoder.config.model_type
-    raise ParamsError(f"params.yaml: train.{param}: the layers of {kind} are not found; leave it off")
+    """The encoder's layers, lowest first; raises ParamsError naming ``param`` if they share weights or are no list."""
+    found = encoders.layers_of(encoder)
+    if found is None:
+        kind = encoder.config.model_type
+        raise ParamsError(
+            f"params.yaml: train.{param}: {kind} has no layers one after another with weights of their own; "
+            f"{_off(param)}"
+        )
+    return found
 
 
 def evenly_spaced(layers: int, kept: int) -> list[int]:
@@ -91,27 +102,40 @@ def config_json(backbone: Path, layers: int | None) -> str:
     text = (backbone / "config.json").read_text(encoding="utf-8")
     if layers is None:
         return text
-    return json.dumps(json.loads(text) | {"num_hidden_layers": layers}, indent=2) + "\n"
+    key = encoders.layers_key(encoders.read(backbone))
+    return json.dumps(json.loads(text) | {key: layers}, indent=2) + "\n"
 
 
-def _cut(encoder: Any, kept: int) -> None:
-    """Keep ``kept`` of the layers; raises ParamsError if there are fewer."""
-    stack = layers_of(encoder, "layers")
+def _cut(encoder: Any, backbone: Path, kept: int) -> None:
+    """Keep ``kept`` of the layers; raises ParamsError if there are fewer, or if config.json cannot say that."""
+    stack, kind = layers_of(encoder, "layers"), encoder.config.model_type
     if getattr(encoder.config, "layer_types", None):
-        kind = encoder.config.model_type
-        raise ParamsError(f"params.yaml: train.layers: {kind} has layers of several kinds; set it to null")
+        raise ParamsError(f"params.yaml: train.layers: {kind} has layers of several kinds; {_off('layers')}")
     if kept > len(stack):
         raise ParamsError(f"params.yaml: train.layers: {kept}, and the encoder has {len(stack)} layers")
     chosen = [stack[number] for number in evenly_spaced(len(stack), kept)]
     del stack[:]
     stack.extend(chosen)
     encoder.config.num_hidden_layers = kept
+    if encoders.shapes(encoder) != _saved_shapes(config_json(backbone, kept), encoder.config):
+        raise ParamsError(
+            f"params.yaml: train.layers: {kind} cannot be built with fewer of its layers; {_off('layers')}"
+        )
+
+
+def _saved_shapes(text: str, config: Any) -> dict[str, tuple[int, ...]] | None:
+    """The parameters of the encoder that config.json, as ``text``, describes; None if there can be no such encoder."""
+    with torch.random.fork_rng([]), torch.device("meta"):
+        try:
+            return encoders.shapes(encoders.of_config(type(config).from_dict(json.loads(text))))
+        except Exception:  # of whatever kind the parts of an architecture raise
+            return None
 
 
 def _freeze(model: TaggerModel, params: TrainParams) -> None:
     """Keep the word embeddings as pretrained; with ``freeze_layers`` the lowest layers and all below them too.
 
-    A frozen layer has no dropout, and no gradient is computed in it.
+    What is frozen has no dropout, and no gradient is computed in it.
     Raises ParamsError if the encoder has fewer layers.
     """
     if params.freeze_embeddings:
@@ -123,8 +147,19 @@ def _freeze(model: TaggerModel, params: TrainParams) -> None:
         raise ParamsError(
             f"params.yaml: train.freeze_layers: {params.freeze_layers}, and the encoder has {len(stack)} layers"
         )
-    for module in (model.encoder.embeddings, *stack[: params.freeze_layers]):
-        module.requires_grad_(False)
-        for dropout in module.modules():
-            if isinstance(dropout, nn.Dropout):
-                dropout.p = 0.0
+    lowest = [part for layer in stack[: params.freeze_layers] for part in layer.modules()]
+    for module in (*encoders.below(model.encoder, stack), *lowest):
+        for parameter in module.parameters(recurse=False):
+            parameter.requires_grad_(False)
+        for name, value in vars(module).items():
+            if isinstance(value, float) and (isinstance(module, nn.Dropout) or "dropout" in name):
+                setattr(module, name, 0.0)
+
+
+def _off(param: str) -> str:
+    """What to set ``param`` to, for a person to do.
+
+    >>> _off("layers"), _off("layer_lr_decay")
+    ('set it to null', 'set it to 1.0')
+    """
+    return f"set it to {json.dumps(OFF[param])}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import below
 from clue_ner.network.model import TaggerModel
 from clue_ner.training.model_setup import layers_of
 
@@ -36,8 +37,8 @@ def _layers_above(model: TaggerModel, params: TrainParams) -> dict[str, int]:
         return depths
     stack = layers_of(model.encoder, "layer_lr_decay")
     above = {id(p): len(stack) - 1 - number for number, layer in enumerate(stack) for p in layer.parameters()}
+    above |= {id(p): len(stack) for part in below(model.encoder, stack) for p in part.parameters(recurse=False)}
     for name, parameter in model.named_parameters():
         if name in depths:
-            lowest = len(stack) if name.startswith("encoder.embeddings") else 0
-            depths[name] = above.get(id(parameter), lowest)
+            depths[name] = above.get(id(parameter), 0)
     return depths

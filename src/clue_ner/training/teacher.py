@@ -1,5 +1,6 @@
 """A trained tagger whose logits a smaller one learns from (knowledge distillation)."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import CHECKSUMS, read_json, sha256, verify_checksums
 from clue_ner.core.params import TrainParams
+from clue_ner.network.encoder import kinds_of
 from clue_ner.network.model import TaggerModel
 from clue_ner.runtimes.torch import load_model
-from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.config import TaggerConfig, TeacherRecord
 from clue_ner.tagger.model_files import model_folder
 from clue_ner.training import device
 
@@ -27,7 +29,10 @@ class Teacher:
 
     def __init__(self, model: TaggerModel, params: TrainParams) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.model.encoder.set_attn_implementation(device.attention(params.attention))
+        self.autocasts = device.autocasts(model.encoder)
+        kinds = kinds_of(self.model.encoder)
+        wanted = params.attention if params.attention in kinds else "auto"
+        self.model.encoder.set_attn_implementation(device.attention(wanted, kinds))
         device.suit(self.model, self.model.encoder)
 
     @classmethod
@@ -57,8 +62,30 @@ class Teacher:
     def logits(self, batch: Mapping[str, Tensor], place: torch.device) -> Tensor:
         """The teacher's logits of a batch, as its head gives them, on the device ``place``."""
         self.model.to(place)
-        logits: Tensor = self.model(**{name: batch[name].to(place) for name in INPUTS})
+        columns = {name: batch[name].to(place) for name in INPUTS}
+        with contextlib.nullcontext() if self.autocasts else torch.autocast(place.type, enabled=False):
+            logits: Tensor = self.model(**columns)
         return logits.float()
+
+
+def folder_of(root: Path, name: str | None) -> Path | None:
+    """Where the stage sources has linked the teacher of the pipeline at ``root``; None without a ``name``."""
+    return None if name is None else root / "data/sources/teacher"
+
+
+def record(root: Path, name: str | None) -> TeacherRecord | None:
+    """What the training of the pipeline at ``root`` records of its teacher ``name``; None without one.
+
+    Raises ArtifactError if there is no model in its folder, or stage sources has not run since it was named.
+    """
+    folder = folder_of(root, name)
+    if folder is None:
+        return None
+    source = folder.with_suffix(".json")
+    found = read_json(source)
+    if found.get("name") != name:
+        raise ArtifactError(f"{source}: of the teacher {found.get('name')}, wanted {name}; run `dvc repro sources`")
+    return TeacherRecord(name=found["name"], resolved=found["resolved"], checksums=identity(folder))
 
 
 def identity(folder: Path) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from clue_ner.training.sampler import EpochLoader, LengthGroupedBatches
 from clue_ner.training.teacher import Teacher
 
 
-def arguments(params: TrainParams, seed: int, folder: str) -> TrainingArguments:
-    """Trainer's arguments for ours; ``folder`` is where it may put files of its own."""
-    on_gpu, form = torch.cuda.is_available(), device.number_format(params.precision)
+def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) -> TrainingArguments:
+    """Trainer's arguments for ours and for ``encoder``; ``folder`` is where it may put files of its own."""
+    on_gpu, form = torch.cuda.is_available(), device.number_format(params.precision, encoder)
     return TrainingArguments(
         output_dir=folder,
         learning_rate=params.lr,
@@ -146,7 +146,7 @@ def fit(
     - ``teacher``: gives logits to learn from
     """
     model_setup.prepare(model, params)
-    trainer = NerTrainer(model, arguments(params, seed, folder), params, examples, pad_id, teacher)
+    trainer = NerTrainer(model, arguments(params, seed, folder, model.encoder), params, examples, pad_id, teacher)
     average = ExponentialMovingAverage(model, params.ema_decay) if params.ema_decay else None
     evaluation = EvaluationCallback(params, validate, on_epoch, average)
     trainer.remove_callback(PrinterCallback)

@@ -81,7 +81,7 @@ def trained(learn: Callable[..., Tagger], backbones: Mapping[str, Path]) -> Call
     @cache
     def make(variant: str) -> Tagger:
         torch.manual_seed(0)
-        quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        quiet = {"dropout": 0.0, "attention_dropout": 0.0}
         return learn(variant, load_encoder(backbones["wordpiece"], **quiet), SENTENCES, 40)
 
     return make
@@ -257,7 +257,7 @@ def test_heads_that_score_every_span_learn_nested_entities(
     learn: Callable[..., Tagger], backbones: Mapping[str, Path], variant: str
 ) -> None:
     torch.manual_seed(0)
-    quiet = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    quiet = {"dropout": 0.0, "attention_dropout": 0.0}
     tagger = learn(variant, load_encoder(backbones["wordpiece"], **quiet), _nested(), 40)
     assert not tagger.config.is_flat
     assert f1(tagger, _nested()) == 1.0
