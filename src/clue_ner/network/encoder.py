@@ -33,7 +33,9 @@ def load_encoder(
     Raises ParamsError for dropout that it does not have, BackboneError for some that nobody asked for.
     """
     from transformers import AutoModel
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # of the weights, which takes less time than it takes to read
     config = read(folder)
     if attention is not None:
         config._attn_implementation = attention

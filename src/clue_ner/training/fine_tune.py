@@ -67,9 +67,7 @@ def train(
     come to the same, so that its checkpoints are removed.
     """
     from transformers import set_seed
-    from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
     options = params.train
     examples = inputs.examples(options.processes)
     logger.info("training on %s", used)
