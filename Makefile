@@ -20,7 +20,9 @@ help:  ## list these
 
 setup: $(READY)  ## make .venv and install exactly what requirements.lock says
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is wanted, %s is %s; set PYTHON=…" % (sys.executable, sys.version.split()[0]))'
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) here; install Python 3.11 or newer, or set PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is wanted, %s is %s; set PYTHON=…" % (sys.executable, sys.version.split()[0]))'
+	@$(PYTHON) -c 'import shutil, sys; free = shutil.disk_usage(".").free / 2**30; sys.exit(free < 4 and "error: %.1f GiB of disk are free here, and 4 are wanted: 2.4 for the libraries, 1.5 for models" % free)'
 	$(PYTHON) -m venv .venv
 	$(PIP) --requirement requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .

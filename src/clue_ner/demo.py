@@ -5,18 +5,23 @@ Runs and the model ``clue-ner-demo`` are recorded in the repository's own store.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import click
 from rich.console import Console
 from rich.table import Table
 
+from clue_ner.cli.terminal import printer
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import read_json, write_text
 from clue_ner.common.stage import run
 from clue_ner.core.yaml import read_yaml, to_yaml
+from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.store import announce
 
 CHANGES = {
@@ -27,6 +32,10 @@ CHANGES = {
 }
 """What the demo's params.yaml says otherwise than the project's."""
 SENTENCE = "我是王德发，目前住在北京。"
+_STAGE = re.compile(r"(?:Running stage|Stage) '(?P<name>\w+)'(?P<same> didn't change| is cached)?")
+_CHATTER = re.compile(
+    r"\s*$|> |Updating lock file|Use `dvc push`|To track the changes|\s*git add |Data and pipelines are"
+)
 
 
 def main(root: Path) -> None:
@@ -41,11 +50,23 @@ def main(root: Path) -> None:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     for command in (["dvc", "init", "--no-scm", "--quiet", "--force"], ["dvc", "repro"]):
-        if subprocess.run(command, cwd=place, env=environment, check=False).returncode:
+        if run_quietly(command, place, environment):
             raise ArtifactError(
                 f"{' '.join(command)} failed in {place}; the lines above say why; then `make demo` again"
             )
     show(place)
+
+
+def run_quietly(command: Sequence[str], place: Path, environment: Mapping[str, str]) -> int:
+    """Run DVC, and of what it says on stdout show only which stage begins; its status. Stages speak on stderr."""
+    with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if (stage := _STAGE.match(line)) is not None:
+                click.echo(f"stage {stage['name']}{', as before' if stage['same'] else ''}")
+            elif not _CHATTER.match(line):
+                click.echo(line, nl=False)
+    return process.returncode
 
 
 def prepare(root: Path, place: Path) -> None:
@@ -65,7 +86,7 @@ def prepare(root: Path, place: Path) -> None:
 
 
 def show(place: Path) -> None:
-    """Print the scores of metrics/evaluate.json as a table, and the next commands."""
+    """Print the scores of metrics/evaluate.json as a table, a sentence with its entities, and the next commands."""
     scores = read_json(place / "metrics/evaluate.json")
     console = Console()
     table = Table(
@@ -81,10 +102,13 @@ def show(place: Path) -> None:
     console.print(table)
     for text in scores["warnings"]["texts"]:
         console.print(f"warning: {text}", highlight=False, soft_wrap=True, markup=False)
+    tagger = Tagger.load(place / "models/export")
+    console.print("\nA sentence, tagged by the new model:")
+    printer(console, tagger.config.types)(SENTENCE, tagger.tag([SENTENCE])[0])
     console.print(
         "\nNext:\n"
-        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # with demo/models/export\n"
-        "  make ui                                          # the run, on http://127.0.0.1:5000\n"
+        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # the same as JSON, by demo/models/export\n"
+        "  make ui                                          # the run, its curves and its model in MLflow\n"
         "  make repro                                       # the real thing: CLUENER (see the README)\n",
         highlight=False,
         soft_wrap=True,
