@@ -156,3 +156,31 @@ def test_training_on_a_cpu_uses_byte_dropout_and_bf16_states(setting: Any) -> No
     for autocast, expected in ((True, torch.bfloat16), (False, torch.float32)):
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             assert model.encoder(input_ids=ids).last_hidden_state.dtype == expected
+
+
+def test_device_of_a_mac_is_its_gpu_in_float32(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, params: TrainParams
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert (device.kind(), device.number_format("auto"), device.has_bf16()) == ("mps", "float32", False)
+    assert device.attention("auto", ("sdpa", "eager")) == "sdpa"
+    encoder = load_encoder(architecture(tmp_path, "bert"))
+    assert (
+        device.describe(change(params, precision="auto", attention="auto"), encoder) == "mps, float32, sdpa attention"
+    )
+    assert device.slowness(change(params, precision="auto")) is None
+    with device.turn(tmp_path):
+        assert [path.name for path in (tmp_path / ".checkpoints").iterdir()] == ["mps.lock"]
+
+
+@pytest.mark.parametrize(
+    ("bf16", "precision", "slow"), [(False, "auto", True), (True, "auto", False), (False, "float32", False)]
+)
+def test_device_says_why_training_is_slow_and_what_is_shorter(
+    monkeypatch: pytest.MonkeyPatch, params: TrainParams, bf16: bool, precision: str, slow: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(device, "has_bf16", lambda: bf16)
+    said = device.slowness(change(params, precision=precision))
+    assert (said is not None and "`clue-ner recipe` has shorter recipes" in said) is slow

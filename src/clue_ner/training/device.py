@@ -21,15 +21,21 @@ from clue_ner.training.dropout import use_bytes
 logger = logging.getLogger(__name__)
 
 
+def kind() -> str:
+    """Where training computes: ``cuda``, else ``mps`` (a Mac's GPU; not tested here), else ``cpu``."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def number_format(wanted: str, encoder: Any = None) -> str:
     """``bf16``, ``fp16`` or ``float32``: what autocast computes matrix products in.
 
-    ``auto`` is bf16 where the device multiplies it natively, else fp16 on a GPU, else float32. A CPU without AMX
+    ``auto`` is bf16 where the device multiplies it natively, else fp16 with CUDA, else float32. A CPU without AMX
     or AVX-512 BF16 emulates bf16, a hundred times slower than float32. An ``encoder`` that does not compute under
     autocast has float32 only. Raises ParamsError for a format that is not there.
     """
-    on_gpu = torch.cuda.is_available()
-    formats = [*(["bf16"] if has_bf16() else []), *(["fp16"] if on_gpu else []), "float32"]
+    formats = [*(["bf16"] if has_bf16() else []), *(["fp16"] if kind() == "cuda" else []), "float32"]
     if wanted not in ("auto", *formats):
         raise ParamsError(
             f"params.yaml: train.precision: {wanted}, which this device does not compute natively; "
@@ -40,9 +46,9 @@ def number_format(wanted: str, encoder: Any = None) -> str:
         return chosen
     if wanted == "auto":
         return "float32"
-    kind = encoder.config.model_type
     raise ParamsError(
-        f"params.yaml: train.precision: {wanted}, which {kind} does not compute in; wanted auto or float32"
+        f"params.yaml: train.precision: {wanted}, which {encoder.config.model_type} does not compute in; "
+        "wanted auto or float32"
     )
 
 
@@ -57,8 +63,10 @@ def autocasts(encoder: Any) -> bool:
 
 def has_bf16() -> bool:
     """Whether the device that training uses multiplies bf16 matrices natively."""
-    if torch.cuda.is_available():
+    if kind() == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if kind() == "mps":
+        return False  # newer ones do, and nothing here has tried it
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
@@ -69,7 +77,7 @@ def attention(wanted: str, kinds: Sequence[str]) -> str:
     kind that is not there.
     """
     if wanted == "auto":
-        return "sdpa" if torch.cuda.is_available() and "sdpa" in kinds else "eager"
+        return "sdpa" if kind() != "cpu" and "sdpa" in kinds else "eager"
     if wanted not in kinds:
         raise ParamsError(
             f"params.yaml: train.attention: {wanted}, which the backbone's architecture does not have; "
@@ -84,7 +92,7 @@ def suit(model: nn.Module, encoder: Any) -> None:
     Dropout draws bytes. Under bf16 autocast the states between the encoder's layers are bf16 as well; layer norms still
     add up in float32, as weights, gradients of weights and the loss are float32.
     """
-    if torch.cuda.is_available():
+    if kind() != "cpu":
         return
     use_bytes(model)
     embeddings_of(encoder).register_forward_hook(_as_autocast)
@@ -98,7 +106,7 @@ def _as_autocast(module: nn.Module, inputs: Any, output: Any) -> Any:
 
 def slowness(params: TrainParams) -> str | None:
     """Why training takes long on this device, and what is shorter; None if it does not."""
-    if torch.cuda.is_available() or number_format(params.precision) != "float32" or params.precision != "auto":
+    if kind() != "cpu" or number_format(params.precision) != "float32" or params.precision != "auto":
         return None
     return (
         "this processor does not multiply bf16, so that training takes about four times as long as on one with AMX or "
@@ -108,8 +116,11 @@ def slowness(params: TrainParams) -> str | None:
 
 def describe(params: TrainParams, encoder: Any) -> str:
     """The device and all that was chosen for it and the ``encoder``, for a person to read."""
-    on_gpu = torch.cuda.is_available()
-    device = f"cuda, {torch.cuda.get_device_name()}" if on_gpu else f"cpu, {torch.get_num_threads()} threads"
+    device = {
+        "cuda": lambda: f"cuda, {torch.cuda.get_device_name()}",
+        "mps": lambda: "mps",
+        "cpu": lambda: f"cpu, {torch.get_num_threads()} threads",
+    }[kind()]()
     used = attention(params.attention, kinds_of(encoder))
     chosen = [device, number_format(params.precision, encoder), f"{used} attention"]
     if params.processes > 1:
@@ -138,7 +149,9 @@ def turn(home: Path) -> Iterator[None]:
 
 def _devices() -> list[str]:
     """In one order for all, so that no two wait for each other."""
-    if torch.cuda.is_available():
+    if kind() == "mps":
+        return ["mps"]
+    if kind() == "cuda":
         return sorted(f"cuda-{torch.cuda.get_device_properties(i).uuid}" for i in range(torch.cuda.device_count()))
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return [f"cpu-{hashlib.sha256(str(cores).encode()).hexdigest()[:8]}"]

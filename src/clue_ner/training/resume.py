@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
-from clue_ner.training import distributed
+from clue_ner.training import device, distributed
 from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.ema import ExponentialMovingAverage
 
@@ -161,12 +161,12 @@ def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _random_state() -> dict[str, Any]:
-    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-    return {"python": random.getstate(), "cpu": torch.get_rng_state(), "cuda": cuda}
+    own = {"cuda": torch.cuda.get_rng_state, "mps": torch.mps.get_rng_state}.get(device.kind())
+    return {"python": random.getstate(), "cpu": torch.get_rng_state(), "device": own() if own else None}
 
 
 def _set_random_state(state: dict[str, Any]) -> None:
     random.setstate(state["python"])
     torch.set_rng_state(state["cpu"])
-    if state["cuda"] is not None:
-        torch.cuda.set_rng_state(state["cuda"])
+    if state["device"] is not None:
+        (torch.cuda if device.kind() == "cuda" else torch.mps).set_rng_state(state["device"])

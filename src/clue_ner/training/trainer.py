@@ -26,7 +26,7 @@ from clue_ner.training.teacher import Teacher
 
 def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) -> TrainingArguments:
     """Trainer's arguments for ours and for ``encoder``; ``folder`` is where it may put files of its own."""
-    on_gpu, form = torch.cuda.is_available(), device.number_format(params.precision, encoder)
+    kind, form = device.kind(), device.number_format(params.precision, encoder)
     return TrainingArguments(
         output_dir=folder,
         learning_rate=params.lr,
@@ -39,8 +39,8 @@ def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) 
         optim="adamw_torch_fused",
         bf16=form == "bf16",
         fp16=form == "fp16",
-        tf32=True if on_gpu else None,
-        use_cpu=not on_gpu,
+        tf32=True if kind == "cuda" else None,
+        use_cpu=kind == "cpu",
         torch_compile=params.compile,
         ddp_backend=distributed.backend() if params.processes > 1 else None,
         ddp_find_unused_parameters=False,
@@ -51,7 +51,7 @@ def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) 
         logging_strategy="epoch",
         report_to="none",
         remove_unused_columns=False,
-        dataloader_pin_memory=on_gpu,
+        dataloader_pin_memory=kind == "cuda",
     )
 
 
