@@ -116,11 +116,11 @@ def slowness(params: TrainParams) -> str | None:
 
 def describe(params: TrainParams, encoder: Any) -> str:
     """The device and all that was chosen for it and the ``encoder``, for a person to read."""
-    device = {
-        "cuda": lambda: f"cuda, {torch.cuda.get_device_name()}",
-        "mps": lambda: "mps",
-        "cpu": lambda: f"cpu, {torch.get_num_threads()} threads",
-    }[kind()]()
+    device = kind()
+    if device == "cuda":
+        device += f", {torch.cuda.get_device_name()}"
+    elif device == "cpu":
+        device += f", {torch.get_num_threads()} threads"
     used = attention(params.attention, kinds_of(encoder))
     chosen = [device, number_format(params.precision, encoder), f"{used} attention"]
     if params.processes > 1:
