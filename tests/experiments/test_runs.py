@@ -67,6 +67,7 @@ def test_runs_are_sorted_by_valid_f1_and_those_without_scores_come_last() -> Non
         *("live (running)", "ddddddddd", "worse", "waiting (queued)", "broken (failed)")
     ]
     assert said[-2].split()[2:] == ["train.lr=1.0"]
+    assert said[3].split() == ["live", "(running)", "90.00"], "evaluate.json is that of the commit until evaluate runs"
 
 
 def test_runs_name_what_is_new_and_mappings_as_overrides() -> None:

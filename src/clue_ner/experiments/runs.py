@@ -58,7 +58,10 @@ def _rows(shown: list[_Row]) -> Iterator[list[str]]:
             name = row["name"] or row["rev"][:9]
             state = (group["executor"] or {}).get("state")
             label = f"  {name} ({state})" if state and state != "success" else f"  {name}"
-            yield [label, *_numbers(row), _changes(row, commit)]
+            valid, *test = _numbers(row)
+            if state == "running":  # these are still its commit's: evaluate has not run
+                test = [""] * len(test)
+            yield [label, valid, *test, _changes(row, commit)]
 
 
 def _valid(group: _Row) -> float:
