@@ -12,7 +12,6 @@ export HOME := $(or $(HOME),/)
 READY := .venv/.ready
 FEATURES := .venv/.features
 PIP := python -m pip install --quiet --disable-pip-version-check
-OTHERS := ^(?!Experiment|State|seed|tagging.align|train.(head|lr|epochs)$$|valid_micro_f1|micro.f1|official.macro_f1|warnings.count)
 
 .PHONY: help repository setup setup-features demo repro runs test test-slow test-faults check bench ui
 help:  ## list these
@@ -44,7 +43,7 @@ repro: repository setup  ## the pipeline as params.yaml says (dvc repro)
 	dvc repro
 
 runs: repository setup  ## DVC's experiments side by side: what was changed, and the scores
-	@dvc exp show --no-pager --sort-by valid_micro_f1 --sort-order desc --drop '$(OTHERS)'
+	@python -m clue_ner.experiments.runs
 
 test: setup  ## the tests, two at a time, each file in one process
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile

@@ -31,6 +31,8 @@ CHANGES = {
     "tracking": {"experiment": "clue-ner-demo", "model": "clue-ner-demo"},
 }
 """What the demo's params.yaml says otherwise than the project's."""
+TEMPLATES = ".dvc/plots"
+"""Of `dvc plots show`."""
 SENTENCE = "我是王德发，目前住在北京。"
 _STAGE = re.compile(r"(?:Running stage|Stage) '(?P<name>\w+)'(?P<same> didn't change| is cached)?")
 _CHATTER = re.compile(
@@ -49,11 +51,9 @@ def main(root: Path) -> None:
         "CLUE_NER_HOME": str(root),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
-    for command in (["dvc", "init", "--no-scm", "--quiet", "--force"], ["dvc", "repro"]):
-        if run_quietly(command, place, environment):
-            raise ArtifactError(
-                f"{' '.join(command)} failed in {place}; the lines above say why; then `make demo` again"
-            )
+    _run(place, environment, "dvc", "init", "--no-scm", "--quiet", "--force")
+    shutil.copytree(root / TEMPLATES, place / TEMPLATES)  # init empties .dvc
+    _run(place, environment, "dvc", "repro")
     show(place)
 
 
@@ -83,6 +83,11 @@ def prepare(root: Path, place: Path) -> None:
     for section, values in CHANGES.items():
         params[section].update(values)
     write_text(place / "params.yaml", to_yaml(params))
+
+
+def _run(place: Path, environment: Mapping[str, str], *command: str) -> None:
+    if run_quietly(command, place, environment):
+        raise ArtifactError(f"{' '.join(command)} failed in {place}; the lines above say why; then `make demo` again")
 
 
 def show(place: Path) -> None:

@@ -64,6 +64,7 @@ def test_clones_demos_share_a_server(tmp_path: Path, fault: Any) -> None:
             clone = clones[int(run.data.params["seed"])]
             (epoch,) = read_json(clone.path / "demo/metrics/train.json")["epochs"]
             scores = read_json(clone.path / "demo/metrics/evaluate.json")
+            assert "failed" not in clone.run("dvc", "--cd", "demo", "plots", "show")
             logged = points(client(uri), run)
             assert run.info.status == "FINISHED"
             assert [step for step, _ in logged["train/loss"]] == [1]

@@ -110,6 +110,14 @@ def test_dvc_yaml_data_is_made_by_a_stage_before() -> None:
         made |= {Path(out) for out in outs(stage)}
 
 
+def test_dvc_yaml_deps_on_data_are_whole_outs() -> None:
+    """DVC looks a file inside a folder up in the folder's old version, if the new one came from the run cache."""
+    made = {out for stage in STAGES.values() for out in outs(stage)}
+    for name, stage in STAGES.items():
+        inside = {dep for dep in stage["deps"] if not dep.startswith(("src", "stages", "data/sources/"))} - made
+        assert not inside, name
+
+
 def test_dvc_yaml_test_split_is_no_part_of_a_training() -> None:
     """A corrected test label must not train anew: neither fine_tune nor a stage before it depends on data/test."""
     makers = {out: name for name, stage in STAGES.items() for out in outs(stage)}

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 def write_confusion(path: Path, gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> None:
-    """Write ``confusion`` as CSV ``actual,predicted``, one line for each one counted, for DVC's confusion template."""
+    """Write ``confusion`` as CSV ``actual,predicted``, one line for each one counted."""
     labels, matrix = confusion(gold, predicted)
     rows = ((labels[row], labels[column]) for row, column in np.argwhere(matrix) for _ in range(matrix[row, column]))
     write_csv(path, ("actual", "predicted"), rows)
