@@ -46,6 +46,20 @@ def test_progress_that_goes_on_counts_only_what_it_saw_for_the_time_that_is_left
     assert caplog.messages == ["steps: 102 of 104, 40 s left"]
 
 
+def test_progress_says_nothing_of_the_rest_after_the_first_of_many(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = count(0, 40)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    with caplog.at_level(logging.INFO, logger="clue_ner"), progress.progress("steps", 300) as advance:
+        advance(1)
+        advance(2)
+        assert caplog.messages == []
+        advance(3)
+    assert len(caplog.messages) == 1
+
+
 def test_progress_of_short_work_is_silent_without_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
     assert list(tracked([1, 2], "x", 2)) == [1, 2]
     assert caplog.messages == []

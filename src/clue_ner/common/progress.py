@@ -9,6 +9,8 @@ from typing import TypeVar
 
 SECONDS = 30.0
 """Between two lines where there is no terminal."""
+FEW = 0.01
+"""Of less than this share nothing can be said about the rest: the first item of a batch waits for all of it."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -62,7 +64,7 @@ def _lines(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
         nonlocal at, said
         at += steps
         now = time.monotonic()
-        if at < total and now - said >= SECONDS:
+        if at < total and now - said >= SECONDS and at - done > (total - done) * FEW:
             said = now
             left = (now - started) / (at - done) * (total - at)
             _log.info("%s: %d of %d, %s left", what, at, total, duration(left))
