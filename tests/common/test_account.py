@@ -9,11 +9,11 @@ import pytest
 from support.places import ROOT
 
 CODE = """
-import getpass, os, sys
+import getpass, os, pwd, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-os.setuid(int(sys.argv[2]))
 from clue_ner.common.account import supply
+os.setuid(int(sys.argv[2]))  # from here on nothing can be imported: Python's own folder may be root's alone
 supply()
 print(getpass.getuser(), Path.home(), os.environ.get("LOGNAME"), os.environ.get("HOME"))
 """
