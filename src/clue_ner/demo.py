@@ -84,7 +84,7 @@ def show(place: Path) -> None:
     console.print(
         "\nNext:\n"
         f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # with demo/models/export\n"
-        "  make ui                                          # the run, on http://127.0.0.1:5000\n"
+        "  make ui                                          # the run in MLflow, at the address that it prints\n"
         "  make repro                                       # the real thing: CLUENER (see the README)\n",
         highlight=False,
         soft_wrap=True,
