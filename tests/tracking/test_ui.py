@@ -181,4 +181,6 @@ def test_ui_announce_without_a_store_says_nothing(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     ui.announce(tmp_path, "clue-ner")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    ui.announce(tmp_path, "no such experiment")
     assert caplog.messages == []

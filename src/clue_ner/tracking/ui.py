@@ -50,11 +50,13 @@ def show(root: Path, port: int | None, say: Callable[[str], None]) -> None:
 
 
 def announce(root: Path, experiment: str) -> None:
-    """Log where the runs of an experiment are looked at; nothing where the store does not answer."""
+    """Log where the runs of an experiment are looked at; nothing where the store does not answer, or lacks it."""
     with contextlib.suppress(TrackingError), waiting(QUICK):
         store = connect(root)
         with translated(f"MLflow at {store.uri}"):
             found = store.client.get_experiment_by_name(experiment)
+        if found is None:
+            return
         key = view.newest(found.tags)
         if _is_web(store):
             _log.info("the run in MLflow: %s", view.address(store.uri, found.experiment_id, key))
