@@ -63,5 +63,5 @@ check: setup  ## lint, format, types, import contracts
 bench: setup  ## how fast, against the plain recipe and stock Trainer: docs/bench.md
 	python -m bench
 
-ui: setup  ## the MLflow UI on http://127.0.0.1:5000
-	mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+ui: setup  ## MLflow's UI; says where the runs are in it. PORT=5001 chooses the port, else it is the first free one
+	@clue-ner ui $(if $(PORT),--port $(PORT))

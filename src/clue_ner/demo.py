@@ -113,7 +113,7 @@ def show(place: Path) -> None:
     console.print(
         "\nNext:\n"
         f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # the same as JSON, by demo/models/export\n"
-        "  make ui                                          # the run, its curves and its model in MLflow\n"
+        "  make ui                                          # the run in MLflow, at the address that it prints\n"
         "  make repro                                       # the real thing: CLUENER (see the README)\n",
         highlight=False,
         soft_wrap=True,

@@ -81,6 +81,8 @@ def test_fine_tune_stage_writes_a_model_its_scores_and_its_curve(undisturbed: tu
     )
     assert lines[2].startswith("training on cpu")
     assert lines[3] == "with fgm_epsilon 0.1, r_drop 0.5, ema_decay 0.9"
+    page = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=clue-ner-"
+    assert lines[-1].startswith(f"the run in MLflow: `make ui`, then {page}")
     assert output.count("epoch 2/2") == 1
     assert not list(root.glob(".checkpoints/*/"))
     assert journal_kinds(root)[0] == "artifact" and journal_kinds(root)[-1] == "end"

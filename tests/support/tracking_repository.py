@@ -119,13 +119,17 @@ def write_repository(root: Path, name: str, valid_f1: float | None = 0.6, corpus
     return trained.fingerprint
 
 
-def begin(root: Path, name: str, **changes: Any) -> Journal:
-    """The begun journal of a training whose ``train`` params have the ``changes``."""
+def begin(root: Path, name: str, changed: dict[str, Any] | None = None, **changes: Any) -> Journal:
+    """The begun journal of a training whose ``train`` params have the ``changes``; ``changed`` is what git says."""
     params = PARAMS | {"train": {"head": "crf", "lr": 2e-4, **changes}}
     journal = Journal(root, fingerprint_of(name))
     tags = run_tags(params, device="cpu")
     journal.begin(
-        params, tags, "seed: 0\n", {"name": "sample", "fingerprint": fingerprint_of("corpus"), "sentences": 9}
+        params,
+        tags,
+        "seed: 0\n",
+        {"name": "sample", "fingerprint": fingerprint_of("corpus"), "sentences": 9},
+        changed=changed,
     )
     return journal
 

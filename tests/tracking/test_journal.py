@@ -110,3 +110,13 @@ def test_journal_lives_in_the_original_repository(tmp_path: Path, monkeypatch: p
     assert journal.path.parent == tmp_path / "original" / ".tracking"
     assert read(journal).begin["name"] == "puffy-daks"
     assert [j.fingerprint for j in journals(tmp_path)] == [fingerprint_of("a")]
+
+
+def test_journal_metrics_have_the_digits_of_the_metrics_files(tmp_path: Path) -> None:
+    journal = begin(tmp_path, "a")
+    journal.metrics(1, {"valid/micro_f1": 0.7328244274809161, "system/memory": 12345678.9, "train/loss": 1})
+    assert {name: value for (name, _), (value, _) in read(journal).points.items()} == {
+        "valid/micro_f1": 0.732824,
+        "system/memory": 12345700.0,
+        "train/loss": 1.0,
+    }

@@ -5,9 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.tracking_repository import own_store  # noqa: F401
+from support.tracking_repository import PARAMS, own_store  # noqa: F401
 
-from clue_ner.tracking.provenance import commit_tags
+from clue_ner.core.yaml import to_yaml
+from clue_ner.tracking.provenance import changed, commit_tags, recipe, run_name, run_tags
 
 DVC_YAML = "stages:\n  fine_tune:\n    deps: [src/code.py]\n"
 UNKNOWN = {"mlflow.source.git.commit": "unknown", "clue_ner.dirty": "unknown"}
@@ -118,3 +119,63 @@ def test_provenance_of_somebody_else_s_repository_says_what_git_says(
     (message,) = caplog.messages
     assert "detected dubious ownership" in message
     assert f"git config --global --add safe.directory {root}" in message
+
+
+def with_train(**values: object) -> dict[str, object]:
+    return {**PARAMS, "train": {**PARAMS["train"], **values}}
+
+
+def test_provenance_names_what_params_differ_from_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_code(tmp_path / "repo")
+    (root / "params.yaml").write_text(to_yaml(with_train(lr=1e-4, epochs=4)))
+    first = committed(root)
+    assert changed(root, with_train(lr=1e-4, epochs=4)) == {"commit": first, "params": {}}
+    differ = {"train.lr": ["0.0001", "0.0002"], "seed": ["0", "7"]}
+    here = {**with_train(lr=2e-4, epochs=4, layers=None), "seed": 7, "tracking": {"experiment": "other"}}
+    assert changed(root, here) == {"commit": first, "params": differ}  # a param that the commit had not is none
+    (root / "params.yaml").write_text(to_yaml(with_train(lr=2e-4, epochs=4)))
+    assert changed(root, with_train(lr=2e-4, epochs=4)) == {
+        "commit": first,
+        "params": {"train.lr": ["0.0001", "0.0002"]},
+    }
+    git(root, "commit", "--quiet", "--all", "--message", "next")
+    assert changed(root, with_train(lr=2e-4, epochs=4))["params"] == {}  # type: ignore[index]
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", first)
+    assert changed(root, with_train(lr=2e-4, epochs=4))["commit"] == first  # type: ignore[index]
+
+
+@pytest.mark.parametrize("text", [None, "", "[1, 2]", "a: [", "train: 3\n"])
+def test_provenance_of_params_that_git_cannot_tell(tmp_path: Path, text: str | None) -> None:
+    root = write_code(tmp_path / "repo")
+    assert changed(root, PARAMS) is None
+    if text is not None:
+        (root / "params.yaml").write_text(text)
+    committed(root)
+    assert (changed(root, PARAMS) or {"params": {}})["params"] == {}
+
+
+def test_provenance_recipe_is_the_same_for_seeds_and_for_nothing_else() -> None:
+    seeds = {recipe({**PARAMS, "seed": seed}) for seed in (1, 2, 3)}
+    assert len(seeds) == 1
+    others = [
+        with_train(lr=3e-4),
+        with_train(head="softmax"),
+        with_train(epochs=9),
+        {**PARAMS, "corpus": {"name": "b"}},
+    ]
+    assert len(seeds | {recipe(params) for params in others}) == 5
+    assert recipe({**PARAMS, "tracking": {"experiment": "other"}}) in seeds
+
+
+@pytest.mark.parametrize(
+    ("lr", "words"), [(2e-4, "crf lr 2e-4 seed 0"), (1.5e-05, "crf lr 1.5e-5 seed 0"), (1, "crf lr 1e0 seed 0")]
+)
+def test_provenance_name_of_a_run_can_be_said(lr: float, words: str) -> None:
+    assert run_name(with_train(lr=lr)) == words
+
+
+def test_provenance_tags_only_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "" not in run_tags(PARAMS, "cpu").values()
+    assert "clue_ner.experiment" not in run_tags(PARAMS, "cpu")
+    monkeypatch.setenv("DVC_EXP_NAME", "lucid-dove")
+    assert run_tags(PARAMS, "cpu")["clue_ner.experiment"] == "lucid-dove"

@@ -1,3 +1,4 @@
+import json
 import logging
 import os
 import signal
@@ -37,10 +38,10 @@ def test_replay_warnings_of_an_evaluation_become_a_tag_of_the_run(tmp_path: Path
     write_repository(tmp_path, "a")
     journal = begin(tmp_path, "a")
     record_training(tmp_path, journal.fingerprint, training(), [])
-    for texts in ([], ["test: leaks", "valid: no entity"], ["test: leaks"]):
+    for texts in ([], ["test: leaks", "valid: no entity"], ["test: leaks"], []):
         record_evaluation(tmp_path, journal.fingerprint, EVALUATION | {"warnings": {"count": 0, "texts": texts}}, [])
         (run,) = runs(local_client(tmp_path))
-        assert run.data.tags.get("clue_ner.warnings", "") == "\n".join(texts)
+        assert run.data.tags.get("clue_ner.warnings") == ("\n".join(texts) or None)
 
 
 def test_replay_evaluation_that_is_not_scored_has_no_scores(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_replay_push_makes_one_complete_run(tmp_path: Path) -> None:
     assert record is not None
     assert (run.info.status, run.info.end_time) == ("FINISHED", record.end)
     assert run.info.start_time == record.begin["time"]
-    assert run.info.run_name == f"crf-{journal.fingerprint[:8]}"
+    assert run.info.run_name == "crf lr 2e-4 seed 0"
     assert run.data.params == record.begin["params"]
     assert record.begin["tags"].items() <= run.data.tags.items()
     assert points(local_client(root), run) == {
@@ -123,9 +124,50 @@ def test_replay_push_again_adds_nothing(tmp_path: Path) -> None:
 def test_replay_other_scores_are_the_next_step(tmp_path: Path) -> None:
     journal = begin(tmp_path, "a")
     record_evaluation(tmp_path, journal.fingerprint, EVALUATION, [])
-    record_evaluation(tmp_path, journal.fingerprint, EVALUATION | {"official": {"macro_f1": 0.5}}, [])
+    record_evaluation(
+        tmp_path, journal.fingerprint, EVALUATION | {"official": {"macro_f1": 0.5, "f1_ci95": [0.4, 0.6]}}, []
+    )
     (run,) = runs(local_client(tmp_path))
     assert points(local_client(tmp_path), run)["test/official_macro_f1"] == [(0, 0.76), (1, 0.5)]
+
+
+def test_replay_scores_of_an_earlier_release_with_all_their_digits_are_the_same_scores(tmp_path: Path) -> None:
+    journal = begin(tmp_path, "a")
+    exact = EVALUATION | {"micro": {**EVALUATION["micro"], "f1": 0.7512345678}}
+    record_evaluation(tmp_path, journal.fingerprint, exact, [])
+    journal.path.write_text(journal.path.read_text().replace("0.751235", "0.7512345678"))
+    record_evaluation(tmp_path, journal.fingerprint, exact, [])
+    record = journal.read()
+    assert record is not None
+    assert [step for name, step in record.points if name == "test/micro_f1"] == [0]
+
+
+def test_replay_splits_that_were_scored_are_datasets_beside_the_corpus(tmp_path: Path) -> None:
+    journal = begin(tmp_path, "a")
+    scored = [EVALUATION | {"fingerprint": fingerprint_of(name)} for name in ("test", "test", "corrected")]
+    for evaluation in [*scored, EVALUATION | {"split": "valid", "fingerprint": fingerprint_of("valid")}]:
+        record_evaluation(tmp_path, journal.fingerprint, evaluation, [])
+    (run,) = runs(local_client(tmp_path))
+    found = {
+        (i.dataset.name, i.dataset.digest, i.tags[0].value): json.loads(i.dataset.profile).get("sentences")
+        for i in run.inputs.dataset_inputs
+    }
+    assert found == {
+        ("sample", fingerprint_of("corpus")[:36], "training"): 9,
+        ("sample-test", fingerprint_of("test")[:36], "evaluation"): 20,
+        ("sample-test", fingerprint_of("corrected")[:36], "evaluation"): 20,
+        ("sample-valid", fingerprint_of("valid")[:36], "evaluation"): 20,
+    }
+    assert points(local_client(tmp_path), run)["test/micro_f1"] == [(0, 0.75)]
+
+
+def test_replay_no_tag_is_empty(tmp_path: Path) -> None:
+    journal = begin(tmp_path, "a")
+    record_training(tmp_path, journal.fingerprint, training(), [])
+    record_evaluation(tmp_path, journal.fingerprint, EVALUATION, [])
+    (run,) = runs(local_client(tmp_path))
+    assert [name for name, value in run.data.tags.items() if not value] == []
+    assert "clue_ner.experiment" not in run.data.tags
 
 
 def test_replay_changed_artifact_is_uploaded_again(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_verify_where_no_git_is_installed(tmp_path: Path, monkeypatch: pytest.Mo
     folder = tiny_tagger_folder(tmp_path / "tagger")
     journal = Journal(tmp_path, read_json(folder / "tagger.json")["trained"]["fingerprint"])
     tags = {"mlflow.source.git.commit": "c0ffee", "clue_ner.dirty": "false"}
-    params = {"train": {"head": "crf"}, "tracking": {"experiment": "clue-ner"}}
+    params = {"seed": 0, "train": {"head": "crf", "lr": 1e-4}, "tracking": {"experiment": "clue-ner"}}
     journal.begin(params, tags, "", {})
     assert "not a git repository" in run("verify", folder).stdout
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -8,7 +8,7 @@ import clue_ner
 from clue_ner.cli.recipe import recipe
 from clue_ner.cli.sweep import sweep
 from clue_ner.cli.tagging import predict, show, tag
-from clue_ner.cli.tracking import sync, verify
+from clue_ner.cli.tracking import sync, ui, verify
 from clue_ner.common.errors import ClueNerError
 from clue_ner.common.redaction import keep_secrets
 
@@ -36,7 +36,7 @@ def main() -> None:
     """Named entities in Chinese text."""
 
 
-for command in (tag, show, predict, sync, verify, recipe, sweep):
+for command in (tag, show, predict, ui, sync, verify, recipe, sweep):
     main.add_command(command)
 
 

@@ -1,10 +1,30 @@
-"""``clue-ner sync`` and ``verify``: what MLflow has, and where a model comes from."""
+"""``clue-ner ui``, ``sync`` and ``verify``: what MLflow shows and has, and where a model comes from."""
+
+import contextlib
 
 import click
 
 from clue_ner.common.errors import ClueNerError
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import repository
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Of 127.0.0.1; by default the first free one from 5000 on.",
+)
+def ui(port: int | None) -> None:
+    """Serve MLflow's UI until Ctrl-C, and say where the runs are in it.
+
+    Where MLFLOW_TRACKING_URI is a server, that has the UI, and its addresses are printed.
+    """
+    with explained("`clue-ner ui`", "tracking"):
+        from clue_ner.tracking.ui import show
+
+    with contextlib.suppress(KeyboardInterrupt):
+        show(repository(), port, click.echo)
 
 
 @click.command()

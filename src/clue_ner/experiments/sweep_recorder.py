@@ -22,6 +22,10 @@ class Recorder:
         self.root, self.fingerprint, self.journal = root, fingerprint, Journal(root, fingerprint)
         tags = {"clue_ner.experiment": f"sweep {sweep.name}", "clue_ner.sweep": sweep.name}
         self.journal.begin(_without(base, sweep), tags, text, {}, name="sweep.yaml")
+        searched = "\n".join(f"- `{name}`" for name in sweep.space)
+        self.journal.describe(
+            f"Search for a better valid F1; the trials are the runs below this one. Searched:\n\n{searched}"
+        )
 
     def __enter__(self) -> "Recorder":
         push(self.root, self.fingerprint)

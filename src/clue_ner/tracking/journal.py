@@ -31,6 +31,10 @@ class Record:
     """(metric, step) to (value, time)"""
     tags: dict[str, str] = field(default_factory=dict)
     """those that came after the beginning"""
+    descriptions: list[str] = field(default_factory=list)
+    """of the run, the latest last"""
+    datasets: list[dict[str, Any]] = field(default_factory=list)
+    """what the model was scored on: ``name``, ``fingerprint``, and the ``step`` of the first scores on it"""
     artifacts: list[str] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
     """fingerprints of the trainings whose runs are shown below this one's"""
@@ -55,11 +59,13 @@ class Journal:
         params_text: str,
         dataset: Mapping[str, Any],
         name: str = "params.yaml",
+        changed: Mapping[str, Any] | None = None,
     ) -> None:
         """Open the journal; a training that goes on, or is repeated, keeps its first beginning.
 
         ``params``: all of params.yaml, nested. ``tags``: see ``provenance.run_tags``. ``params_text``: attached as
-        ``name``. ``dataset``: ``name``, ``fingerprint``, and whatever else describes the corpus; empty for none.
+        ``name``. ``dataset``: ``name``, ``fingerprint``, ``types`` of entities, and whatever else describes the corpus;
+        empty for none. ``changed``: see ``provenance.changed``.
         """
         if self.read() is not None:
             return
@@ -70,19 +76,30 @@ class Journal:
             "begin",
             id=identity,
             experiment=params["tracking"]["experiment"],
-            name=tags.get("clue_ner.experiment") or f"{params['train']['head']}-{self.fingerprint[:8]}",
+            name=tags.get("clue_ner.experiment") or provenance.run_name(params),
             params=provenance.recorded(params),
             tags=dict(tags) | {"clue_ner.fingerprint": self.fingerprint, "clue_ner.journal": identity},
             dataset=dict(dataset),
+            changed=changed,
         )
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """Note the values at ``step``; of a metric noted twice for a step, the first value and time count."""
-        self._append("metrics", step=step, values=dict(values))
+        self._append("metrics", step=step, values={name: rounded(value) for name, value in values.items()})
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Note tags of the run; of one noted twice, the last value counts."""
         self._append("tags", values=dict(values))
+
+    def describe(self, description: str) -> None:
+        """Note the description of the run, in Markdown, if it is another one than before."""
+        record = self.read()
+        if record is None or record.descriptions[-1:] != [description]:
+            self._append("description", text=description)
+
+    def dataset(self, step: int, described: Mapping[str, Any]) -> None:
+        """Note what the scores from ``step`` on are of: ``name``, ``fingerprint``, and what else describes it."""
+        self._append("dataset", values={**described, "step": step})
 
     def artifact(self, name: str, content: str | Path) -> None:
         """Keep a copy of a text or a file under ``name``, in the place of an earlier one of that name."""
@@ -122,6 +139,10 @@ class Journal:
                             record.points.setdefault((name, entry["step"]), (value, entry["time"]))
                     case "tags":
                         record.tags |= entry["values"]
+                    case "description":
+                        record.descriptions.append(entry["text"])
+                    case "dataset":
+                        record.datasets.append(_with(entry["values"], {"name": str, "fingerprint": str, "step": int}))
                     case "artifact":
                         record.artifacts = [*(n for n in record.artifacts if n != entry["name"]), entry["name"]]
                     case "child":
@@ -148,6 +169,15 @@ class Journal:
             os.fsync(stream.fileno())
 
 
+def rounded(value: float) -> float:
+    """A number with six significant digits, as metrics/ has it; more are not readable in MLflow's tables.
+
+    >>> rounded(0.73282442748), rounded(12)
+    (0.732824, 12.0)
+    """
+    return float(f"{value:.6g}")
+
+
 def journals(root: Path) -> list[Journal]:
     """All journals of the repository, oldest first."""
     paths = (home_of(root) / ".tracking").glob("*.jsonl")
@@ -157,6 +187,10 @@ def journals(root: Path) -> list[Journal]:
 def _whole(entry: dict[str, Any]) -> dict[str, Any]:
     """A beginning that has all that a run is made from; raises KeyError or TypeError for another."""
     kinds = {"id": str, "experiment": str, "name": str, "time": int, "params": dict, "tags": dict, "dataset": dict}
+    return _with(entry, kinds)
+
+
+def _with(entry: dict[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
     for key, kind in kinds.items():
         if not isinstance(entry[key], kind):
             raise TypeError(key)

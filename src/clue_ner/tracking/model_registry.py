@@ -322,6 +322,8 @@ def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: Track
     if model.source_run_id:
         store.client.log_outputs(model.source_run_id, [LoggedModelOutput(model.model_id, step=0)])
     store.client.finalize_logged_model(model.model_id, "READY")
+    if run_id is not None:
+        replay(store, journal, PATIENT)  # the model's params and scores
     return model.model_id, model.source_run_id
 
 

@@ -1,6 +1,8 @@
 """What made a run: commit, experiment, environment, and the params in the form MLflow keeps them in."""
 
+import hashlib
 import importlib.metadata
+import json
 import logging
 import os
 import platform
@@ -8,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clue_ner.common.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError, ParamsError
 from clue_ner.common.git import commit_of, git, own_repository
 from clue_ner.core.params import dotted_training
+from clue_ner.core.yaml import read_yaml
+from clue_ner.tagger.config import TaggerConfig
 from clue_ner.training.fingerprint import code_paths
 
 SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
@@ -22,9 +26,9 @@ _log = logging.getLogger(__name__)
 def run_tags(params: Mapping[str, Any], device: str) -> dict[str, str]:
     """The tags of a training: what was run, and on which device.
 
-    ``clue_ner.baseline`` is the commit that a DVC experiment started from.
+    ``clue_ner.baseline`` is the commit that a DVC experiment started from. What is not known has no tag.
     """
-    return {
+    tags = {
         "clue_ner.experiment": os.environ.get("DVC_EXP_NAME", ""),
         "clue_ner.baseline": os.environ.get("DVC_EXP_BASELINE_REV", ""),
         "clue_ner.corpus": params["corpus"]["name"],
@@ -33,9 +37,59 @@ def run_tags(params: Mapping[str, Any], device: str) -> dict[str, str]:
         "clue_ner.align": params["tagging"]["align"],
         "clue_ner.head": params["train"]["head"],
         "clue_ner.device": device,
+        "clue_ner.recipe": recipe(params),
         "mlflow.source.name": "stages/fine_tune.py",
         "mlflow.source.type": "LOCAL",
     }
+    return {name: value for name, value in tags.items() if value}
+
+
+def run_name(params: Mapping[str, Any]) -> str:
+    """What to call a training that DVC has no name for.
+
+    >>> run_name({"seed": 1, "train": {"head": "crf", "lr": 1.5e-4}})
+    'crf lr 1.5e-4 seed 1'
+    """
+    return f"{_head_and_lr(params)} seed {params['seed']}"
+
+
+def recipe(params: Mapping[str, Any]) -> str:
+    """The same words for trainings that differ in their seed only, and for no others: the number is of a hash.
+
+    >>> recipe({"seed": 1, "train": {"head": "crf", "lr": 4e-5}})
+    'crf lr 4e-5 (67f049)'
+    """
+    values = {name: value for name, value in recorded(params).items() if name != "seed"}
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return f"{_head_and_lr(params)} ({digest[:6]})"
+
+
+def changed(root: Path, params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How ``params`` differ from those in git that the training started from; None where git does not say.
+
+    ``{"commit": …, "params": {name: [value there, value here]}}``. In a DVC experiment that is the commit it started
+    from, else the one that is checked out.
+    """
+    try:
+        repository = own_repository(root)
+        commit = os.environ.get("DVC_EXP_BASELINE_REV") or commit_of(repository)
+        text = git(repository, "show", f"{commit}:params.yaml")
+        there = dotted_training(read_yaml(text, f"params.yaml of {commit}"))
+    except (ArtifactError, ParamsError, AttributeError):  # the last: it is no mapping
+        return None
+    here = dotted_training(params)
+    differ = {name: [str(there[name]), str(here[name])] for name in here if name in there and there[name] != here[name]}
+    return {"commit": commit, "params": differ}
+
+
+def _head_and_lr(params: Mapping[str, Any]) -> str:
+    mantissa, exponent = f"{params['train']['lr']:e}".split("e")
+    return f"{params['train']['head']} lr {float(mantissa):g}e{int(exponent)}"
+
+
+def dataset(config: TaggerConfig) -> dict[str, Any]:
+    """The corpus that a tagger is trained on: its name, fingerprint, licence, and the types of entities."""
+    return {**config.trained.corpus.model_dump(), "types": list(config.types)}
 
 
 def commit_tags(root: Path) -> dict[str, str]:

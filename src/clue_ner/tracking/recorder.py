@@ -8,9 +8,10 @@ from typing import Any, Protocol
 from clue_ner.common.errors import TrainingError
 from clue_ner.core.params import Params
 from clue_ner.tagger.config import TaggerConfig
-from clue_ner.tracking import provenance
+from clue_ner.tracking import provenance, ui
 from clue_ner.tracking.journal import Journal
-from clue_ner.tracking.replay import push, record_epoch, record_failure, record_training
+from clue_ner.tracking.replay import record_beginning, record_epoch, record_failure, record_training
+from clue_ner.tracking.system_metrics import SystemMetrics
 from clue_ner.training.distributed import is_main_process
 
 
@@ -35,15 +36,23 @@ class TrainingRecorder:
         values = params.model_dump()
         text = (root / "params.yaml").read_text(encoding="utf-8")
         tags = provenance.run_tags(values, device) | provenance.commit_tags(root)
-        Journal(root, self.fingerprint).begin(values, tags, text, config.trained.corpus.model_dump())
-        push(root, self.fingerprint)
+        journal, changed = Journal(root, self.fingerprint), provenance.changed(root, values)
+        journal.begin(values, tags, text, provenance.dataset(config), changed=changed)
+        record_beginning(root, self.fingerprint)
+        self.experiment = params.tracking.experiment
+        self.system_metrics = SystemMetrics(journal)
 
     def __enter__(self) -> "TrainingRecorder":
+        if is_main_process():
+            self.system_metrics.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Note that the training failed for good; one that was stopped by anything else can be resumed."""
-        if isinstance(error, TrainingError) and is_main_process():
+        if not is_main_process():
+            return
+        self.system_metrics.close()
+        if isinstance(error, TrainingError):
             record_failure(self.root, self.fingerprint, str(error))
 
     def epoch(self, history: History) -> None:
@@ -54,7 +63,9 @@ class TrainingRecorder:
         record_epoch(self.root, self.fingerprint, {**history.epochs[-1], **measured})
 
     def finish(self, train: Mapping[str, Any], files: Iterable[Path]) -> None:
-        """Note the end of the training, and keep ``files`` with its run."""
+        """Note the end of the training, keep ``files`` with its run, and log where to look at it."""
         if not is_main_process():
             return
-        record_training(self.root, self.fingerprint, train, files)
+        self.system_metrics.close()
+        if record_training(self.root, self.fingerprint, train, files):
+            ui.announce(self.root, self.experiment)

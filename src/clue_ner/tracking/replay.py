@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,8 +16,8 @@ from clue_ner.common.paths import home_of
 from clue_ner.core.params import load_params
 from clue_ner.core.yaml import to_yaml
 from clue_ner.tagger.config import TaggerConfig
-from clue_ner.tracking import provenance
-from clue_ner.tracking.journal import Journal, Record
+from clue_ner.tracking import description, logged_model, provenance, view
+from clue_ner.tracking.journal import Journal, Record, rounded
 from clue_ner.tracking.store import (
     QUICK,
     Patience,
@@ -74,6 +73,12 @@ def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
     return True
 
 
+def record_beginning(root: Path, fingerprint: str) -> bool:
+    """Describe a run whose journal was begun, and push."""
+    _describe(Journal(root, fingerprint))
+    return push(root, fingerprint)
+
+
 def record_epoch(root: Path, fingerprint: str, epoch: Mapping[str, Any]) -> bool:
     """Note one epoch, as in ``epochs`` of metrics/train.json, and push."""
     _note_epoch(Journal(root, fingerprint), epoch)
@@ -117,7 +122,8 @@ def restore(root: Path, fingerprint: str) -> Journal:
     Raises TrackingError where these are not of the training ``fingerprint``. Times are those of the restoration.
     """
     folder, path = root / "models" / "tagger", root / "metrics" / "train.json"
-    trained, train = TaggerConfig.load(folder).trained, read_json(path)
+    config, train = TaggerConfig.load(folder), read_json(path)
+    trained = config.trained
     if trained.fingerprint != fingerprint:
         raise TrackingError(
             f"{folder}: of training {trained.fingerprint[:12]}, wanted {fingerprint[:12]}; run `dvc repro`"
@@ -130,7 +136,7 @@ def restore(root: Path, fingerprint: str) -> Journal:
     params = {**load_params(root / "params.yaml").model_dump(), **trained.params}
     tags = provenance.run_tags(params, device="unknown") | {"clue_ner.restored": "true"}
     journal = Journal(root, fingerprint)
-    journal.begin(params, tags, to_yaml(params), trained.corpus.model_dump())
+    journal.begin(params, tags, to_yaml(params), provenance.dataset(config), changed=provenance.changed(root, params))
     _note_training(journal, train, [])
     return journal
 
@@ -162,12 +168,16 @@ def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | 
         _add_params(store, run, record)
         _add_tags(store, run, record)
         _add_points(store, run, record)
-        _add_dataset(store, run, record)
+        _add_description(store, run, record)
+        _add_datasets(store, run, record)
+        logged_model.describe(store, run, record)
         if run.data.tags.get("clue_ner.journal") == record.begin["id"]:
             _add_artifacts(store, run, journal, record)
             if record.status and (run.info.status, run.info.end_time) != (record.status, record.end):
                 store.client.set_terminated(run.info.run_id, record.status, record.end)
         run_id = str(run.info.run_id)
+        if dataset := record.begin["dataset"]:
+            view.keep(store, experiment, _by_type(record), dataset["name"])
     for child in record.children:
         _add_child(store, run_id, Journal(store.home, child), patience)
     return run_id
@@ -212,8 +222,17 @@ def _add_params(store: Store, run: Any, record: Record) -> None:
 
 def _add_tags(store: Store, run: Any, record: Record) -> None:
     for name, value in record.tags.items():
-        if run.data.tags.get(name, "") != value:
+        if value and run.data.tags.get(name) != value:
             store.client.set_tag(run.info.run_id, name, value)
+        if not value and name in run.data.tags:
+            store.client.delete_tag(run.info.run_id, name)
+
+
+def _add_description(store: Store, run: Any, record: Record) -> None:
+    """Set the latest description, unless the one that is there is not of this journal: a person has edited it."""
+    there = run.data.tags.get(description.TAG)
+    if record.descriptions and there != record.descriptions[-1] and there in (None, *record.descriptions):
+        store.client.set_tag(run.info.run_id, description.TAG, record.descriptions[-1])
 
 
 def _add_points(store: Store, run: Any, record: Record) -> None:
@@ -233,22 +252,36 @@ def _add_points(store: Store, run: Any, record: Record) -> None:
         store.client.log_batch(run.info.run_id, metrics=missing[first : first + BATCH])
 
 
-def _add_dataset(store: Store, run: Any, record: Record) -> None:
+def _add_datasets(store: Store, run: Any, record: Record) -> None:
+    """Say what the run was trained on, and what its model was scored on."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    if run.inputs is not None and run.inputs.dataset_inputs:
-        return
-    described = record.begin["dataset"]
-    if not described:
-        return
-    dataset = Dataset(
-        name=described["name"],
-        digest=described["fingerprint"][:36],
-        source_type="code",
-        source=json.dumps({"tags": {"mlflow.source.name": "stages/download.py"}}),
-        profile=json.dumps(described, ensure_ascii=False),
-    )
-    store.client.log_inputs(run.info.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+    described = [("training", record.begin["dataset"]), *(("evaluation", dataset) for dataset in record.datasets)]
+    wanted = {(d["name"], d["fingerprint"][: logged_model.DIGEST]): (context, d) for context, d in described if d}
+    inputs = [] if run.inputs is None else run.inputs.dataset_inputs
+    missing = [
+        DatasetInput(
+            Dataset(
+                name=name,
+                digest=digest,
+                source_type="code",
+                source=json.dumps({"tags": {"mlflow.source.name": "stages/download.py"}}),
+                profile=json.dumps(dataset, ensure_ascii=False),
+            ),
+            [InputTag("mlflow.data.context", context)],
+        )
+        for (name, digest), (context, dataset) in wanted.items()
+        if (name, digest) not in {(i.dataset.name, i.dataset.digest) for i in inputs}
+    ]
+    if missing:
+        store.client.log_inputs(run.info.run_id, missing)
+
+
+def _by_type(record: Record) -> list[str]:
+    """The metrics with the F1 of single types; an older journal names no types until they are scored."""
+    types = record.begin["dataset"].get("types")
+    scored = sorted({name for name, _ in record.points if name.startswith(f"{view.MICRO}.")})
+    return scored if types is None else [view.metric_name(type_) for type_ in types]
 
 
 def _add_child(store: Store, parent: str, journal: Journal, patience: Patience) -> None:
@@ -290,6 +323,7 @@ def _note_training(journal: Journal, train: Mapping[str, Any], files: Iterable[P
         _note_epoch(journal, epoch)
     if train["valid_micro_f1"] is not None:
         journal.metrics(train["best_epoch"], {"valid/best_micro_f1": train["valid_micro_f1"]})
+    _describe(journal)
     _note_files(journal, "train.json", train, files)
     journal.end()
 
@@ -300,14 +334,34 @@ def _note_evaluation(journal: Journal, evaluation: Mapping[str, Any], files: Ite
     before = (
         {}
         if record is None
-        else {key: value for key, (value, _) in record.points.items() if key[0].startswith("test/")}
+        else {key: rounded(value) for key, (value, _) in record.points.items() if key[0].startswith("test/")}
     )
     last = max((step for _, step in before), default=-1)
     if {name: value for (name, step), value in before.items() if step == last} != scores:
-        journal.metrics(last + 1, scores)
+        last += 1
+        journal.metrics(last, scores)
+    if record is not None and record.begin["dataset"] and evaluation.get("fingerprint"):
+        _note_dataset(journal, record, evaluation, last)
     texts = evaluation.get("warnings", {"texts": []})["texts"]  # metrics of an earlier release have none
     journal.tags({WARNINGS: "\n".join(texts)[:TAG_LENGTH]})
     _note_files(journal, "evaluate.json", evaluation, files)
+    _describe(journal)
+
+
+def _note_dataset(journal: Journal, record: Record, evaluation: Mapping[str, Any], step: int) -> None:
+    described = {
+        "name": f"{record.begin['dataset']['name']}-{evaluation['split']}",
+        **{key: evaluation[key] for key in ("fingerprint", "sentences", "entities")},
+    }
+    if not record.datasets or record.datasets[-1]["fingerprint"] != described["fingerprint"]:
+        journal.dataset(step, described)
+
+
+def _describe(journal: Journal) -> None:
+    """Note what the run's description is now, after all that the journal says and its evaluation."""
+    scores = journal.files / "metrics" / "evaluate.json"
+    if (record := journal.read()) is not None:
+        journal.describe(description.text(record, read_json(scores) if scores.exists() else None))
 
 
 def _scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
@@ -316,20 +370,12 @@ def _scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
         for name in ("micro", "lenient")
         for key in ("f1", "precision", "recall")
     }
-    per_type = {f"test/micro_f1.{_metric(t)}": score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
-    return {**scores, "test/official_macro_f1": evaluation["official"]["macro_f1"], **per_type}
+    per_type = {view.metric_name(t): score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
+    scores = {**scores, "test/official_macro_f1": evaluation["official"]["macro_f1"], **per_type}
+    return {name: rounded(value) for name, value in scores.items()}
 
 
 def _note_files(journal: Journal, name: str, metrics: Mapping[str, Any], files: Iterable[Path]) -> None:
     journal.artifact(f"metrics/{name}", json.dumps(metrics, ensure_ascii=False, indent=2) + "\n")
     for path in files:
         journal.artifact(f"plots/{path.name}", path)
-
-
-def _metric(type_: str) -> str:
-    """An entity type as a part of a metric's name, in which MLflow allows words, dots, dashes and spaces.
-
-    >>> _metric("组织 (公司)")
-    '组织 _28_公司_29_'
-    """
-    return re.sub(r"[^\w.\- ]", lambda match: f"_{ord(match[0]):x}_", type_)
