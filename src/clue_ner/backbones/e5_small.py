@@ -169,18 +169,29 @@ class _Reader:
         self._at += map_length
         self._directory = dict(self._entries())
 
-    def tensor(self, name: str, rows: int | None = None) -> NDArray[np.float32]:
-        """A tensor as float32, four-bit ones dequantised; ``rows`` gives a matrix its first dimension."""
+    def tensor(self, name: str, rows: int | None = None, kept: list[int] | None = None) -> NDArray[np.float32]:
+        """A tensor as float32, four-bit ones dequantised.
+
+        - ``rows`` gives a matrix its first dimension
+        - ``kept`` are the rows to return, in their new order; by default all. Others are not dequantised
+        """
         entry = self._directory[name]
         raw = self._data[entry.offset : entry.offset + entry.length]
         if entry.four_bit:
+            # a row is a whole number of blocks, each of one scale and `block` values
             blocks = np.frombuffer(raw, dtype=np.dtype([("scale", "<f2"), ("nibbles", "u1", self.block // 2)]))
-            low, high = blocks["nibbles"] & 15, blocks["nibbles"] >> 4
-            nibbles = np.concatenate([low, high], axis=1).astype(np.float32) - 8
-            values = (nibbles * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
         else:
-            values = np.frombuffer(raw, dtype="<f4")
-        return values.astype(np.float32).reshape((-1,) if rows is None else (rows, -1))
+            blocks = np.frombuffer(raw, dtype="<f4")
+        shaped = blocks.reshape((-1,) if rows is None else (rows, -1))
+        shaped = shaped if kept is None else shaped[kept]
+        return self._dequantised(shaped) if entry.four_bit else shaped.astype(np.float32)
+
+    def _dequantised(self, blocks: NDArray[Any]) -> NDArray[np.float32]:
+        """[..., blocks] of a scale and packed values -> [..., blocks x block]."""
+        packed = blocks["nibbles"]  # [..., blocks, block / 2]: the first half of a block in the low bits
+        nibbles = np.concatenate([packed & 15, packed >> 4], axis=-1).astype(np.float32) - 8
+        values = nibbles * blocks["scale"].astype(np.float32)[..., None]
+        return values.reshape(*blocks.shape[:-1], -1)
 
     def _entries(self) -> Iterator[tuple[str, _Entry]]:
         (count,) = self._take("<i")
@@ -200,7 +211,7 @@ class _Reader:
 def _bert(model: _Reader, kept: list[int]) -> dict[str, NDArray[np.float32]]:
     """The state of a ``BertModel`` without pooler; ``kept`` are the vocabulary rows in their new order."""
     state = {
-        "embeddings.word_embeddings.weight": model.tensor("emb.word", model.vocabulary)[kept],
+        "embeddings.word_embeddings.weight": model.tensor("emb.word", model.vocabulary, kept),
         "embeddings.position_embeddings.weight": model.tensor("emb.pos", model.positions),
         "embeddings.token_type_embeddings.weight": model.tensor("emb.type", model.token_types),
         "embeddings.LayerNorm.weight": model.tensor("emb.ln.w"),
