@@ -43,8 +43,8 @@ def _cold(light: dict[str, Any]) -> Table:
     int8, auto = light["cold"]["int8"], light["cold"]["auto"]
     reached = int8["ours"] <= min(INT8_START, INT8_BARE * int8["bare"])
     notes = [
-        "`clue-ner tag` on one sentence in a new process; auto computes with ONNX in float32. Bare script: NumPy, ONNX "
-        "Runtime and tokenizers open the same two files and run the graph once. Medians of five, in turns.",
+        "`clue-ner tag` on one sentence in a new process; auto is ONNX in float32. Bare script: loads the same two "
+        "files with NumPy, ONNX Runtime and tokenizers and runs the graph once. Medians of five, in alternation.",
         f"Goal: int8 at most {INT8_START:g} s and {INT8_BARE:g} × the bare script; here {number(int8['ours'])} s and "
         f"{times(int8['ours'], int8['bare'])}: {_met(reached)}.",
         f"Goal: auto at most {AUTO_START:g} s; here {number(auto['ours'])} s: {_met(auto['ours'] <= AUTO_START)}.",
@@ -75,9 +75,9 @@ def _warm(light: dict[str, Any]) -> Table:
     outside = warm["int8"]["ours"]["outside_share"]
     notes = [
         f"Bulk: {light['bulk_sentences']} sentences in batches of 64, of at most 512 tokens; medians of three. "
-        f"Latencies: of {light['single_sentences']} sentences, one by one. A process for each commit with the same "
-        "weights, libraries and sentences; in alternation.",
-        "Outside the network: tokenising, batching and decoding, which is all but the runtime's own call.",
+        f"Latencies: {light['single_sentences']} sentences, one by one. One process for each commit, with the same "
+        "weights, libraries and sentences, in alternation.",
+        "Outside the network: tokenising, batching and decoding, that is, everything except the call of the runtime.",
         *goals,
         f"Goal: int8 at most {100 * OUTSIDE:g} % outside the network; here {number(100 * outside)} %: "
         f"{_met(outside <= OUTSIDE)}.",
@@ -110,7 +110,7 @@ def _ratio(one: dict[str, Any], key: str) -> Any:
 def _missing(light: dict[str, Any]) -> Iterator[str]:
     """What the reader has to know of the model and the history."""
     if not light["trained"]:
-        yield "No trained model: one with a random head stands in; run `dvc repro` first."
+        yield "There is no trained model here, so one with a random head was used; run `dvc repro` first."
     if "baseline" not in light["cold"]["int8"]:
         yield f"{COMMIT} is not in this clone's history (`git fetch --unshallow`), so nothing is compared with it."
 

@@ -26,7 +26,7 @@ def overhead(measured: dict[str, Any]) -> Table:
         "store. Medians of three, in turns.",
         f"Goal: at most {OVERHEAD_SECONDS:g} s or {OVERHEAD_IMPORTS:g} × the import, whichever is more; here "
         f"{number(limit)} s: {_met(whole, limit)}.",
-        "Of a stage's imports, those at the top of its script count; what is imported later counts as its work.",
+        "The imports are those at the top of a stage's script; what it imports later counts as its work.",
     ]
     header = ["what", "against the import", "s", "of it imports, s"]
     return Table("A pipeline with next to no work", header, rows, notes)
@@ -52,7 +52,7 @@ def starts(pipeline: dict[str, Any]) -> Table:
     rows = [[name, number(seconds), number(seconds - bare)] for name, seconds in pipeline["starts"].items()]
     work = number(pipeline["tokenize_align"]["seconds"])
     rows.append(["tokenize_align, its work on as many sentences as CLUENER has", "–", work])
-    notes = ["A stage's line is only its imports, nothing is run. Medians of three, in alternation."]
+    notes = ["For a stage only its imports are timed; it is not run. Medians of three, in alternation."]
     return Table("Starting", ["what", "s", "s without the bare interpreter"], rows, notes)
 
 
@@ -79,9 +79,9 @@ def scaling(measured: dict[str, Any]) -> Table:
             f"({held:.2f} ×; after the imports {number(base['imports_gb'])} GB)."
         )
     notes.append(
-        "The corpus repeated, each sentence with an id of its own; after the imports, in a process of its own."
+        "The corpus is repeated, and each sentence gets its own id. Measured after the imports, in a new process."
     )
-    notes.append("evaluate: without the model and the figures, as if it had found the gold entities.")
+    notes.append("evaluate: without the model and the figures; the gold entities are used as predictions.")
     return Table("More data", header, rows, notes)
 
 

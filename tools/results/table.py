@@ -58,9 +58,9 @@ def render(
         return "No row yet: see [experiments.md](experiments.md)."
     default = next((c for c in found if c.label == DEFAULT), None)
     parts = [
-        "Written by `python -m tools.results table` from [rows.csv](results/rows.csv); best mean valid F1 first. "
+        "Written by `python -m tools.results table` from [rows.csv](results/rows.csv); sorted by mean valid F1. "
         "Several\nseeds: mean ± sample standard deviation. One seed: the 95 % bootstrap interval in brackets, "
-        "and no word on\nhow far seeds differ. *Other* is what differs from the committed params.yaml."
+        "which does not cover\nthe variation between seeds. *Other*: differences from the committed params.yaml."
         + "".join(
             f"\n*{name}* ([{FILE.name}](results/{FILE.name})): {', '.join(f'`{k}={v}`' for k, v in params.items())}."
             for name, params in recipes.items()
@@ -70,7 +70,7 @@ def render(
         "### All configurations",
         _scores(found),
         f"![F1 of each configuration](results/{FIGURE.name})",
-        "### What it costs\n\nOnly what was measured while nothing else ran on the machine (`--timed`).",
+        "### What it costs\n\nOnly rows that were measured while nothing else ran on the machine (`--timed`).",
         _costs(found),
         "### Against the committed configuration",
         _against(found, counts, default),
@@ -101,8 +101,8 @@ def _grid(found: Iterable[Configuration]) -> list[str]:
         return f"{_mean(c.values('micro_f1'))} ({_mean(c.values('valid_f1'))})"
 
     lines = ((head, *(cell(head, align) for align in aligns)) for head in heads)
-    alike_in = f"What they share: {others}. " if others else ""
-    title = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, in parentheses on valid."
+    alike_in = f"All with: {others}. " if others else ""
+    title = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, and in parentheses on valid."
     return [title, _table(("head", *aligns), lines)]
 
 
@@ -159,7 +159,9 @@ def _against(found: Iterable[Configuration], counts: Mapping[str, Counts], defau
         )
         for one in others
     )
-    text = f"Points of F1 more than it; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
+    text = (
+        f"Differences in points of F1; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
+    )
     return f"{text}\n\n{_table(header, lines)}"
 
 
