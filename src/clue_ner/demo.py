@@ -112,9 +112,9 @@ def show(place: Path) -> None:
     printer(console, tagger.config.types)(SENTENCE, tagger.tag([SENTENCE])[0])
     console.print(
         "\nNext:\n"
-        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # the same as JSON, by demo/models/export\n"
+        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # the same as JSON, with demo/models/export\n"
         "  make ui                                          # the run in MLflow, at the address that it prints\n"
-        "  make repro                                       # the real thing: CLUENER (see the README)\n",
+        "  make repro                                       # trains on CLUENER (see README.md)\n",
         highlight=False,
         soft_wrap=True,
     )

@@ -42,7 +42,7 @@ def download(
         if isinstance(error, ClueNerError) or is_disk_full(error):
             raise
         reason = proxies.problem_of(error) or " ".join(f"{type(error).__name__}: {error}".split())
-        raise SourceError(redact(f"{constants.ENDPOINT} does not give it ({reason})")) from None
+        raise SourceError(redact(f"{constants.ENDPOINT} did not provide it ({reason})")) from None
 
 
 def commit_of(repository: str, revision: str | None = None, kind: str = "model") -> str:
@@ -58,7 +58,7 @@ def commit_of(repository: str, revision: str | None = None, kind: str = "model")
         )
     except Exception as error:  # as above
         reason = proxies.problem_of(error) or " ".join(f"{type(error).__name__}: {error}".split())
-        raise SourceError(redact(f"{constants.ENDPOINT} does not say ({reason})")) from None
+        raise SourceError(redact(f"{constants.ENDPOINT} did not answer this ({reason})")) from None
     return str(info.sha)
 
 
@@ -85,7 +85,7 @@ def _listing(repository: str, kind: str, revision: str | None) -> tuple[str, dic
             raise error from None
         folder = Path(cached)
         _log.warning(
-            "the hub cannot be used (%s); taking commit %s of %s from its cache",
+            "the hub cannot be used (%s); using commit %s of %s from its cache",
             redact(str(error)) or type(error).__name__,
             folder.name,
             repository,
@@ -106,7 +106,7 @@ def _file(repository: str, kind: str, commit: str, name: str, size: int) -> Path
             )
         )
     except TimeoutError:
-        raise TimeoutError(f"{name} did not come in {longest:.0f} s") from None
+        raise TimeoutError(f"{name} was not downloaded within {longest:.0f} s") from None
 
 
 def _passes(error: Exception) -> bool:

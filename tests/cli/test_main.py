@@ -242,7 +242,7 @@ def test_cli_predict_writes_a_file_for_clue(model, tmp_path, content, ids):
         ('{"text": "上海"}\n{\n', "1 wrong\n  stdin:2: not JSON"),
         (
             '{"text": "上海", "id": 1}\n{"text": "李雷", "id": 1}\n',
-            "1 wrong\n  stdin:2: id 1 is that of an earlier line",
+            "1 wrong\n  stdin:2: id 1 also occurs in an earlier line",
         ),
         ("", "-: no sentence in it"),
     ],

@@ -104,7 +104,7 @@ def link_out(folder: Path, canary: Path) -> None:
 
 HOSTILE_MODELS: list[tuple[Callable[[Path, Path], None], str]] = [
     (pickled, r"model\.safetensors"),
-    (pickle_called_safetensors, r"safetensors|no model that can be built"),
+    (pickle_called_safetensors, r"safetensors|the model cannot be built"),
     (own_code, r"config\.json has auto_map"),
     (own_tokenizer_code, r"tokenizer_config\.json has auto_map"),
     (attention_from_a_hub, r"_attn_implementation 'someone/kernel', a repository with code"),

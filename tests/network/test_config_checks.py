@@ -20,8 +20,8 @@ def test_config_checks_give_the_values_of_a_plain_configuration(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"auto_map": {"AutoModel": "modeling.Model"}}', r"config\.json has auto_map, .* own code to be run"),
-        ('{"custom_pipelines": {}}', r"config\.json has custom_pipelines, .* code to be run"),
+        ('{"auto_map": {"AutoModel": "modeling.Model"}}', r"config\.json has auto_map, .* needs its own code"),
+        ('{"custom_pipelines": {}}', r"config\.json has custom_pipelines, .* brings its own code"),
         ('{"attn_implementation": "someone/kernel"}', r"attn_implementation 'someone/kernel', a repository with code"),
         ("[1]", r"config\.json: found a JSON list, wanted an object"),
         ("{", r"config\.json: not JSON"),

@@ -124,9 +124,7 @@ def test_runtime_refuses_what_is_no_graph(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"model\.onnx: no such file; set export\.onnx to true and run `dvc repro"):
         OnnxRuntime(tmp_path / "model.onnx")
     (tmp_path / "model.onnx").write_bytes(b"no graph")
-    with pytest.raises(
-        ArtifactError, match=r"model\.onnx: no ONNX graph that can be run \(.*\); run `dvc repro export`"
-    ):
+    with pytest.raises(ArtifactError, match=r"model\.onnx: not a usable ONNX graph \(.*\); run `dvc repro export`"):
         OnnxRuntime(tmp_path / "model.onnx")
 
 

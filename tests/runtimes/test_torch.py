@@ -125,7 +125,7 @@ def _no_config(folder: Path) -> None:
 )
 def test_torch_builds_nothing_from_a_hostile_folder(folder: Path, damage: Callable[[Path], None], message: str) -> None:
     damage(folder)
-    refused = rf"(?s)tagger(: no model that can be built \(|/checksums).*{message}.*; (in|fetch it again, or)"
+    refused = rf"(?s)tagger(: the model cannot be built \(|/checksums).*{message}.*; (in|fetch it again, or)"
     with pytest.raises(ArtifactError, match=refused):
         Tagger.load(folder)
 

@@ -118,7 +118,9 @@ def test_teacher_that_differs_is_refused_by_name(
 ) -> None:
     folder, config = folder_and_config(tmp_path)
     params = change(params, teacher="models:/big/1")
-    with pytest.raises(ArtifactError, match=rf"train\.teacher: models:/big/1: its logits do not fit, as it {message}"):
+    with pytest.raises(
+        ArtifactError, match=rf"train\.teacher: models:/big/1: its logits cannot be used, because it {message}"
+    ):
         Teacher.load(folder, config.model_copy(update=other), folder, params)
 
 

@@ -107,15 +107,15 @@ def write_row(
 ) -> None:
     """Add a row with the scores of each type and the counts of each sentence.
 
-    Raises ArtifactError if one of the same params and seed is there already, unless it is to ``replace`` that one.
+    Raises ArtifactError if a row of the same params and seed exists, unless ``replace`` is true.
     """
     folder = root / FOLDER
     rows = read_rows(root)
     same = {other.row for other in rows if other.name_by(row.params) == row.row}
     if same and not replace:
         raise ArtifactError(
-            f"{folder / 'rows.csv'}: {', '.join(same)} is there already (this configuration and seed are measured); "
-            "add --replace to put the new one in its place"
+            f"{folder / 'rows.csv'}: {', '.join(same)} already exists (the same configuration and seed); "
+            "add --replace to replace it"
         )
     kept = {name: others for name, others in read_counts(root).items() if name not in same} | {row.row: counts}
     lines = ((name, *map(_to_digits, kept[name].T)) for name in sorted(kept))

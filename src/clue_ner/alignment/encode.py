@@ -69,7 +69,8 @@ class Report:
             if unknown > UNKNOWN * total:
                 yield (
                     f"{split}: {unknown} of {total} {what} ({unknown / total:.1%}) are not in the backbone's "
-                    "vocabulary, and all the same to the model; choose a backbone for Chinese, or tagging.align: pieces"
+                    "vocabulary, so the model cannot distinguish them; choose a backbone for Chinese, or "
+                    "tagging.align: pieces"
                 )
         if self.inexpressible > INEXPRESSIBLE * self.entities:
             yield (

@@ -33,7 +33,9 @@ class Tokenizer:
         sample = backend.encode("一")
         ids, special = sample.ids, sample.special_tokens_mask
         if 0 not in special:
-            raise ArtifactError(f"{FILE}: no token for the character 一, wanted one for any; choose another backbone")
+            raise ArtifactError(
+                f"{FILE}: no token for the character 一, wanted one for any character; choose another backbone"
+            )
         first, last = special.index(0), len(special) - special[::-1].index(0)
         self.before, self.after = ids[:first], ids[last:]
         """the ids that stand before and after each window"""
@@ -46,7 +48,7 @@ class Tokenizer:
         try:
             backend = Backend.from_file(str(folder / FILE))
         except Exception as error:  # the library raises plain Exceptions
-            raise ArtifactError(f"{folder / FILE}: not a tokenizer that can be read ({error})") from None
+            raise ArtifactError(f"{folder / FILE}: cannot be read as a tokenizer ({error})") from None
         settings = read_json(folder / SETTINGS)
         if not isinstance(settings, dict):
             raise ArtifactError(

@@ -84,7 +84,7 @@ def check(folder: Path, where: str) -> None:
 
     for name in (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG):
         if not (folder / name).is_file():
-            raise BackboneError(f"{where}: {name} was not written; its module in clue_ner/backbones/ has to")
+            raise BackboneError(f"{where}: {name} is missing; its module in clue_ner/backbones/ must write it")
     with torch.device("meta"):
         model = AutoModel.from_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
     model.pooler = None
@@ -94,12 +94,13 @@ def check(folder: Path, where: str) -> None:
         for name in sorted(shapes.keys() | found.keys()):
             if shapes.get(name) != found.get(name):
                 raise BackboneError(
-                    f"{where}: tensor {name} has the shape {found.get(name, 'of nothing: it is not there')}, "
-                    f"{CONFIG} wants {shapes.get(name, 'no such tensor')}; weights and config are not of one model"
+                    f"{where}: tensor {name} has the shape {found.get(name, '(none: it is missing)')}, "
+                    f"{CONFIG} requires {shapes.get(name, 'no such tensor')}; weights and config are not of the "
+                    "same model"
                 )
             tensor = tensors.get_tensor(name)
             if tensor.numel() and not torch.isfinite(torch.stack(tensor.aminmax())).all():
-                raise BackboneError(f"{where}: tensor {name} holds NaN or infinite values; get the weights again")
+                raise BackboneError(f"{where}: tensor {name} contains NaN or infinite values; get the weights again")
 
 
 def _refuse_code(files: Mapping[str, Path], where: str) -> None:
@@ -111,7 +112,7 @@ def _check_shards(files: Mapping[str, Path], where: str) -> None:
     if INDEX in files:
         shards = set(_json(files[INDEX], where).get("weight_map", {}).values())
         if missing := sorted(shards - files.keys()):
-            raise BackboneError(f"{where}: {INDEX} names {missing[0]}, which is not there; get the model again")
+            raise BackboneError(f"{where}: {INDEX} names {missing[0]}, which is missing; get the model again")
 
 
 def _json(path: Path, where: str) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
             or getattr(config, "is_decoder", False)
         ):
             raise BackboneError(
-                f"{where}: a {config.model_type} model is no encoder that reads in both directions; wanted one such "
+                f"{where}: a {config.model_type} model is not a bidirectional encoder; wanted one such "
                 "as bert, roberta, electra or deberta"
             )
         refuse_sizes(config.to_dict(), folder.glob("*.safetensors"), lambda: AutoModel.from_config(config))
@@ -172,7 +173,7 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
     if missing:
         raise BackboneError(
             f"{where}: {len(missing)} of the encoder's weights are missing, such as {missing[0]}; "
-            f"{WEIGHTS} is of another model or was saved in part"
+            f"{WEIGHTS} belongs to another model or is incomplete"
         )
     if reason := trial.problem(model):
         raise BackboneError(f"{where}: {reason}; choose another encoder, such as a bert, roberta, electra or deberta")
@@ -211,7 +212,7 @@ def _tokenizer(folder: Path, config: Any, where: str) -> Any:
     )
     if not as_bert and reads.isdisjoint(there):
         raise BackboneError(
-            f"{where}: its tokenizer {kind} reads {' or '.join(sorted(reads))}, there: {', '.join(there)}; "
+            f"{where}: its tokenizer {kind} reads {' or '.join(sorted(reads))}, found: {', '.join(there)}; "
             f"{_advice(there)}"
         )
     try:
@@ -226,11 +227,11 @@ def _tokenizer(folder: Path, config: Any, where: str) -> Any:
         ) from None
     if not tokenizer.is_fast:
         raise BackboneError(
-            f"{where}: its tokenizer {kind} has no fast form and so no character offsets; {_advice(there)}"
+            f"{where}: its tokenizer {kind} has no fast version, so no character offsets; {_advice(there)}"
         )
     if TOKENIZER in there and (found := type(tokenizer.backend_tokenizer.model)) is not _model_of(folder / TOKENIZER):
         raise BackboneError(
-            f"{where}: its tokenizer {kind} makes a {found.__name__} of {TOKENIZER}, which is another; {_advice(there)}"
+            f"{where}: its tokenizer {kind} is a {found.__name__}, but {TOKENIZER} has another kind; {_advice(there)}"
         )
     _refuse_missing_tokens(tokenizer, where)
     return tokenizer
@@ -252,10 +253,10 @@ def _files_of(named: str | None, config: Any) -> tuple[str, set[str]]:
 def _advice(there: Collection[str]) -> str:
     """What to do about a tokenizer that cannot be used, if the vocabulary files ``there`` are."""
     if TOKENIZER in there:
-        return f'write "tokenizer_class": "PreTrainedTokenizerFast" in {TOKENIZER_CONFIG}, to read {TOKENIZER} as it is'
+        return f'write "tokenizer_class": "PreTrainedTokenizerFast" in {TOKENIZER_CONFIG}, to use {TOKENIZER} unchanged'
     if WORDPIECES in there:
-        return f'if {WORDPIECES} is that of a BERT, write "tokenizer_class": "BertTokenizer" in {TOKENIZER_CONFIG}'
-    return f"save it where it can be loaded, which writes {TOKENIZER}, and give that folder"
+        return f'if {WORDPIECES} is a BERT vocabulary, write "tokenizer_class": "BertTokenizer" in {TOKENIZER_CONFIG}'
+    return f"load and save it elsewhere, which writes {TOKENIZER}, and use that folder"
 
 
 def _model_of(path: Path) -> type:

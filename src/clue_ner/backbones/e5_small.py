@@ -121,9 +121,11 @@ def _wheel_file() -> Path:
     try:
         path = Path(str(metadata.distribution(WHEEL).locate_file(FILE)))
     except metadata.PackageNotFoundError:
-        raise BackboneError(f"backbone e5-small comes in the wheel {WHEEL}, not installed; run `make setup`") from None
+        raise BackboneError(
+            f"backbone e5-small needs the package {WHEEL}, which is not installed; run `make setup`"
+        ) from None
     if not path.is_file():
-        raise BackboneError(f"{WHEEL}: {path} is not there; install it again with `make setup`")
+        raise BackboneError(f"{WHEEL}: {path} is missing; install it again with `make setup`")
     return path
 
 

@@ -22,7 +22,7 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     for name, path in files.items():
         if not path.resolve().is_relative_to(folder):
             raise BackboneError(
-                f"{where}: {name} links out of the folder, to {path.resolve()}; "
+                f"{where}: {name} is a link to a file outside the folder, {path.resolve()}; "
                 f"copy the files themselves (cp -rL FROM TO) and name the copy"
             )
     return {"kind": "folder", "name": params.name, "revision": "local", **_safety.canonical(files, target, where)}

@@ -27,7 +27,7 @@ def identified(lines: Iterable[Line]) -> dict[Id, str]:
         elif not _is_id(sentence_id):
             wrong.append(f"{line.where}: id is {sentence_id!r}, wanted a whole number or a string")
         elif sentence_id in texts:
-            wrong.append(f"{line.where}: id {sentence_id!r} is that of an earlier line; wanted each once")
+            wrong.append(f"{line.where}: id {sentence_id!r} also occurs in an earlier line; wanted each id once")
         else:
             texts[sentence_id] = line.text
     refuse(wrong, "fix these lines and run again")
@@ -65,14 +65,14 @@ def validate(content: str, texts: Mapping[Id, str], types: Collection[str]) -> N
         if not isinstance(record, dict) or record.keys() != {"id", "label"} or not _is_id(record["id"]):
             wrong.append(f'line {number}: wanted {{"id": …, "label": …}} and nothing else')
         elif record["id"] not in texts:
-            wrong.append(f"line {number}: id {record['id']!r} is none of those asked for")
+            wrong.append(f"line {number}: id {record['id']!r} was not in the input")
         elif record["id"] in seen:
-            wrong.append(f"line {number}: id {record['id']!r} was there before")
+            wrong.append(f"line {number}: id {record['id']!r} occurs twice")
         else:
             seen.add(record["id"])
             wrong += (f"line {number}: {p}" for p in _wrong_label(record["label"], texts[record["id"]], types))
     wrong += (f"id {missing!r} has no line" for missing in texts if missing not in seen)
-    refuse(wrong, "wanted CLUE's submission format; docs/cli.md has it")
+    refuse(wrong, "wanted CLUE's submission format; docs/cli.md describes it")
 
 
 def _label(text: str, entities: Iterable[Entity]) -> dict[str, dict[str, list[list[int]]]]:

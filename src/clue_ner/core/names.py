@@ -58,9 +58,9 @@ def plain_text(name: str) -> str:
     if not name.strip():
         raise ValueError("wanted a name, not an empty one")
     if name != name.strip():
-        raise ValueError("has white space at an end; remove it")
+        raise ValueError("begins or ends with white space; remove it")
     if found := categories.get("Cc") or categories.get("Cs"):
-        raise ValueError(f"holds {found}, which is no character of a name; remove it")
+        raise ValueError(f"holds {found}, which a name must not contain; remove it")
     if "${" in name or name == "???":
         raise ValueError("DVC's -S takes ${…} for a reference and ??? for a missing value; take another name")
     if redact(name) != name:
@@ -71,14 +71,14 @@ def plain_text(name: str) -> str:
 def optional_text(name: str) -> str:
     """As ``plain_text``, where null is possible too."""
     if name.lower() in ("none", "nil", "null"):
-        raise ValueError("is a name here; for none, write null without quotes")
+        raise ValueError("is read as a name; for no value write null without quotes")
     return plain_text(name)
 
 
 def folder_name(name: str) -> str:
     """Refuse folders that stages write to, that lie in one of these, or that one of these lies in."""
     if is_written(Path(os.path.expanduser(name))):  # noqa: PTH111, expanduser of Path raises for unknown users
-        raise ValueError("the stages write there themselves; copy what is meant to another folder, and name that")
+        raise ValueError("stages write to this folder; copy the files to another folder and name that one")
     return name
 
 
@@ -130,7 +130,8 @@ def model_name(name: str) -> str:
     """What MLflow takes for a registered model and for a logged one, and finds again by ``models:/NAME@ALIAS``."""
     if _NOT_IN_MODELS.search(name):
         raise ValueError(
-            f"MLflow's names of models have none of / : . % \" ' @ ? #; write {_NOT_IN_MODELS.sub('-', name)}"
+            "a model's name in MLflow must not contain any of / : . % \" ' @ ? #; write "
+            f"{_NOT_IN_MODELS.sub('-', name)}"
         )
     if len(name.encode()) > LONGEST_MODEL:
         raise ValueError(f"longer than {LONGEST_MODEL} bytes")

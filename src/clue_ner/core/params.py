@@ -82,7 +82,7 @@ class BackboneParams(_Section):
     @classmethod
     def _goes_with_name(cls, revision: str | None, info: ValidationInfo) -> str | None:
         if revision is not None and "name" in info.data and names.backbone_kind(info.data["name"]) != "hub":
-            raise ValueError("goes with a hub id; set it to null")
+            raise ValueError("only works with a hub id; set it to null")
         return revision
 
 
@@ -146,7 +146,7 @@ class TrainParams(_Section):
         """A head's own param that is switched on needs that head."""
         heads = _heads_with(str(info.field_name)) if value is True else []
         if heads and info.data.get("head", heads[0]) not in heads:
-            raise ValueError(f"goes with head {' or '.join(heads)}, not {info.data['head']}; set it to false")
+            raise ValueError(f"only works with head {' or '.join(heads)}, not {info.data['head']}; set it to false")
         return value
 
     @field_validator("class_weights")
@@ -154,14 +154,16 @@ class TrainParams(_Section):
     def _weighs_types(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         head = info.data.get("head", "")
         if weights and not plugins.literal(plugins.HEADS, head, "WEIGHS_TYPES", default=True):
-            raise ValueError(f"goes with heads whose loss has parts for types, and {head}'s has none; set it to {{}}")
+            raise ValueError(
+                f"only works with heads whose loss has terms for types, and {head}'s has none; set it to {{}}"
+            )
         return weights
 
     @field_validator("compile")
     @classmethod
     def _leaves_embeddings_alone(cls, on: bool, info: ValidationInfo) -> bool:
         if on and info.data.get("fgm_epsilon"):
-            raise ValueError("does not go with fgm_epsilon, which reaches into the model; set it to false")
+            raise ValueError("cannot be combined with fgm_epsilon, which uses hooks inside the model; set it to false")
         return on
 
     @field_validator("head_size")
@@ -297,7 +299,7 @@ def _clashes(raw: Any) -> list[str]:
         return []
     others = ", ".join(filter(plugins.reads_tags, plugins.names(plugins.DECODERS)))
     fix = f"set it to BIO, or train.head to one of them ({others})"
-    return [f"tagging.scheme: goes with sequence-labelling heads, and {head} is none; {fix}, found {scheme!r}"]
+    return [f"tagging.scheme: only works with sequence-labelling heads, and {head} is not one; {fix}, found {scheme!r}"]
 
 
 def _problem(detail: Any) -> str:

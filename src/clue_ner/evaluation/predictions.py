@@ -29,7 +29,7 @@ def warnings_of(split: str | None, scores: dict[str, Any]) -> list[str]:
         return ["not scored: the corpus has neither test nor valid; add test.jsonl to know how good the model is"]
     found = []
     if split == "valid":
-        found.append("the scores are on valid, which also chose the epoch: they are too high; add a test split")
+        found.append("the scores are on valid, which also chose the epoch, so they are too high; add a test split")
     if not scores["micro"]["f1"] and scores["entities"]:
         found.append(f"the model finds none of the {scores['entities']} entities of {split}: it has learned nothing")
     return found

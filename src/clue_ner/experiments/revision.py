@@ -23,7 +23,8 @@ def resolve(root: Path, name: str) -> tuple[str, str]:
             baselines = {scm.get_ref(str(ref)): ref.baseline_sha for ref in exp_refs(scm)}
     except DvcException as error:
         raise ArtifactError(
-            f"{root}: {name!r} is neither a commit nor an experiment ({error}); `dvc exp list -A` lists those there are"
+            f"{root}: {name!r} is neither a commit nor an experiment ({error}); `dvc exp list -A` lists the "
+            "existing ones"
         ) from None
     return commit, baselines.get(commit, commit)
 

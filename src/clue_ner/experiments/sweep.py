@@ -98,8 +98,8 @@ def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
         study.set_user_attr("identity", identity(sweep, base))
     elif begun != identity(sweep, base):
         raise ArtifactError(
-            f"{folder / 'optuna.db'}: sweep {sweep.name!r} was begun with another space, or other params in "
-            "params.yaml, and its trials do not compare with new ones; rename it in sweep.yaml, or set these back"
+            f"{folder / 'optuna.db'}: sweep {sweep.name!r} was started with another space or other params in "
+            "params.yaml, so its trials are not comparable with new ones; rename it in sweep.yaml, or undo the changes"
         )
     return study
 
@@ -125,7 +125,7 @@ def _clear(study: optuna.Study) -> None:
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.set_user_attr(LOST, [*study.user_attrs.get(LOST, []), trial.number])
         study.tell(trial.number, state=TrialState.FAIL)
-        _log.info("trial %d was killed, and is tried again", trial.number)
+        _log.info("trial %d was killed and runs again", trial.number)
 
 
 def _run(root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study, recorder: Recorder) -> None:
@@ -170,7 +170,7 @@ def _valid_f1(
     _run_line(root, command(trial.params, "--temp", "--force", "--name", name) + " fine_tune")
     value = json.loads(read_file(root, name, "metrics/train.json"))["valid_micro_f1"]
     if value is None:
-        raise ArtifactError(f"{name}: no valid split, so nothing to choose by; set corpus.valid_fraction above 0")
+        raise ArtifactError(f"{name}: no valid split to choose the params by; set corpus.valid_fraction above 0")
     return name, float(value)
 
 

@@ -33,7 +33,7 @@ class Range(_Strict):
         if self.low >= self.high:
             raise ValueError(f"low {self.low} is not below high {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"log wants low above 0, found {self.low}")
+            raise ValueError(f"log needs low above 0, found {self.low}")
         return self
 
     @property
@@ -77,7 +77,7 @@ def load_sweep(path: Path, params: Path) -> tuple[Sweep, dict[str, Any]]:
     try:
         raw = read_yaml(path.read_bytes(), str(path))
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; docs/experiments.md has one to begin with") from None
+        raise ParamsError(f"{path}: no such file; docs/experiments.md has an example") from None
     try:
         sweep = Sweep.model_validate(raw)
     except ValidationError as error:

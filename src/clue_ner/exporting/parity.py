@@ -135,7 +135,7 @@ def _compare(name: str, difference: float, loss: float) -> dict[str, Any]:
     if not ok:
         logger.warning(
             "%s: logits differ from torch's by up to %.4f and micro F1 is %.2f points lower (allowed: %s); "
-            "use another format, or look into it before you deploy this one",
+            "use another format, or find out why before you use this one",
             FILES[name],
             difference,
             100 * loss,
@@ -149,8 +149,8 @@ def _stock(readings: Sequence[Reading], gold: Sequence[Sentence], folder: Path) 
     same = sum(list(ours.entities) == theirs for ours, theirs in zip(readings, found, strict=True))
     if same < len(found):
         logger.warning(
-            "%s: stock transformers finds other entities in %d of %d sentences: spaces, texts longer than a window, "
-            "tags that break the scheme, or train.constrained, which it does not have",
+            "%s: stock transformers finds other entities in %d of %d sentences. Possible causes: spaces, texts longer "
+            "than a window, illegal tag sequences, or train.constrained, which it does not support",
             STOCK,
             len(found) - same,
             len(found),

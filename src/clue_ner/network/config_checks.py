@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 CODE = {
-    "auto_map": "so the model needs its own code to be run; only models whose architecture transformers itself has",
-    "custom_pipelines": "so the model brings code to be run; only models without",
+    "auto_map": "so the model needs its own code; only models whose architecture transformers itself implements",
+    "custom_pipelines": "so the model brings its own code; only models without code",
 }
 """Keys of config.json and tokenizer_config.json that name Python files of the model's own."""
 ATTENTION = ("attn_implementation", "_attn_implementation")
@@ -29,7 +29,7 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path.name} has {key}, {reason} are loaded; choose another")
     for key in ATTENTION:
         if "/" in str(values.get(key, "")):
-            raise ValueError(f"{path.name} has {key} {values[key]!r}, a repository with code to be run; remove the key")
+            raise ValueError(f"{path.name} has {key} {values[key]!r}, a repository with code; remove the key")
     return values
 
 
@@ -49,8 +49,10 @@ def refuse_sizes(config: Mapping[str, Any], weights: Iterable[Path], build: Call
         there += sum(map(math.prod, shapes))
     for key, value in config.items():
         if "layers" in key and isinstance(value, int) and value > tensors:
-            raise ValueError(f"config.json: {key} is {value}, and the weights are {tensors} tensors")
+            raise ValueError(f"config.json: {key} is {value}, but the weights have only {tensors} tensors")
     with torch.device("meta"):
         claimed = sum(value.numel() for value in build().parameters())
     if claimed > 4 * there + 2**20:
-        raise ValueError(f"config.json describes {claimed} weights, and there are {there}; they are not of one model")
+        raise ValueError(
+            f"config.json describes {claimed} weights, but the files have {there}; they do not belong to the same model"
+        )

@@ -61,13 +61,14 @@ def problem(encoder: Any) -> str | None:
             states = _states(encoder, [PADDED, TOKENS], PADDED)
             without_padding = _states(encoder, [TOKENS], TOKENS)
         except Exception as error:  # of whatever kind an architecture raises that wants other inputs
-            return f"{kind} does not read token ids and a mask only ({type(error).__name__}: {error})"
+            return f"{kind} needs inputs other than token ids and a mask ({type(error).__name__}: {error})"
     if states.shape != (2, PADDED, size):
         return f"{kind} gives states {list(states.shape)} for 2 rows of {PADDED} tokens, wanted a state of {size} each"
     difference = (states[1, :TOKENS] - without_padding[0]).abs().max()
     if difference > TOLERANCE * without_padding.abs().max():
         return (
-            f"{kind}'s state of a token depends on the padding after it, so that a text's entities would on its batch"
+            f"{kind}'s state of a token depends on the padding after it, so the entities of a text would depend "
+            "on its batch"
         )
     return None
 

@@ -33,7 +33,7 @@ class OnnxRuntime:
             )
         except Exception as error:  # ONNX Runtime's errors have no class in common
             reason = str(error).partition("\n")[0]
-            raise ArtifactError(f"{path}: no ONNX graph that can be run ({reason}); run `dvc repro export`") from None
+            raise ArtifactError(f"{path}: not a usable ONNX graph ({reason}); run `dvc repro export`") from None
         self._inputs = [column.name for column in self._session.get_inputs()]
 
     def __call__(self, batch: Batch) -> Floats:
@@ -51,7 +51,7 @@ def load_graph(model: Path, runtime: str, threads: int | None) -> OnnxRuntime:
     path = find_graph(model, runtime)
     if path is None:
         raise ArtifactError(
-            f"{model}: no onnx/{GRAPHS[runtime]} with this model, which runtime {runtime} needs; name models/export "
+            f"{model}: no onnx/{GRAPHS[runtime]} in this model, which runtime {runtime} needs; name models/export "
             "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
         )
     with verified_meanwhile(path, f"in a repository {ADVICE}; elsewhere fetch it again"):

@@ -60,7 +60,7 @@ def load_model(folder: Path, config: TaggerConfig) -> TaggerModel:
         encoder_config = read_config(folder / "config.json")
         refuse_sizes(encoder_config, [weights], lambda: TaggerModel(new_encoder(folder), config))
     except Exception as error:  # transformers and the heads raise whatever their parts do on what is no model
-        raise ArtifactError(f"{folder}: no model that can be built ({error}); fetch it again, or train one") from None
+        raise ArtifactError(f"{folder}: the model cannot be built ({error}); fetch it again, or train one") from None
     model = TaggerModel(new_encoder(folder), config)
     try:
         model.load_state_dict(load_file(weights))

@@ -126,7 +126,7 @@ class Tagger:
     def __reduce__(self) -> tuple[Any, ...]:
         """Load it again where it is unpickled; raises TypeError for a tagger that was made in memory."""
         if self.source is None:
-            raise TypeError("this tagger was made in memory and cannot be pickled; save the model, and load it")
+            raise TypeError("this tagger was built in memory and cannot be pickled; save the model and load it")
         return Tagger.load, (self.source.folder, self.source.runtime, self.source.threads)
 
     def using(self, runtime: Runtime) -> "Tagger":
@@ -145,7 +145,7 @@ class Tagger:
         the tagger: the threads that compute are not there.
         """
         if isinstance(texts, str):
-            raise TypeError("wanted several texts, found one str; give [text]")
+            raise TypeError("wanted several texts, found one str; pass [text]")
         if os.getpid() != self._process:
             raise RuntimeError(
                 f"this tagger was loaded in process {self._process}; its threads are not in the fork {os.getpid()}: "

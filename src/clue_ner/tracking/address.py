@@ -71,7 +71,7 @@ def _checked(variable: str, written: str, home: Path) -> str:
 def _file(rest: str, home: Path) -> str:
     name, _, query = rest.removeprefix("///").partition("?")
     if not rest.startswith("///") or name in ("", ":memory:") or name.startswith("file:"):
-        raise ValueError("it names no file that stays")
+        raise ValueError("it does not name a file on disk")
     path = resolve_path(unquote(name), home)
     if name.endswith("/") or path.is_dir():
         raise ValueError(f"{path} is a folder")
@@ -88,11 +88,11 @@ def _server(uri: str) -> str:
     if not parts.hostname or re.search(r"\s", uri):
         raise ValueError("it names no host")
     if parts.query or parts.fragment:
-        raise ValueError("it is that of a page, wanted the server's")
+        raise ValueError("it is the address of a page, wanted the server's")
     try:
         parts.port  # noqa: B018 (looking at it raises)
     except ValueError:  # whose own words may show a part of a password
-        raise ValueError("its port is no number up to 65535") from None
+        raise ValueError("its port is not a number up to 65535") from None
     return uri
 
 

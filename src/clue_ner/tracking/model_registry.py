@@ -143,9 +143,9 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
     name, theirs = f"champion version {champion.version}", champion.tags
     key = TRAIN_AND_VALID if TRAIN_AND_VALID in tags and TRAIN_AND_VALID in theirs else "corpus_fingerprint"
     if tags.get(key) is None or theirs.get(key) != tags[key]:
-        return CHALLENGER, f"{name} was trained on another corpus, so their scores do not compare"
+        return CHALLENGER, f"{name} was trained on another corpus, so their scores are not comparable"
     if "valid_micro_f1" not in tags or "valid_micro_f1" not in theirs:
-        return CHALLENGER, f"without a valid F1 of both it does not compare with {name}"
+        return CHALLENGER, f"it is not comparable without a valid F1 of both: it and {name}"
     ours, best = float(tags["valid_micro_f1"]), float(theirs["valid_micro_f1"])
     if ours > best:
         return CHAMPION, f"valid F1 {ours:.4f} is above {best:.4f} of {name}"

@@ -67,7 +67,7 @@ def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
             replay(connect(root), Journal(root, fingerprint))
     except TrackingError as error:
         _resting[home] = time.monotonic() + REST_SECONDS
-        _log.warning("%s; kept in .tracking/, and goes to MLflow with `clue-ner sync`", error)
+        _log.warning("%s; kept in .tracking/, and sent to MLflow by `clue-ner sync`", error)
         return False
     _resting.pop(home, None)
     return True
@@ -131,7 +131,7 @@ def restore(root: Path, fingerprint: str) -> Journal:
     if train["valid_micro_f1"] != trained.valid_micro_f1:
         raise TrackingError(
             f"{path}: valid F1 {train['valid_micro_f1']}, but {folder} was trained to {trained.valid_micro_f1}; "
-            "bring them together with `dvc checkout` or `dvc repro`"
+            "make them match with `dvc checkout` or `dvc repro`"
         )
     params = {**load_params(root / "params.yaml").model_dump(), **trained.params}
     tags = provenance.run_tags(params, device="unknown") | {"clue_ner.restored": "true"}
@@ -156,7 +156,7 @@ def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | 
     """
     record = journal.read()
     if record is None:
-        raise TrackingError(f"{journal.path}: its beginning is missing or damaged, so nobody knows whose run it is")
+        raise TrackingError(f"{journal.path}: its beginning is missing or damaged, so its run cannot be identified")
     experiment = experiment_id(store, record.begin["experiment"])
     lock = FileLock(journal.path.with_suffix(".push.lock"), timeout=patience.seconds)
     with translated(f"MLflow at {store.uri}: run {record.begin['name']}"), lock:

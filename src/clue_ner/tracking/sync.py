@@ -103,7 +103,7 @@ def _send(store: Store, journal: Journal, summary: Summary) -> None:
         return
     summary.runs.append(journal.fingerprint)
     if (record := journal.read()) and record.damaged:
-        raise ArtifactError(f"{journal.path}: damaged lines, passed over: {record.damaged}")
+        raise ArtifactError(f"{journal.path}: damaged lines, skipped: {record.damaged}")
 
 
 def _restore(root: Path) -> list[str]:

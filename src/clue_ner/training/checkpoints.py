@@ -56,7 +56,7 @@ class Checkpoints:
         """The last one that is whole; a damaged one is named and removed, and the one before is taken."""
         for path in reversed(self._steps()):
             try:
-                verify_checksums(path, "the checkpoint before it is used, or the training begins anew")
+                verify_checksums(path, "the checkpoint before it is used, or the training starts from the beginning")
             except ArtifactError as error:
                 logger.warning("%s", error)
                 shutil.rmtree(path)

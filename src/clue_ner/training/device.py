@@ -47,7 +47,7 @@ def number_format(wanted: str, encoder: Any = None) -> str:
     if wanted == "auto":
         return "float32"
     raise ParamsError(
-        f"params.yaml: train.precision: {wanted}, which {encoder.config.model_type} does not compute in; "
+        f"params.yaml: train.precision: {wanted}, which {encoder.config.model_type} does not support; "
         "wanted auto or float32"
     )
 
@@ -109,8 +109,8 @@ def slowness(params: TrainParams) -> str | None:
     if kind() != "cpu" or number_format(params.precision) != "float32" or params.precision != "auto":
         return None
     return (
-        "this processor does not multiply bf16, so that training takes about four times as long as on one with AMX or "
-        "AVX-512 BF16; `clue-ner recipe` has shorter recipes"
+        "this CPU does not multiply bf16 natively, so training takes about four times as long as on a CPU with AMX or "
+        "AVX-512 BF16; `clue-ner recipe` lists shorter recipes"
     )
 
 

@@ -77,7 +77,9 @@ def train(
         logger.info("with %s", levers)
     pairs = inputs.corpus["splits"]["train"]["overlapping_pairs"]
     if options.flat and pairs:
-        logger.info("%d pairs of entities in train overlap; of such, one is found (train.flat: true)", pairs)
+        logger.info(
+            "%d pairs of entities in train overlap; only one of each pair can be found (train.flat: true)", pairs
+        )
     aligner = inputs.aligner(config)
     teacher_model = None
     if teacher is not None:
@@ -103,7 +105,8 @@ def train(
         raise
     if history.summary()["valid_micro_f1"] == 0:
         logger.warning(
-            "warning: valid F1 is 0 after each of %d epochs: the model finds nothing, and will not be champion; raise "
+            "warning: valid F1 is 0 after each of %d epochs: the model finds nothing and will not become champion; "
+            "raise "
             "train.epochs, or change train.lr (%g)",
             len(history.epochs),
             options.lr,

@@ -23,7 +23,7 @@ def code_paths(root: Path) -> list[str]:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; train in a clone of the repository") from None
     except (KeyError, TypeError, AttributeError):
-        raise ArtifactError(f"{path}: found no stage fine_tune with deps; take dvc.yaml from git again") from None
+        raise ArtifactError(f"{path}: found no stage fine_tune with deps; restore dvc.yaml from git") from None
 
 
 def code_fingerprint(root: Path) -> str:
@@ -37,5 +37,5 @@ def code_fingerprint(root: Path) -> str:
 
 def _files(path: Path) -> Iterator[Path]:
     if not path.exists():
-        raise ArtifactError(f"{path}: missing, and dvc.yaml lists it; take it from git again")
+        raise ArtifactError(f"{path}: missing, and dvc.yaml lists it; restore it from git")
     return path.rglob("*.py") if path.is_dir() else iter([path])

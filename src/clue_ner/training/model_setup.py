@@ -82,7 +82,7 @@ def layers_of(encoder: Any, param: str) -> nn.ModuleList:
     if found is None:
         kind = encoder.config.model_type
         raise ParamsError(
-            f"params.yaml: train.{param}: {kind} has no layers one after another with weights of their own; "
+            f"params.yaml: train.{param}: {kind} does not have separate layers with their own weights in sequence; "
             f"{_off(param)}"
         )
     return found
@@ -112,7 +112,7 @@ def _cut(encoder: Any, backbone: Path, kept: int) -> None:
     if getattr(encoder.config, "layer_types", None):
         raise ParamsError(f"params.yaml: train.layers: {kind} has layers of several kinds; {_off('layers')}")
     if kept > len(stack):
-        raise ParamsError(f"params.yaml: train.layers: {kept}, and the encoder has {len(stack)} layers")
+        raise ParamsError(f"params.yaml: train.layers: {kept}, but the encoder has only {len(stack)} layers")
     chosen = [stack[number] for number in evenly_spaced(len(stack), kept)]
     del stack[:]
     stack.extend(chosen)
@@ -145,7 +145,7 @@ def _freeze(model: TaggerModel, params: TrainParams) -> None:
     stack = layers_of(model.encoder, "freeze_layers")
     if params.freeze_layers > len(stack):
         raise ParamsError(
-            f"params.yaml: train.freeze_layers: {params.freeze_layers}, and the encoder has {len(stack)} layers"
+            f"params.yaml: train.freeze_layers: {params.freeze_layers}, but the encoder has only {len(stack)} layers"
         )
     lowest = [part for layer in stack[: params.freeze_layers] for part in layer.modules()]
     for module in (*encoders.below(model.encoder, stack), *lowest):

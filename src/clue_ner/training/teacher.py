@@ -53,7 +53,8 @@ class Teacher:
             unlike.append("the tokenizer's vocabulary")
         if unlike:
             raise ArtifactError(
-                f"train.teacher: {params.teacher}: its logits do not fit, as it differs in {'; '.join(unlike)}; "
+                f"train.teacher: {params.teacher}: its logits cannot be used, because it differs in "
+                f"{'; '.join(unlike)}; "
                 "name a teacher trained with the same head, tagging, corpus types and tokenizer, or train one"
             )
         return cls(load_model(folder, theirs), params)
