@@ -358,4 +358,4 @@ def test_cli_runtime_computes_with_the_graph_of_an_export(model, tmp_path):
         assert "model.int8.onnx: damaged" in result.stderr
         result = run(*command, "--runtime", "int8", "--model", model, content=TEXT)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith(f"error: {model}: no onnx/model.int8.onnx with this model")
+        assert result.stderr.startswith(f"error: {model}: no onnx/model.int8.onnx in this model")

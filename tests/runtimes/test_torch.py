@@ -117,8 +117,11 @@ def _no_config(folder: Path) -> None:
         ),
         (lambda f: configure(f, _attn_implementation="someone/kernel"), "'someone/kernel', a repository with code"),
         (lambda f: configure(f, model_type="unheard-of"), "unheard-of"),
-        (lambda f: configure(f, num_hidden_layers=10**9), r"num_hidden_layers is 1000000000, and the weights are \d+"),
-        (lambda f: configure(f, vocab_size=10**11), r"config\.json describes \d+ weights, and there are \d+"),
+        (
+            lambda f: configure(f, num_hidden_layers=10**9),
+            r"num_hidden_layers is 1000000000, but the weights have only \d+",
+        ),
+        (lambda f: configure(f, vocab_size=10**11), r"config\.json describes \d+ weights, but the files have \d+"),
         (lambda f: configure(f, hidden_size="wide"), ""),
     ],
     ids=["pickle", "no config", "code", "tokenizer code", "kernel", "kind", "layers", "vocabulary", "type"],

@@ -189,7 +189,7 @@ def test_tagger_chunks_are_full_by_characters_too(
 
 
 def test_tagger_wants_texts_in_a_list(taggers: dict[tuple[str, str], Tagger]) -> None:
-    with pytest.raises(TypeError, match=r"wanted several texts, found one str; give \[text\]"):
+    with pytest.raises(TypeError, match=r"wanted several texts, found one str; pass \[text\]"):
         taggers["softmax", "pieces"].tag("李雷")
 
 

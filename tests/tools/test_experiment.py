@@ -155,7 +155,7 @@ def test_experiment_is_refused_where_the_cache_is_away_or_damaged(trained):
     cache = trained.path / ".dvc/cache"
     cache.rename(trained.path / "away")
     message = refused(trained.path, "second")
-    assert "second: data/predictions/test.jsonl is not there" in message and "dvc pull" in message
+    assert "second: data/predictions/test.jsonl is missing" in message and "dvc pull" in message
     (trained.path / "away").rename(cache)
     with open_experiment(trained.path, "second") as experiment:
         content = experiment.files.read("data/predictions/test.jsonl")

@@ -1,4 +1,4 @@
-"""A fast tokenizer and what a model needs to know beside it: the ids for padding, unknown and special tokens.
+"""A fast tokenizer with the ids of its padding, unknown and special tokens.
 
 Only the library ``tokenizers`` is used. The files are those of transformers: ``tokenizer.json`` and
 ``tokenizer_config.json``.
@@ -20,10 +20,10 @@ SPECIALS = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "b
 
 
 class Tokenizer:
-    """Texts to tokens with character offsets; the name of a special token in a text is read as ordinary characters."""
+    """Turns texts into tokens with character offsets; a special token's name in a text is read as plain characters."""
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
-        """``settings`` is what ``tokenizer_config.json`` has."""
+        """``settings`` is the content of ``tokenizer_config.json``."""
         backend.no_padding()
         backend.no_truncation()
         backend.encode_special_tokens = True
@@ -38,7 +38,7 @@ class Tokenizer:
             )
         first, last = special.index(0), len(special) - special[::-1].index(0)
         self.before, self.after = ids[:first], ids[last:]
-        """the ids that stand before and after each window"""
+        """the special token ids before and after each window"""
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
@@ -57,7 +57,7 @@ class Tokenizer:
         return cls(backend, settings)
 
     def save(self, folder: Path) -> None:
-        """Write the two files into ``folder``, which is made; stock transformers reads them too."""
+        """Write the two files into ``folder``, which is created; stock transformers can read them too."""
         folder.mkdir(parents=True, exist_ok=True)
         self.backend.save(str(folder / FILE))
         write_json(folder / SETTINGS, self.settings | {"split_special_tokens": True})

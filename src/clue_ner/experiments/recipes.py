@@ -7,7 +7,7 @@ from clue_ner.experiments.overrides import command_line, overrides
 
 
 class Recipe(NamedTuple):
-    """What is changed in params.yaml, by dotted name, and what for."""
+    """Changed values of params.yaml by dotted name, and a description."""
 
     about: str
     params: dict[str, Any]

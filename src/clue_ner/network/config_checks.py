@@ -1,4 +1,4 @@
-"""What a model's configuration may hold before anything is built from it: no code to run, no sizes without weights."""
+"""Checks of a model's configuration before anything is built from it: no code, no sizes without weights."""
 
 import json
 import math
@@ -15,7 +15,7 @@ ATTENTION = ("attn_implementation", "_attn_implementation")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A configuration file's values; raises ValueError if it is none, or names code that it wants to be run."""
+    """The values in a configuration file; raises ValueError if it is not valid, or refers to code."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -34,9 +34,9 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def refuse_sizes(config: Mapping[str, Any], weights: Iterable[Path], build: Callable[[], Any]) -> None:
-    """Raise ValueError if the model that ``build`` makes is far larger than its ``weights`` (safetensors), or endless.
+    """Raise ValueError if the model that ``build`` makes is far larger than its ``weights`` (safetensors).
 
-    It is built on torch's meta device, so nothing of the size that ``config`` claims is allocated.
+    It is built on torch's meta device, so no memory is allocated for the sizes in ``config``.
     """
     import torch
     from safetensors import safe_open

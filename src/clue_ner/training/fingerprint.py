@@ -1,4 +1,4 @@
-"""Which code decides the weights: fine_tune's ``deps`` in dvc.yaml, and no other list."""
+"""The code that determines the weights: fine_tune's ``deps`` in dvc.yaml, the only list of it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ CODE = ("src/", "stages/")
 def code_paths(root: Path) -> list[str]:
     """The source folders and files that fine_tune depends on, relative to ``root``.
 
-    Raises ArtifactError where there is no pipeline: an installed package without it does not train.
+    Raises ArtifactError if there is no dvc.yaml: an installed package without it cannot train.
     """
     path = root / "dvc.yaml"
     try:
