@@ -18,7 +18,7 @@ def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> Non
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         f"run of training {journal.fingerprint[:12]}: complete",
-        "clue-ner version 1: champion, as there was no champion",
+        "clue-ner version 1: champion, because there was no champion",
     ]
     shutil.rmtree(folder.parent)
     result = run("tag", content=TEXT)

@@ -1,4 +1,4 @@
-"""Pretrained weights in a local folder, as ``save_pretrained`` or a hub download left them."""
+"""Pretrained weights in a local folder, made by ``save_pretrained`` or a download from a hub."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from clue_ner.core.params import BackboneParams
 def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     """Write the encoder in the folder ``params.name`` in its canonical form into ``target``.
 
-    A relative name begins at the repository's root, also in temporary and queued runs. Raises BackboneError if files
-    are missing, damaged or unsafe, or are links to somewhere else.
+    A relative name starts at the repository's root, also in temporary and queued runs. Raises BackboneError if files
+    are missing, damaged or unsafe, or are links to files outside the folder.
     """
     folder = resolve_path(params.name)
     where = f"backbone {params.name} ({folder})"

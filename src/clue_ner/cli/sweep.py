@@ -1,4 +1,4 @@
-"""``clue-ner sweep``: a thin shell over functions, with heavy imports inside."""
+"""``clue-ner sweep``: hyperparameter search."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``clue-ner ui``, ``sync`` and ``verify``: what MLflow shows and has, and where a model comes from."""
+"""``clue-ner ui``, ``sync`` and ``verify``: MLflow's UI, sending missing data to MLflow, and tracing a model."""
 
 import contextlib
 
