@@ -1,15 +1,15 @@
-"""The tables of what the pipeline costs around the work, and of more data."""
+"""The tables of the pipeline's overhead, and of more data."""
 
 from typing import Any
 
 from bench.cells import Table, number, times
 
 OVERHEAD_SECONDS, OVERHEAD_IMPORTS, NO_OP = 20.0, 4.0, 1.6
-"""Goals, at most: all stages on a tiny corpus, in seconds and in imports; a no-op, in those of an empty pipeline."""
+"""Upper limits: all stages on a tiny corpus, in s and relative to the import; a no-op relative to an empty pipeline."""
 
 
 def overhead(measured: dict[str, Any]) -> Table:
-    """All stages with next to no work, against an import, and where the time is spent."""
+    """All stages with almost no work, relative to an import, and where the time is spent."""
     whole, base = measured["pipeline"], measured["import"]
     limit = max(OVERHEAD_SECONDS, OVERHEAD_IMPORTS * base)
     rows = [
@@ -47,7 +47,7 @@ def repro(pipeline: dict[str, Any]) -> Table:
 
 
 def starts(pipeline: dict[str, Any]) -> Table:
-    """What starting costs before any work, and the work of tokenize_align."""
+    """Start-up times, and the time of tokenize_align's work."""
     bare = pipeline["starts"]["interpreter"]
     rows = [[name, number(seconds), number(seconds - bare)] for name, seconds in pipeline["starts"].items()]
     work = number(pipeline["tokenize_align"]["seconds"])

@@ -16,7 +16,7 @@ PLAIN_EPOCHS, PLAIN_LR = 3, 2e-5
 
 
 def plain(setting: Setting, turns: Turns) -> None:
-    """The tutorial's loop: random order, tokenised while batching, float32, Adam at one learning rate."""
+    """A loop as in tutorials: random order, tokenised while batching, float32, Adam at one learning rate."""
     from torch.utils.data import DataLoader
 
     torch.manual_seed(setting.params.seed)
@@ -117,7 +117,7 @@ def ours(setting: Setting, turns: Turns) -> None:
 
 
 def _run(trainer: Any, turns: Turns, known: dict[str, Any], evaluate: Callable[[], float]) -> None:
-    """Train in turns: the callback waits inside the loop until the parent wants more."""
+    """Train in turns: the callback waits inside the loop until the parent requests more."""
     from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
     class Waits(TrainerCallback):

@@ -1,4 +1,4 @@
-"""What was measured, as tables: ratios first, units in the headers."""
+"""The measurements as tables: ratios first, units in the headers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -142,6 +142,6 @@ def _tagging(results: Results) -> Table:
 
 
 def _across(title: str, names: Sequence[str], columns: Sequence[dict[str, str]], notes: Sequence[str]) -> Table:
-    """A table with a column for each thing that is compared."""
+    """A table with one column for each compared variant."""
     rows = [[quantity, *(column[quantity] for column in columns)] for quantity in columns[0]]
     return Table(title, ["", *names], rows, notes)

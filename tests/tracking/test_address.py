@@ -104,7 +104,7 @@ def test_address_store_is_one_at_the_root_with_its_artifacts(
         ("postgres://host/db", "no such kind of store"),
         *((name, "no host") for name in ("http://", "https:///x", "http://:5000", "http:host", "http://a b")),
         *((name, "of a page") for name in ("http://host/#/experiments/1", "http://host:5000/?x=1")),
-        *((name, "port is no number") for name in ("http://host:abc", "http://host:99999")),
+        *((name, "port is not a number") for name in ("http://host:abc", "http://host:99999")),
         *(
             (name, "does not name a file on disk")
             for name in ("sqlite:mlflow.db", "sqlite://mlflow.db", "sqlite:/mlflow.db")

@@ -131,10 +131,10 @@ def test_layers_are_saved_under_the_key_that_the_architecture_reads(
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("funnel", "does not have separate layers with their own weights"),
+        ("funnel", "has no layers that run one after another"),
         ("longformer", "cannot be built with fewer of its layers"),
         ("modernbert", "has layers of several kinds"),
-        ("xlm", "does not have separate layers with their own weights"),
+        ("xlm", "has no layers that run one after another"),
     ],
 )
 def test_layers_are_refused_where_they_cannot_be_left_out(

@@ -126,7 +126,7 @@ def test_teacher_that_differs_is_refused_by_name(
 
 def test_teacher_of_another_vocabulary_is_refused(params: TrainParams, tmp_path: Path, backbones: Any) -> None:
     folder, config = folder_and_config(tmp_path)
-    with pytest.raises(ArtifactError, match=r"as it differs in the tokenizer's vocabulary; name a teacher"):
+    with pytest.raises(ArtifactError, match=r"because it differs in the tokenizer's vocabulary; name a teacher"):
         Teacher.load(folder, config, backbones["unigram"], params)
 
 

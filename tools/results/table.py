@@ -1,4 +1,4 @@
-"""The tables of docs/results.md, between two marks, made from the rows alone."""
+"""The tables of docs/results.md, between two marks, made only from the rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ FIGURE = FOLDER / "f1.png"
 
 
 def write_table(root: Path) -> list[Configuration]:
-    """Write the tables into docs/results.md and the figure beside the rows; the configurations, best valid F1 first.
+    """Write the tables into docs/results.md and the figure next to the rows; returns configurations by valid F1.
 
     Rows of the corpus that params.yaml names are shown. Raises ArtifactError where the marks are missing.
     """
@@ -86,7 +86,7 @@ def render(
 
 
 def _grid(found: Iterable[Configuration]) -> list[str]:
-    """Micro F1 by head and alignment, of those configurations alike in all else that are most; nothing of one pair."""
+    """Micro F1 by head and alignment, for the largest group with all other params equal; empty for a group of one."""
     alike: dict[str, dict[tuple[str, str], Configuration]] = {}
     for c in found:
         alike.setdefault(c.others, {})[c.rows[0].head, c.rows[0].align] = c
@@ -166,13 +166,13 @@ def _against(found: Iterable[Configuration], counts: Mapping[str, Counts], defau
 
 
 def _seeds(one: Comparison) -> str:
-    """The seeds of both, or of each where they differ."""
+    """The seeds of both, or of each if they differ."""
     a, b = (", ".join(map(str, c.seeds)) for c in (one.a, one.b))
     return a if a == b else f"{a} against {b}"
 
 
 def _types(configuration: Configuration, per_type: Iterable[Mapping[str, str]]) -> str:
-    """The scores of each type: of one seed with their intervals, else their mean over seeds."""
+    """The scores of each type: for one seed with intervals, else means over seeds."""
     rows = [row.row for row in configuration.rows]
     by_type: dict[str, list[Mapping[str, str]]] = {}
     for line in per_type:
@@ -207,7 +207,7 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _each(configuration: Configuration, column: str, text: Callable[[float], str]) -> str:
-    """The mean of the rows that have it."""
+    """The mean over the rows that have this value."""
     values = configuration.values(column)
     return text(mean_sd(values)[0]) if values else "–"
 

@@ -82,7 +82,7 @@ def layers_of(encoder: Any, param: str) -> nn.ModuleList:
     if found is None:
         kind = encoder.config.model_type
         raise ParamsError(
-            f"params.yaml: train.{param}: {kind} does not have separate layers with their own weights in sequence; "
+            f"params.yaml: train.{param}: {kind} has no layers that run one after another, each with its own weights; "
             f"{_off(param)}"
         )
     return found
