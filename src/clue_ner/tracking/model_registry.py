@@ -232,7 +232,7 @@ def _found_logged(store: Store, uri: str, model_id: str) -> _Found:
 
 def _logged_by(store: Store, uri: str, run_id: str, name: str) -> str:
     """The id of the model that a run logged; ``model``, as MLflow's documentation says, is the only one there is."""
-    with _absent(f"{uri}: no run {run_id!r} in this store; `make ui` shows those there are"):
+    with _absent(f"{uri}: no run {run_id!r} in this store; `make ui` lists the runs"):
         run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs else []
     models: dict[str, str] = {
