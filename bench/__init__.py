@@ -1,1 +1,1 @@
-"""How fast training, tagging and the pipeline are, against the plain recipe and stock transformers: ``make bench``."""
+"""``make bench``: speed of training, tagging and the pipeline against a plain loop and stock transformers."""

@@ -1,4 +1,4 @@
-"""What tagging cannot do without: open tokenizer and graph, and run them once on one sentence.
+"""The minimum of tagging: load tokenizer and graph, and run them once on one sentence.
 
 ``python -m bench.bare TOKENIZER GRAPH TEXT`` takes three files. There is no alignment, decoding or checksum.
 """

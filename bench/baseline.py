@@ -1,4 +1,4 @@
-"""The tagger of commit 3ec9ba5, which needed torch for all it did: its code, and a model in its format."""
+"""The tagger of commit 3ec9ba5, which always needed torch: its code, and a model in its format."""
 
 import shutil
 import sys
@@ -30,7 +30,7 @@ def in_history(root: Path, variables: Mapping[str, str]) -> bool:
 
 
 def unpack(root: Path, folder: Path, variables: Mapping[str, str]) -> Path | None:
-    """Write its source into ``folder`` and return where that is; None if it is not in the history."""
+    """Write its source into ``folder`` and return the path of the source; None if it is not in the history."""
     if not in_history(root, variables):
         return None
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A table, and how a number is written in it."""
+"""A table, and the formatting of its numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """A table with what has to be known to read it."""
+    """A table with notes."""
 
     title: str
     header: Sequence[str]
@@ -27,5 +27,5 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def times(value: float, of: float) -> str:
-    """How many times ``of`` a value is."""
+    """A value as a multiple of ``of``."""
     return f"{value / of:.2f} ×" if of else "–"

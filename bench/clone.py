@@ -1,4 +1,4 @@
-"""A clone of the repository with next to no work to do: a corpus of 24 sentences, and a BERT of two tiny layers."""
+"""A clone of the repository with almost no work: a corpus of 24 sentences and a BERT of two tiny layers."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ SETTINGS = {
     "train.ema_decay": "0.0",
     "export.onnx": "false",
 }
-"""What the pipeline runs with there, as ``dvc exp run -S`` takes it."""
+"""The params of the pipeline there, as arguments of ``dvc exp run -S``."""
 
 
 def make(root: Path, place: Path, variables: Mapping[str, str]) -> Path:

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, and how long they take."""
+"""Commands in separate processes, and their time."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ from typing import Any
 
 BIN = Path(sys.executable).parent
 FOREIGN = ("DVC_", "MLFLOW_", "CLUE_NER_", "GIT_")
-"""Beginnings of variables that would lead a command to another repository or store."""
+"""Prefixes of variables that would direct a command to another repository or store."""
 
 Command = Sequence[str]
 
 
 class Stopwatch:
-    """Seconds of what is done under a name, each time."""
+    """Records the seconds of each run of a named action."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
@@ -33,12 +33,12 @@ class Stopwatch:
         self.seconds[name].append(time.perf_counter() - started)
 
     def medians(self) -> dict[str, float]:
-        """The median of each name, in the order in which they came first."""
+        """The median of each name, in order of first use."""
         return {name: median(each) for name, each in self.seconds.items()}
 
 
 def alternate(actions: Mapping[str, Callable[[], Any]], times: int) -> dict[str, float]:
-    """The median of seconds of each action, all of them once, then all again."""
+    """The median seconds of each action; the actions run in alternation."""
     watch = Stopwatch()
     for _ in range(times):
         for name, act in actions.items():
@@ -48,7 +48,7 @@ def alternate(actions: Mapping[str, Callable[[], Any]], times: int) -> dict[str,
 
 
 def environment(root: Path) -> dict[str, str]:
-    """That of this process, with its Python's commands first and the code of ``root``; RuntimeError without DVC."""
+    """This process's environment with its Python's commands and ``root``'s code first; RuntimeError without DVC."""
     search = os.pathsep.join([str(BIN), os.environ.get("PATH", "")])
     if shutil.which("dvc", path=search) is None:
         raise RuntimeError("no dvc; run `make setup`")

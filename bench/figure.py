@@ -1,4 +1,4 @@
-"""The plot: valid F1 against seconds of training, and characters a second of each tagger."""
+"""The figure: valid F1 by seconds of training, and characters per second of each tagger."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Each other head, alignment, and half the layers, against params.yaml as it is: how fast they train, in turns."""
+"""Training speed of each other head and alignment and of half the layers, in alternation with params.yaml."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from clue_ner.core import plugins
 from clue_ner.core.params import Params, TaggingParams, load_params
 
 SECONDS, TURNS, EPOCHS = 3.0, 3, 1000
-"""Of training for each of a pair in a turn; the turns that count; more epochs than will be trained."""
+"""Seconds of training per turn; number of measured turns; a number of epochs that is never reached."""
 
 Changes = Mapping[str, Mapping[str, Any]]
 
 
 def configurations(params: Params, layers: int) -> Iterator[tuple[str, Changes]]:
-    """What is compared with ``params`` on an encoder of ``layers`` layers: a title, and values by section."""
+    """The configurations to compare with ``params`` (encoder of ``layers`` layers): title, and values by section."""
     for head in plugins.names(plugins.HEADS):
         if head != params.train.head:
             yield head, {"train": {"head": head}}
@@ -30,7 +30,7 @@ def configurations(params: Params, layers: int) -> Iterator[tuple[str, Changes]]
 
 
 def measure(place: Path, layers: int, seconds: float = SECONDS) -> dict[str, Any]:
-    """Characters a second of each configuration and, in the same turns, of that of params.yaml."""
+    """Characters per second of each configuration and, in the same turns, of params.yaml."""
     params = load_params(place / "params.yaml")
     compared = []
     with worker("ours", _place(place, "committed", params, {})) as base:
@@ -53,13 +53,13 @@ def measure(place: Path, layers: int, seconds: float = SECONDS) -> dict[str, Any
 
 
 def _turn(one: Worker, seconds: float) -> float:
-    """Characters a second in a turn."""
+    """Characters per second in a turn."""
     turn = one.ask(do="train", seconds=seconds, steps=sys.maxsize)
     return rate(turn["characters"], turn["timed_seconds"])
 
 
 def _place(place: Path, name: str, params: Params, changes: Changes) -> Path:
-    """A folder beside ``place`` on the same data with other params, and epochs that do not end before the bench."""
+    """A folder next to ``place`` with the same data, other params, and a number of epochs that is never reached."""
     beside = place / "heads" / name
     (beside / "data").mkdir(parents=True)
     for path in (place / "data").iterdir():

@@ -1,4 +1,4 @@
-"""A folder laid out as the pipeline's, with all that the bench reads: linked from the repository, or made anew."""
+"""A folder with the pipeline's layout and all inputs of the bench, linked from the repository or newly made."""
 
 import os
 import runpy
@@ -24,14 +24,14 @@ CORPUS = tuple(dict.fromkeys(SPLITS.values()))
 
 
 def prepare(root: Path, place: Path) -> None:
-    """Lay out ``place`` with params.yaml and data/ of the repository at ``root``; what is missing there is made.
+    """Fill ``place`` with params.yaml and data/ of the repository at ``root``; missing data is made.
 
-    Training levers are off: some compute each batch twice, and a speed is of one pass.
+    Training options such as R-Drop are off: some run each batch twice, and speeds are for one pass.
 
     Without data/corpus the corpus is CLUENER if CLUENER_MIRROR is set, else ``sample``; without
     data/backbone the backbone is ``e5-small``.
     """
-    from clue_ner.training.model_setup import OFF  # brings torch, whose memory scaling is not to measure
+    from clue_ner.training.model_setup import OFF  # imports torch, whose memory scaling must not count
 
     params = load_params(root / "params.yaml")
     params = params.model_copy(update={"train": params.train.model_copy(update=OFF)})
@@ -65,7 +65,7 @@ def stage(root: Path, name: str) -> Any:
 
 
 def describe(place: Path) -> dict[str, Any]:
-    """What is measured on: corpus, backbone and their sizes."""
+    """The data of the measurements: corpus, backbone and their sizes."""
     corpus, config = read_json(place / "data/corpus/corpus.json"), read_json(place / "data/backbone/config.json")
     sentences = [sentence for split in ("train", "test") for sentence in read_split(place, split) or []]
     return {

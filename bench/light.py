@@ -1,4 +1,4 @@
-"""What tagging costs beside the network: starting, decoding, latency, disk; in turns with commit 3ec9ba5."""
+"""Costs of tagging outside the network: start, decoding, latency, disk; in alternation with commit 3ec9ba5."""
 
 import contextlib
 import logging
@@ -48,7 +48,7 @@ class Side:
 
 
 def measure(root: Path, place: Path) -> dict[str, Any]:
-    """Starts, speeds and sizes of the model in the repository ``root``, or of one that stands in for it.
+    """Starts, speeds and sizes of the model in the repository ``root``, or of a random substitute.
 
     Texts are those in ``place``. The code is that of this repository, and 3ec9ba5's if it is in the history.
     """
@@ -105,9 +105,9 @@ def cold(sides: Mapping[str, Side], folder: Path) -> dict[str, dict[str, float]]
 
 
 def warm(sides: Mapping[str, Side], texts: Sequence[str], folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """By runtime and side: characters a second in bulk, the share of that time outside the network, latencies.
+    """By runtime and side: characters per second in bulk, the share of time outside the network, latencies.
 
-    Each side is a process in which all runtimes are loaded; one computes at a time, in turns.
+    Each side is a process with all runtimes loaded; only one computes at a time, in alternation.
     """
     write_json(folder / "texts.json", texts)
     with contextlib.ExitStack() as stack:
@@ -147,7 +147,7 @@ def worker(side: Side, texts: Path, runtimes: Sequence[str] = RUNTIMES) -> Abstr
 
 
 def venv_bytes(folder: Path, variables: Mapping[str, str]) -> int | None:
-    """What a new virtual environment takes after ``pip install .``; None if pip fails, as it does without an index."""
+    """The size of a new virtual environment after ``pip install .``; None if pip fails, as without an index."""
     clone.copy(ROOT, folder / "source", variables)  # setuptools leaves files where it builds
     outside = {name: value for name, value in variables.items() if name != "PYTHONPATH"}
     commands.run([sys.executable, "-m", "venv", str(folder / "venv")], folder, outside)
@@ -160,5 +160,5 @@ def venv_bytes(folder: Path, variables: Mapping[str, str]) -> int | None:
 
 
 def disk_bytes(folder: Path) -> int:
-    """What a folder takes on disk."""
+    """The size of a folder on disk."""
     return 1024 * int(commands.run(["du", "-sk", str(folder)], folder, commands.environment(ROOT)).stdout.split()[0])

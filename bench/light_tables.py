@@ -1,4 +1,4 @@
-"""The tables of what tagging costs beside the network, against commit 3ec9ba5."""
+"""The tables of tagging's costs outside the network, against commit 3ec9ba5."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +7,11 @@ from bench.baseline import COMMIT
 from bench.cells import Table, number, times
 
 INT8_START, INT8_BARE, AUTO_START, VENV_MB = 1.2, 2.0, 2.0, 300.0
-"""Goals, at most: starting with int8, in s and in bare scripts; starting with auto, in s; MB of an installation."""
+"""Upper limits: start with int8 in s and relative to the bare script; start with auto in s; MB of an installation."""
 OUTSIDE, P50 = 0.10, 0.7
-"""Goals of int8, at most: the share of bulk time outside the network; p50 against 3ec9ba5."""
+"""Upper limits for int8: the share of bulk time outside the network; p50 relative to 3ec9ba5."""
 BULK = 1.3
-"""A goal of ONNX and int8, at least: bulk against 3ec9ba5."""
+"""Lower limit for ONNX and int8: bulk speed relative to 3ec9ba5."""
 STARTS = {
     "int8": {"ours": "`--runtime int8`", "bare": "bare script, int8", "baseline": f"{COMMIT}, `--runtime int8`"},
     "auto": {"ours": "`--runtime auto`", "bare": "bare script, float32", "baseline": f"{COMMIT}, `--runtime onnx`"},
@@ -22,7 +22,7 @@ QUANTITIES = {
     "latency of a sentence, p50, ms": ("p50_ms", 1),
     "latency of a sentence, p99, ms": ("p99_ms", 1),
 }
-"""What is shown of a side: its key, and what it is multiplied by."""
+"""The quantities in the table: key and factor."""
 RUNTIMES = {"torch": "torch", "onnx": "ONNX", "int8": "int8"}
 
 
@@ -43,8 +43,8 @@ def _cold(light: dict[str, Any]) -> Table:
     int8, auto = light["cold"]["int8"], light["cold"]["auto"]
     reached = int8["ours"] <= min(INT8_START, INT8_BARE * int8["bare"])
     notes = [
-        "`clue-ner tag` on one sentence in a new process; auto computes with ONNX in float32. Bare script: NumPy, ONNX "
-        "Runtime and tokenizers open the same two files and run the graph once. Medians of five, in turns.",
+        "`clue-ner tag` on one sentence in a new process; auto is ONNX in float32. Bare script: loads the same two "
+        "files with NumPy, ONNX Runtime and tokenizers and runs the graph once. Medians of five, in alternation.",
         f"Goal: int8 at most {INT8_START:g} s and {INT8_BARE:g} × the bare script; here {number(int8['ours'])} s and "
         f"{times(int8['ours'], int8['bare'])}: {_met(reached)}.",
         f"Goal: auto at most {AUTO_START:g} s; here {number(auto['ours'])} s: {_met(auto['ours'] <= AUTO_START)}.",
@@ -75,9 +75,9 @@ def _warm(light: dict[str, Any]) -> Table:
     outside = warm["int8"]["ours"]["outside_share"]
     notes = [
         f"Bulk: {light['bulk_sentences']} sentences in batches of 64, of at most 512 tokens; medians of three. "
-        f"Latencies: of {light['single_sentences']} sentences, one by one. A process for each commit with the same "
-        "weights, libraries and sentences; in alternation.",
-        "Outside the network: tokenising, batching and decoding, which is all but the runtime's own call.",
+        f"Latencies: {light['single_sentences']} sentences, one by one. One process for each commit, with the same "
+        "weights, libraries and sentences, in alternation.",
+        "Outside the network: tokenising, batching and decoding, that is, everything except the call of the runtime.",
         *goals,
         f"Goal: int8 at most {100 * OUTSIDE:g} % outside the network; here {number(100 * outside)} %: "
         f"{_met(outside <= OUTSIDE)}.",
@@ -108,9 +108,9 @@ def _ratio(one: dict[str, Any], key: str) -> Any:
 
 
 def _missing(light: dict[str, Any]) -> Iterator[str]:
-    """What the reader has to know of the model and the history."""
+    """Notes on a missing model or history."""
     if not light["trained"]:
-        yield "No trained model: one with a random head stands in; run `dvc repro` first."
+        yield "There is no trained model here, so one with a random head was used; run `dvc repro` first."
     if "baseline" not in light["cold"]["int8"]:
         yield f"{COMMIT} is not in this clone's history (`git fetch --unshallow`), so nothing is compared with it."
 

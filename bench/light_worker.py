@@ -1,4 +1,4 @@
-"""A tagger in a process of its own: it tags on command and answers how long that took, in JSON lines.
+"""A tagger in a separate process, which tags on command and reports the time, in JSON lines.
 
 ``python -m bench.light_worker MODEL TEXTS RUNTIME…``: TEXTS is a file with a JSON list. Commands are
 ``{"do": "bulk", "runtime": R}`` and ``{"do": "single", "runtime": R, "start": S, "end": E}``, end exclusive.

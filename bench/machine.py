@@ -1,4 +1,4 @@
-"""What machine this is, and how fast it multiplies matrices: the peak that trainings are held against."""
+"""A description of the machine, and its peak speed of matrix products, with which trainings are compared."""
 
 import os
 import platform
@@ -16,11 +16,11 @@ VERSIONS = ("torch", "transformers", "accelerate", "tokenizers", "onnxruntime", 
 SQUARE = {"cpu": 2048, "cuda": 8192}
 """Rows and columns of the big matrices that the peak is measured with."""
 WORK = {"cpu": 2e10, "cuda": 2e12}
-"""Floating-point operations that are timed together, so that starting them costs next to nothing."""
+"""Floating-point operations that are timed together, so that the start-up cost is negligible."""
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores, memory, number formats and versions; no name of a host or a person."""
+    """CPU, cores, memory, number formats and versions; no host or user name."""
     cuda = torch.cuda.is_available()
     return {
         "processor": _processor(),
@@ -62,7 +62,7 @@ def peaks(tokens: int, hidden: int, intermediate: int, seconds: float = 1.0) -> 
 
 
 def higher(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Of two measurements of the same peaks, number by number, the higher: a busy moment only ever lowers one."""
+    """The element-wise maximum of two measurements of the peaks, because other load can only lower them."""
     return {
         key: higher(value, other[key]) if isinstance(value, dict) else max(value, other[key])
         for key, value in one.items()

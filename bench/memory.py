@@ -1,4 +1,4 @@
-"""The most memory that this process has held; torch is not imported for it."""
+"""Peak memory of this process, without importing torch."""
 
 import resource
 import sys
@@ -8,7 +8,7 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_memory_gb() -> float:
-    """In GB of 10^9 bytes; where torch computes on a GPU, the most that it had there."""
+    """Peak memory in GB of 10^9 bytes; if torch uses a GPU, its peak memory there."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated()) / 1e9

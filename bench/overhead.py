@@ -1,4 +1,4 @@
-"""What all stages cost when there is next to no work to do, against importing torch and Trainer."""
+"""The time of all stages with almost no work, compared with importing torch and Trainer."""
 
 import shutil
 import sys
@@ -9,9 +9,9 @@ from bench import clone, commands
 from bench.pipeline import imports
 
 TIMES = 3
-"""How often everything is timed; the median is given."""
+"""Number of repetitions; the median is reported."""
 IMPORT = "import torch; from transformers import Trainer"
-"""What nobody who fine-tunes gets around."""
+"""The import that every fine-tuning needs."""
 
 
 def measure(root: Path, place: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the pipeline costs around the work: a `dvc repro` with nothing to do, interpreters and imports, ``--help``."""
+"""Overhead of the pipeline: a `dvc repro` with nothing to do, interpreters and imports, ``--help``."""
 
 import ast
 import sys
@@ -12,7 +12,7 @@ from bench.commands import BIN, Command, alternate, environment, run
 from clue_ner.common.files import write_text
 
 REPROS, STARTS = 5, 3
-"""How often each command is timed; the median is given."""
+"""Number of repetitions of each command; the median is reported."""
 
 
 def measure(root: Path, place: Path) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def measure(root: Path, place: Path) -> dict[str, Any]:
 
 
 def starts(root: Path) -> dict[str, Command]:
-    """Commands that do nothing but start: the interpreter, each stage's imports, the command line's help."""
+    """Commands that only start: the interpreter, each stage's imports, the command line's help."""
     stages = {path.stem: [sys.executable, "-c", imports(path)] for path in sorted((root / "stages").glob("*.py"))}
     script = BIN / "clue-ner"
     help_ = [str(script)] if script.exists() else [sys.executable, "-m", "clue_ner.cli.main"]
@@ -44,7 +44,7 @@ def imports(script: Path) -> str:
 
 
 def _up_to_date(root: Path, place: Path, variables: Mapping[str, str]) -> tuple[Path, str]:
-    """A pipeline in which nothing is to be done, and which it is.
+    """An up-to-date pipeline, and a description of it.
 
     The repository's own if `dvc status` finds nothing; else that of a clone on a tiny corpus, which is run first.
     """

@@ -1,15 +1,15 @@
-"""The tables of what the pipeline costs around the work, and of more data."""
+"""The tables of the pipeline's overhead, and of more data."""
 
 from typing import Any
 
 from bench.cells import Table, number, times
 
 OVERHEAD_SECONDS, OVERHEAD_IMPORTS, NO_OP = 20.0, 4.0, 1.6
-"""Goals, at most: all stages on a tiny corpus, in seconds and in imports; a no-op, in those of an empty pipeline."""
+"""Upper limits: all stages on a tiny corpus, in s and relative to the import; a no-op relative to an empty pipeline."""
 
 
 def overhead(measured: dict[str, Any]) -> Table:
-    """All stages with next to no work, against an import, and where the time is spent."""
+    """All stages with almost no work, relative to an import, and where the time is spent."""
     whole, base = measured["pipeline"], measured["import"]
     limit = max(OVERHEAD_SECONDS, OVERHEAD_IMPORTS * base)
     rows = [
@@ -26,7 +26,7 @@ def overhead(measured: dict[str, Any]) -> Table:
         "store. Medians of three, in turns.",
         f"Goal: at most {OVERHEAD_SECONDS:g} s or {OVERHEAD_IMPORTS:g} × the import, whichever is more; here "
         f"{number(limit)} s: {_met(whole, limit)}.",
-        "Of a stage's imports, those at the top of its script count; what is imported later counts as its work.",
+        "The imports are those at the top of a stage's script; what it imports later counts as its work.",
     ]
     header = ["what", "against the import", "s", "of it imports, s"]
     return Table("A pipeline with next to no work", header, rows, notes)
@@ -47,12 +47,12 @@ def repro(pipeline: dict[str, Any]) -> Table:
 
 
 def starts(pipeline: dict[str, Any]) -> Table:
-    """What starting costs before any work, and the work of tokenize_align."""
+    """Start-up times, and the time of tokenize_align's work."""
     bare = pipeline["starts"]["interpreter"]
     rows = [[name, number(seconds), number(seconds - bare)] for name, seconds in pipeline["starts"].items()]
     work = number(pipeline["tokenize_align"]["seconds"])
     rows.append(["tokenize_align, its work on as many sentences as CLUENER has", "–", work])
-    notes = ["A stage's line is only its imports, nothing is run. Medians of three, in alternation."]
+    notes = ["For a stage only its imports are timed; it is not run. Medians of three, in alternation."]
     return Table("Starting", ["what", "s", "s without the bare interpreter"], rows, notes)
 
 
@@ -79,9 +79,9 @@ def scaling(measured: dict[str, Any]) -> Table:
             f"({held:.2f} ×; after the imports {number(base['imports_gb'])} GB)."
         )
     notes.append(
-        "The corpus repeated, each sentence with an id of its own; after the imports, in a process of its own."
+        "The corpus is repeated, and each sentence gets its own id. Measured after the imports, in a new process."
     )
-    notes.append("evaluate: without the model and the figures, as if it had found the gold entities.")
+    notes.append("evaluate: without the model and the figures; the gold entities are used as predictions.")
     return Table("More data", header, rows, notes)
 
 

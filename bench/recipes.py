@@ -16,7 +16,7 @@ PLAIN_EPOCHS, PLAIN_LR = 3, 2e-5
 
 
 def plain(setting: Setting, turns: Turns) -> None:
-    """The tutorial's loop: random order, tokenised while batching, float32, Adam at one learning rate."""
+    """A loop as in tutorials: random order, tokenised while batching, float32, Adam at one learning rate."""
     from torch.utils.data import DataLoader
 
     torch.manual_seed(setting.params.seed)
@@ -117,7 +117,7 @@ def ours(setting: Setting, turns: Turns) -> None:
 
 
 def _run(trainer: Any, turns: Turns, known: dict[str, Any], evaluate: Callable[[], float]) -> None:
-    """Train in turns: the callback waits inside the loop until the parent wants more."""
+    """Train in turns: the callback waits inside the loop until the parent requests more."""
     from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
     class Waits(TrainerCallback):
@@ -147,7 +147,7 @@ RECIPES = {
     "plain": Recipe(
         "plain loop",
         plain,
-        "a tutorial's loop: random order, tokenised while batching, padded to the longest, float32, Adam at a "
+        "a loop as in tutorials: random order, tokenised while batching, padded to the longest, float32, Adam at a "
         f"constant {PLAIN_LR:g}, {PLAIN_EPOCHS} epochs, softmax over every character",
     ),
     "stock": Recipe(
@@ -156,5 +156,7 @@ RECIPES = {
         "transformers' Trainer with default arguments (random order, float32, AdamW, 5e-5 falling linearly, 3 epochs) "
         "and DataCollatorForTokenClassification, softmax over every character",
     ),
-    "ours": Recipe("clue-ner", ours, "fine_tune as params.yaml has it, without training levers"),
+    "ours": Recipe(
+        "clue-ner", ours, "fine_tune with the values of params.yaml, but without training options such as R-Drop"
+    ),
 }

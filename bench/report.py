@@ -1,6 +1,6 @@
 """The tables as docs/bench.md and on the terminal.
 
-``python -m bench.report`` writes docs/bench.md anew from docs/bench.json, after a change of its wording.
+``python -m bench.report`` writes docs/bench.md from docs/bench.json again, after a change of the wording here.
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ def markdown(results: Results) -> str:
     """The whole of docs/bench.md."""
     parts = [
         "# Bench",
-        f"Written by `{results['command']}`; it is made anew, not edited. All numbers are of one run of "
-        f"{results['seconds'] / 60:.0f} minutes on the machine below; the ratios are of turns that alternated in it. "
+        f"Written by `{results['command']}`; do not edit it by hand. All numbers are of one run of "
+        f"{results['seconds'] / 60:.0f} minutes on the machine below. The variants of a comparison ran in alternation. "
         "Raw numbers: [bench.json](bench.json).",
     ]
     if figure := {"training", "tagging"} & set(results):

@@ -1,6 +1,6 @@
-"""What more data costs: the data stages without a model, on a corpus repeated 1, 4 and 16 times.
+"""Time and memory for more data: the data stages without a model, on a corpus repeated 1, 4 and 16 times.
 
-``python -m bench.scaling tokenize_align|evaluate FOLDER`` measures one of them in a process of its own.
+``python -m bench.scaling tokenize_align|evaluate FOLDER`` measures one of them in a separate process.
 """
 
 import json
@@ -26,7 +26,7 @@ TIMES = (1, 4, 16)
 
 
 def measure(place: Path, times: tuple[int, ...] = TIMES) -> dict[str, Any]:
-    """Seconds and peak memory of each stage by the size of the corpus; memory is given beside that of the imports."""
+    """Seconds and peak memory of each stage by the size of the corpus; memory is reported with that of the imports."""
     return {
         name: [{"times": number, "sentences": number * sentences, **once(place, name, number)} for number in times]
         for name, (_, sentences) in CLUENER.items()
@@ -80,7 +80,7 @@ def main(name: str, folder: Path) -> None:
 
 
 def _evaluate() -> Callable[[Path], Any]:
-    """All that stage evaluate does beside the model and its figures, as if the model had found the gold entities."""
+    """The stage evaluate without the model and the figures; the gold entities are used as predictions."""
     import seqeval.metrics  # noqa: F401
 
     from clue_ner.alignment.aligner import Aligner

@@ -1,4 +1,4 @@
-"""What the recipes share: sentences, the stock model, and what a batch and a model amount to."""
+"""Shared by the recipes: sentences, the stock model, and counts of a batch and a model."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ from clue_ner.training.model_setup import head_weights
 VALID = 200
 """Sentences that the F1 of a turn is measured on: the first of valid."""
 IGNORED = -100
-"""The label of a token that no loss is taken of."""
+"""The label of tokens that the loss ignores."""
 
 
 class Setting:
@@ -127,7 +127,7 @@ def amounts(batch: Mapping[str, Tensor], per_unit: float = 1.0) -> dict[str, Any
 
 
 def facts(model: nn.Module, number_format: str) -> dict[str, Any]:
-    """What the parent needs to know of a model: FLOPs of training on one token and on one unit, the number format.
+    """Properties of a model for the parent process: training FLOPs per token and per unit, the number format.
 
     A matrix costs 2 FLOPs an element forward, 2 for its inputs' gradient and 2 for its own; a frozen one only the
     first. Embedding tables are looked up, not multiplied; the products of attention itself are left out.

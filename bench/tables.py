@@ -1,4 +1,4 @@
-"""What was measured, as tables: ratios first, units in the headers."""
+"""The measurements as tables: ratios first, units in the headers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -77,13 +77,13 @@ def _training(results: Results) -> Table:
             }
         )
     notes = [f"{RECIPES[name].title}: {RECIPES[name].about}." for name in recipes] + [
-        f"Same weights, sentences and batch size; {number(training['seconds'])} s of training each, in turns, one "
-        "process computing at a time. The schedule is that of each recipe's whole training, stopped early. The first "
-        "three steps are not timed.",
-        "Share of the peak: 6 × the elements of all matrices × the tokens they see, padding included, a second, over "
-        "the measured FLOP/s of its number format. A frozen matrix counts 2 ×, embedding tables and the products "
-        "inside attention count nothing.",
-        "Valid F1: micro, of the first 200 valid sentences, after each turn. The time for it is not in the seconds.",
+        f"Same initial weights, sentences and batch size; {number(training['seconds'])} s of training each, in "
+        "alternation, one process at a time. The learning rate schedule is that of the whole training, stopped "
+        "early. The first three steps are not timed.",
+        "Share of the peak: (6 × elements of all matrices × tokens per second, padding included) / measured FLOP/s of "
+        "the number format. A frozen matrix counts 2 × instead of 6 ×; embedding tables and the products inside "
+        "attention are not counted.",
+        "Valid F1: micro F1 on the first 200 valid sentences, after each turn. The time for it is not counted.",
     ]
     return _across("Training", [RECIPES[name].title for name in recipes], columns, notes)
 
@@ -100,8 +100,9 @@ def _heads(results: Results) -> Table:
         for one in heads["compared"]
     ]
     notes = [
-        f"Each in turns with {heads['committed']}, as params.yaml has it, which all else is taken from; without "
-        "training levers and validation. What each is worth: [results.md](results.md)."
+        f"Each one in turns with {heads['committed']}, the configuration in params.yaml. All other values are those of "
+        "params.yaml, but without training options such as R-Drop, and without validation. F1 of each: "
+        "[results.md](results.md#the-table)."
     ]
     header = ["configuration", "characters/s against params.yaml", "characters/s", "trainable parameters"]
     return Table("Training other heads and alignments", header, rows, notes)
@@ -130,17 +131,17 @@ def _tagging(results: Results) -> Table:
             }
         )
     notes = [
-        f"Bulk: {tagging['bulk_sentences']} sentences in batches of 64, the Tagger's of at most 512 tokens; one by "
-        f"one: {tagging['single_sentences']} sentences. In alternation, on the same sentences of the test split.",
-        'pipeline("ner", aggregation_strategy="simple") reads every character on the same backbone; its head is '
-        "random and finds nothing, which costs it less than finding entities would, so it has no F1.",
+        f"Bulk: {tagging['bulk_sentences']} sentences in batches of 64 (Tagger: at most 512 tokens in a batch). One by "
+        f"one: {tagging['single_sentences']} sentences. All in alternation, on the same sentences of the test split.",
+        'pipeline("ner", aggregation_strategy="simple") uses the same backbone with one token for each character. Its '
+        "head is random and finds nothing, which takes less time than finding entities, so it has no F1.",
     ]
     note = tagging["note"]
-    notes.append(f"Tagger: {note}." if note else f"F1: of the {tagging['scored_sentences']} sentences of the split.")
+    notes.append(f"Tagger: {note}." if note else f"F1: on all {tagging['scored_sentences']} sentences of the split.")
     return _across("Tagging", [TAGGERS[name] for name in candidates], columns, notes)
 
 
 def _across(title: str, names: Sequence[str], columns: Sequence[dict[str, str]], notes: Sequence[str]) -> Table:
-    """A table with a column for each thing that is compared."""
+    """A table with one column for each compared variant."""
     rows = [[quantity, *(column[quantity] for column in columns)] for quantity in columns[0]]
     return Table(title, ["", *names], rows, notes)

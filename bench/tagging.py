@@ -25,7 +25,7 @@ from clue_ner.tagger.tagger import Tagger
 from clue_ner.training.model_setup import head_weights
 
 BULK, SINGLE = 1000, 200
-"""Sentences, at most, that are tagged in bulk, and one at a time."""
+"""Maximum numbers of sentences that are tagged in bulk and one at a time."""
 BULK_ROUNDS, SINGLE_ROUNDS = 2, 10
 WARM_UP = 8
 BATCH = 64
@@ -43,7 +43,7 @@ class Candidate:
 
 
 def measure(root: Path, place: Path) -> dict[str, Any]:
-    """Characters a second in bulk and one text at a time, latencies, and the F1 of a trained tagger.
+    """Characters per second in bulk and one text at a time, latencies, and the F1 of a trained tagger.
 
     The tagger is the one of the repository ``root``; texts and the stock pipeline's backbone are those in ``place``.
     """
@@ -101,7 +101,7 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
         config = setting.config(setting.params.train.head, align)
         torch.manual_seed(setting.params.seed)
         model = TaggerModel(load_encoder(setting.backbone), config)
-        if plugins.reads_tags(config.head):  # the others begin as if entities were rare
+        if plugins.reads_tags(config.head):  # the other heads have initial biases for rare entities
             _lean_to_outside(model.head.linear, config.tags)
         tagger = Tagger(config, setting.aligner(align), TorchRuntime(model), head_weights(model, config.head))
         note = "no trained model: a random head that finds nothing stands in, so there is no F1"

@@ -9,7 +9,7 @@ from clue_ner.core.params import load_params
 
 
 def main(root: Path) -> None:
-    """Fetch the backbone that params.yaml names, and record exactly what it is."""
+    """Download the backbone that params.yaml names, and record its exact source."""
     params = load_params(root / "params.yaml")
     with atomic_folder(root / "data/backbone") as folder:
         source = fetch_backbone(params.backbone, folder)

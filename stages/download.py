@@ -11,7 +11,7 @@ from clue_ner.corpora import describe, load_corpus, measure
 
 
 def main(root: Path) -> None:
-    """Get the corpus and check it; what is trained on and what is tested on become folders of their own."""
+    """Download and check the corpus; train and valid are written to one folder, test to another."""
     corpus = load_corpus(load_params(root / "params.yaml").corpus)
     for place in dict.fromkeys(SPLITS.values()):
         splits = [split for split in SPLITS if SPLITS[split] == place]

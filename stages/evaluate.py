@@ -18,7 +18,7 @@ from clue_ner.tracking.store import announce
 
 
 def main(root: Path) -> None:
-    """Tag the test split as a user's text is tagged, score it, and sort the errors."""
+    """Tag the test split in the same way as a user's text, score it, and classify the errors."""
     params = load_params(root / "params.yaml")
     announce(root)
     tagger = Tagger.load(root / "models/tagger", "torch")

@@ -1,4 +1,4 @@
-"""Stage export: models/tagger, data/corpus, data/test, metrics/{train,evaluate}.json -> models/export/, its version."""
+"""Stage export: models/tagger, data/corpus, data/test, metrics/{train,evaluate}.json -> models/export/, registry."""
 
 import shutil
 from pathlib import Path

@@ -17,7 +17,7 @@ from clue_ner.training.model_setup import build_encoder
 
 
 def main(root: Path) -> None:
-    """Fine-tune; of several processes, the main one records and writes. A killed training is resumed."""
+    """Fine-tune; of several processes, only the main one logs and writes. A killed training resumes."""
     params = load_params(root / "params.yaml")
     if not distributed.is_launched():
         announce(root)
@@ -25,7 +25,7 @@ def main(root: Path) -> None:
         return
     inputs = Inputs.read(root)
     config = describe(inputs, params, teacher.record(root, params.train.teacher))
-    # what the architecture does not have is refused here, before a run is recorded with it
+    # options that the architecture lacks are refused here, before a run is recorded
     used = device.describe(params.train, build_encoder(inputs.backbone, params.train))
     checkpoints = checkpoints_of(home_of(root), inputs, config, used)
     with exclusive(home_of(root), checkpoints), TrainingRecorder(root, params, config, used) as recorder:
@@ -44,7 +44,7 @@ def main(root: Path) -> None:
 
 
 def write_history(root: Path, history: History) -> None:
-    """Write the epochs so far, so that whoever watches metrics and plots sees each of them; the main process does."""
+    """Write the epochs so far, so that metrics and plots are up to date during training; main process only."""
     if distributed.is_main_process():
         write_json(root / "metrics/train.json", history.summary())
         write_curves(root / "plots/training.csv", history.epochs)

@@ -9,15 +9,15 @@ from clue_ner.core.folders import local_folders
 from clue_ner.core.params import dotted, load_params
 
 SOURCES = {"corpus": "corpus.path", "backbone": "backbone.name", "teacher": "train.teacher"}
-"""What a link is called, and the param that names its folder."""
+"""The name of each link, and the param with its folder."""
 
 
 def main(root: Path) -> None:
-    """Link the folders, so that DVC sees their content: the stage that reads one depends on its link.
+    """Link the folders, so that DVC tracks their content: the stage that reads a folder depends on its link.
 
-    A source that is no folder has an empty file there. The name of a teacher in MLflow, which may move, is resolved
-    here and nowhere else; teacher.json has what it stood for. Raises ParamsError for all that is wrong in params.yaml,
-    folders that do not exist included, TrackingError for a teacher that is not in MLflow.
+    A source that is not a folder gets an empty file. The name of a teacher in MLflow, which may move, is resolved only
+    here; teacher.json has the result. Raises ParamsError for all errors in params.yaml, including folders that do not
+    exist, and TrackingError for a teacher that is not in MLflow.
     """
     params = load_params(root / "params.yaml", root)
     named = {key: resolve_path(name, root) for key, name in local_folders(dotted(params.model_dump())).items()}

@@ -1,4 +1,4 @@
-"""Stage tag_map: data/corpus/corpus.json -> data/tags.json, the label list whose index is the id."""
+"""Stage tag_map: data/corpus/corpus.json -> data/tags.json, the label list; a label's index is its id."""
 
 from pathlib import Path
 

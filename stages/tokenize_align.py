@@ -15,7 +15,7 @@ from clue_ner.core.tag_map import read_tags
 
 
 def main(root: Path) -> None:
-    """Encode train, keep the tokenizer that reads it, count what could not be expressed in train and valid."""
+    """Encode train, save its tokenizer, and count the entities in train and valid that cannot be represented."""
     tagging = load_params(root / "params.yaml").tagging
     aligner = Aligner.from_backbone(checked(root / "data/backbone"), tagging.align, tagging.window, tagging.overlap)
     scheme, tags = SCHEMES[tagging.scheme], read_tags(root)["tags"]
@@ -25,7 +25,7 @@ def main(root: Path) -> None:
         train, valid = (read_split(root, split) for split in ("train", "valid"))
         examples = encode(train or [], aligner, scheme, tags, reports["train"])
         write_examples(folder / "train.arrow", tracked(examples, "aligning train", len(train or [])))
-        if valid is not None:  # it is tagged as text, as a user's is, so that it is only counted here
+        if valid is not None:  # valid is tagged as text, like a user's, so it is only counted here
             reports["valid"] = count(valid, aligner)
         write_json(folder / "lost.json", {split: report.lost for split, report in reports.items()})
         write_checksums(folder)

@@ -86,7 +86,7 @@ def test_hub_out_of_reach_leaves_the_cache_and_says_so(
     revision: str | None, cached: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert download(revision) == CHOSEN
-    assert f"taking commit {COMMIT} of {NAME} from its cache" in caplog.text
+    assert f"using commit {COMMIT} of {NAME} from its cache" in caplog.text
 
 
 def test_hub_cache_may_lack_what_is_not_chosen(cached: Any, hub_cache: Path) -> None:
@@ -109,7 +109,7 @@ def test_hub_offline_asks_nothing(cached: Any, hub_cache: Path, monkeypatch: pyt
 
 
 def test_hub_out_of_reach_and_not_cached_is_an_error() -> None:
-    with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:9 does not give it \(ConnectError: "):
+    with pytest.raises(SourceError, match=r"^http://127\.0\.0\.1:9 did not provide it \(ConnectError: "):
         download()
 
 
@@ -184,7 +184,7 @@ def test_hub_that_is_none_today_is_replaced_by_the_cache_or_an_error(
         use_hub(monkeypatch, url, str(hub_cache))
         assert download() == CHOSEN
         use_hub(monkeypatch, url, str(tmp_path / "empty"))
-        with pytest.raises(SourceError, match="does not give it"):
+        with pytest.raises(SourceError, match="did not provide it"):
             download()
 
 
@@ -251,7 +251,7 @@ def test_hub_names_a_proxy_that_cannot_be_used(tmp_path: Path) -> None:
     script = f"stage.run(lambda root: print(hub.download({NAME!r}, list)[0]))"
     error = run(script, "http://127.0.0.1:9", tmp_path, ALL_PROXY="socks5://me:pass-word@127.0.0.1:7890")[1]
     assert (
-        "error: http://127.0.0.1:9 does not give it (the proxy of the environment cannot be used (ALL_PROXY=" in error
+        "error: http://127.0.0.1:9 did not provide it (the proxy of the environment cannot be used (ALL_PROXY=" in error
     )
     assert "pass-word" not in error
 
@@ -294,4 +294,4 @@ def test_hub_download_that_is_given_up_lets_the_process_end(tmp_path: Path) -> N
     with serve(Dripping) as url:
         _, errors = run(script, url, tmp_path)
         done.set()
-    assert errors.startswith(f"error: {url} does not give it (TimeoutError: config.json did not come in")
+    assert errors.startswith(f"error: {url} did not provide it (TimeoutError: config.json was not downloaded within")

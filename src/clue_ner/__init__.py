@@ -23,7 +23,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the tagger only when somebody asks for it."""
+    """Import the tagger only when it is used."""
     if name == "Tagger":
         return importlib.import_module("clue_ner.tagger.tagger").Tagger
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The embedded default, in a place of its own: sample corpus, offline backbone, all stages, minutes on two cores.
+"""`make demo`: all stages on the embedded sample corpus with the offline backbone, in a separate folder.
 
 `make demo` copies the code to demo/, changes the parameters there, runs `dvc repro` and shows what came out.
 Runs and the model ``clue-ner-demo`` are recorded in the repository's own store.
@@ -30,9 +30,9 @@ CHANGES = {
     "train": {"epochs": 8, "r_drop": 0.0},
     "tracking": {"experiment": "clue-ner-demo", "model": "clue-ner-demo"},
 }
-"""What the demo's params.yaml says otherwise than the project's."""
+"""The values in which the demo's params.yaml differs from the project's."""
 TEMPLATES = ".dvc/plots"
-"""Of `dvc plots show`."""
+"""The templates of `dvc plots show`."""
 SENTENCE = "我是王德发，目前住在北京。"
 _STAGE = re.compile(r"(?:Running stage|Stage) '(?P<name>\w+)'(?P<same> didn't change| is cached)?")
 _CHATTER = re.compile(
@@ -58,7 +58,7 @@ def main(root: Path) -> None:
 
 
 def run_quietly(command: Sequence[str], place: Path, environment: Mapping[str, str]) -> int:
-    """Run DVC, and of what it says on stdout show only which stage begins; its status. Stages speak on stderr."""
+    """Run DVC, show of its stdout only which stage begins, and return its status. Stages write to stderr."""
     with subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -72,7 +72,7 @@ def run_quietly(command: Sequence[str], place: Path, environment: Mapping[str, s
 def prepare(root: Path, place: Path) -> None:
     """Copy the code to ``place``, keeping what an earlier demo left in its cache, and set the parameters.
 
-    Git is not asked: whoever has the repository as an archive has none.
+    Git is not needed, so this also works in a downloaded archive.
     """
     for folder in ("src", "stages"):
         shutil.rmtree(place / folder, ignore_errors=True)
@@ -112,9 +112,9 @@ def show(place: Path) -> None:
     printer(console, tagger.config.types)(SENTENCE, tagger.tag([SENTENCE])[0])
     console.print(
         "\nNext:\n"
-        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # the same as JSON, by demo/models/export\n"
+        f"  echo {SENTENCE} | .venv/bin/clue-ner tag     # the same as JSON, with demo/models/export\n"
         "  make ui                                          # the run in MLflow, at the address that it prints\n"
-        "  make repro                                       # the real thing: CLUENER (see the README)\n",
+        "  make repro                                       # trains on CLUENER (see README.md)\n",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,9 +1,9 @@
 """Files of a repository on a Hugging Face hub: huggingface.co, or the mirror that ``HF_ENDPOINT`` names.
 
 The hub's client downloads, resumes within an attempt, checks sizes and keeps its cache; ``HF_TOKEN``, ``HF_HOME`` and
-``HF_HUB_OFFLINE`` work as in every program that uses it. Added here: an end to waiting, more attempts, and the cache in
-place of a hub that is out of reach, with a warning, but not of one that refuses. The client's ``snapshot_download``
-takes the cache in both cases without a word, and its threads keep a process that gave it up from ending.
+``HF_HUB_OFFLINE`` work as in every program that uses it. This module adds a time limit, more attempts, and the use of
+the cache with a warning if the hub cannot be reached, but not if it refuses the request. The client's
+``snapshot_download`` silently uses the cache in both cases, and its threads prevent a process that gave up from ending.
 """
 
 import logging
@@ -18,9 +18,9 @@ from clue_ner.common.retry import retried, within
 from clue_ner.common.stage import is_disk_full
 
 PATIENCE = 10.0
-"""Seconds the hub has to say which files a repository has, name look-up and all its addresses included."""
+"""Time limit in seconds for listing a repository's files, including the name look-up and all its addresses."""
 SLACK, SLOWEST = 60.0, 10_000.0
-"""A file may take ``SLACK`` seconds, and one more for each ``SLOWEST`` bytes."""
+"""Time limit of a file: ``SLACK`` seconds plus one second for each ``SLOWEST`` bytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 def download(
     repository: str, choose: Callable[[Collection[str]], list[str]], *, kind: str = "model", revision: str | None = None
 ) -> tuple[str, dict[str, Path]]:
-    """The commit that ``revision`` stands for (None: main), and where the files that ``choose`` picks lie in the cache.
+    """The commit of ``revision`` (None: main), and the paths in the cache of the files that ``choose`` selects.
 
-    ``kind`` is ``model`` or ``dataset``. Raises SourceError, or OSError where the disk is full, if neither the hub nor
-    its cache gives the files, and whatever ``choose`` raises.
+    ``kind`` is ``model`` or ``dataset``. Raises SourceError if neither the hub nor its cache has the files, OSError if
+    the disk is full, and whatever ``choose`` raises.
     """
     from huggingface_hub import constants
 
@@ -42,13 +42,13 @@ def download(
         if isinstance(error, ClueNerError) or is_disk_full(error):
             raise
         reason = proxies.problem_of(error) or " ".join(f"{type(error).__name__}: {error}".split())
-        raise SourceError(redact(f"{constants.ENDPOINT} does not give it ({reason})")) from None
+        raise SourceError(redact(f"{constants.ENDPOINT} did not provide it ({reason})")) from None
 
 
 def commit_of(repository: str, revision: str | None = None, kind: str = "model") -> str:
-    """The commit that ``revision`` (None: main) stands for now; raises SourceError if the hub does not say.
+    """The current commit of ``revision`` (None: main); raises SourceError if the hub does not answer.
 
-    Asked once, and the cache is not looked into.
+    The hub is asked once, and the cache is not used.
     """
     from huggingface_hub import HfApi, constants
 
@@ -58,12 +58,12 @@ def commit_of(repository: str, revision: str | None = None, kind: str = "model")
         )
     except Exception as error:  # as above
         reason = proxies.problem_of(error) or " ".join(f"{type(error).__name__}: {error}".split())
-        raise SourceError(redact(f"{constants.ENDPOINT} does not say ({reason})")) from None
+        raise SourceError(redact(f"{constants.ENDPOINT} did not answer this ({reason})")) from None
     return str(info.sha)
 
 
 def _listing(repository: str, kind: str, revision: str | None) -> tuple[str, dict[str, int]]:
-    """The commit, and the bytes of each of its files; from the cache, which has the bytes already, 0."""
+    """The commit, and the size of each of its files in bytes; 0 for files from the cache."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -71,7 +71,7 @@ def _listing(repository: str, kind: str, revision: str | None) -> tuple[str, dic
 
     def ask() -> Any:
         info = api.repo_info(**where, timeout=PATIENCE / 2, files_metadata=True)
-        api.resolve_revision(**where)  # notes in the cache what the revision stands for
+        api.resolve_revision(**where)  # stores in the cache which commit the revision is
         return info
 
     try:
@@ -80,12 +80,12 @@ def _listing(repository: str, kind: str, revision: str | None) -> tuple[str, dic
         if isinstance(error, HfHubHTTPError) and error.response.status_code < 500:
             raise
         try:
-            cached = snapshot_download(**where, local_files_only=True, allow_patterns=[])  # []: it may have gaps
+            cached = snapshot_download(**where, local_files_only=True, allow_patterns=[])  # []: it may be incomplete
         except LocalEntryNotFoundError:
             raise error from None
         folder = Path(cached)
         _log.warning(
-            "the hub cannot be used (%s); taking commit %s of %s from its cache",
+            "the hub cannot be used (%s); using commit %s of %s from its cache",
             redact(str(error)) or type(error).__name__,
             folder.name,
             repository,
@@ -106,11 +106,11 @@ def _file(repository: str, kind: str, commit: str, name: str, size: int) -> Path
             )
         )
     except TimeoutError:
-        raise TimeoutError(f"{name} did not come in {longest:.0f} s") from None
+        raise TimeoutError(f"{name} was not downloaded within {longest:.0f} s") from None
 
 
 def _passes(error: Exception) -> bool:
-    """Whether it may be otherwise a moment later: the server's own errors, and connections that broke."""
+    """Whether the error may be temporary: server errors and broken connections."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -132,8 +132,8 @@ def test_tokenizer_load_names_what_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (FILE, "{", r"tokenizer\.json: not a tokenizer that can be read \("),
-        (FILE, "{}", r"tokenizer\.json: not a tokenizer that can be read \("),
+        (FILE, "{", r"tokenizer\.json: cannot be read as a tokenizer \("),
+        (FILE, "{}", r"tokenizer\.json: cannot be read as a tokenizer \("),
         (SETTINGS, None, r"tokenizer_config\.json: no such file; run .*`dvc repro`"),
         (SETTINGS, "{", r"tokenizer_config\.json: damaged, not JSON .*dvc repro"),
         (SETTINGS, '"wordpiece"', r"tokenizer_config\.json: found a JSON str, wanted an object; .*dvc repro"),
@@ -158,5 +158,7 @@ def test_tokenizer_load_refuses_damaged_files(
 def test_tokenizer_that_loses_characters_is_refused(tmp_path: Path) -> None:
     backend = Backend(models.WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Split("一", "removed")
-    with pytest.raises(ArtifactError, match=r"tokenizer\.json: no token for the character 一, wanted one for any"):
+    with pytest.raises(
+        ArtifactError, match=r"tokenizer\.json: no token for the character 一, wanted one for any character"
+    ):
         Tokenizer(backend, {"unk_token": "[UNK]", "pad_token": "[PAD]"})

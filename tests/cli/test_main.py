@@ -242,7 +242,7 @@ def test_cli_predict_writes_a_file_for_clue(model, tmp_path, content, ids):
         ('{"text": "上海"}\n{\n', "1 wrong\n  stdin:2: not JSON"),
         (
             '{"text": "上海", "id": 1}\n{"text": "李雷", "id": 1}\n',
-            "1 wrong\n  stdin:2: id 1 is that of an earlier line",
+            "1 wrong\n  stdin:2: id 1 also occurs in an earlier line",
         ),
         ("", "-: no sentence in it"),
     ],
@@ -358,4 +358,4 @@ def test_cli_runtime_computes_with_the_graph_of_an_export(model, tmp_path):
         assert "model.int8.onnx: damaged" in result.stderr
         result = run(*command, "--runtime", "int8", "--model", model, content=TEXT)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith(f"error: {model}: no onnx/model.int8.onnx with this model")
+        assert result.stderr.startswith(f"error: {model}: no onnx/model.int8.onnx in this model")

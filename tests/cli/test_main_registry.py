@@ -18,7 +18,7 @@ def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> Non
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         f"run of training {journal.fingerprint[:12]}: complete",
-        "clue-ner version 1: champion, as there was no champion",
+        "clue-ner version 1: champion, because there was no champion",
     ]
     shutil.rmtree(folder.parent)
     result = run("tag", content=TEXT)
@@ -51,7 +51,7 @@ def test_cli_sync_names_what_is_left(tmp_path: Path) -> None:
     result = run("sync")
     assert result.exit_code == 1
     assert result.stdout == f"run of training {journal.fingerprint[:12]}: complete\n"
-    assert result.stderr.startswith(f"error: 1 left\n  {tmp_path / 'params.yaml'}: no such file")
+    assert result.stderr.startswith(f"error: 1 not sent\n  {tmp_path / 'params.yaml'}: no such file")
 
 
 def test_cli_sync_drops_what_it_is_told_to(tmp_path: Path) -> None:
@@ -60,15 +60,18 @@ def test_cli_sync_drops_what_it_is_told_to(tmp_path: Path) -> None:
     result = run("sync")
     assert result.exit_code == 1
     assert result.stdout == f"run of training {whole.fingerprint[:12]}: complete\n"
-    assert result.stderr.startswith("error: 1 left\n  MLflow at sqlite:")
+    assert result.stderr.startswith("error: 1 not sent\n  MLflow at sqlite:")
     command = result.stderr.partition("`clue-ner ")[2].partition("`")[0].split()
     result = run(*command)
     place = tmp_path / ".tracking" / "dropped" / f"{lost.fingerprint}-1"
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines()[-1].startswith(f"dropped to {place}: MLflow at sqlite:")
+    assert result.stdout.splitlines()[-1].startswith(f"moved to {place}: MLflow at sqlite:")
     assert run("sync").exit_code == 0
     result = run("sync", "--drop", whole.fingerprint)
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing was dropped: all of it went to MLflow")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        0,
+        "nothing was dropped, because everything was sent to MLflow",
+    )
     assert whole.path.exists()
 
 

@@ -44,8 +44,8 @@ def test_plain_text_takes_what_all_can_keep(name: str) -> None:
         ("", "not an empty one"),
         (" \t", "not an empty one"),
         ("\u3000", "not an empty one"),
-        (" a", "white space at an end"),
-        ("a\n", "white space at an end"),
+        (" a", "begins or ends with white space"),
+        ("a\n", "begins or ends with white space"),
         ("a\0b", "holds U+0000"),
         ("a\nb", "holds U+000A"),
         ("a\x1b[0m", "holds U+001B"),
@@ -137,8 +137,8 @@ def test_teacher_name_refuses_what_the_registry_would(name: str) -> None:
 )
 def test_folder_name_is_not_where_stages_write(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "the stages write there" in refused(names.folder_name, name)
-    assert "the stages write there" in refused(names.teacher_name, name)
+    assert "stages write to this folder" in refused(names.folder_name, name)
+    assert "stages write to this folder" in refused(names.teacher_name, name)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_folder_name_of_the_home_folder_that_holds_the_repository(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path.parent))
-    assert "the stages write there" in refused(names.folder_name, "~")
+    assert "stages write to this folder" in refused(names.folder_name, "~")
 
 
 def test_written_are_the_outputs_of_dvc_yaml() -> None:

@@ -152,18 +152,21 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         (
             {"head": "crf", "class_weights": {"name": 2.0}},
             {
-                "class_weights": "goes with heads whose loss has parts for types, and crf's has none; set it to {}, "
-                "found {'name': 2.0}"
+                "class_weights": "only works with heads whose loss has terms for types, and crf's has none; set it to "
+                "{}, found {'name': 2.0}"
             },
         ),
         (
             {"fgm_epsilon": 0.5, "compile": True},
-            {"compile": "does not go with fgm_epsilon, which reaches into the model; set it to false, found True"},
+            {
+                "compile": "cannot be combined with fgm_epsilon, which uses hooks inside the model; set it to "
+                "false, found True"
+            },
         ),
         (
             {"teacher": "./models/tagger/"},
             {
-                "teacher": "the stages write there themselves; copy what is meant to another folder, and name that, "
+                "teacher": "stages write to this folder; copy the files to another folder and name that one, "
                 "found './models/tagger/'"
             },
         ),
@@ -219,7 +222,7 @@ def test_params_refuses_a_boolean_where_a_number_goes(values: dict[str, Any]) ->
             "1e5",
             "Input should be a valid string; put it in quotes, with -S as 'train.teacher=\"…\"', found 100000.0",
         ),
-        ("teacher", "None", "is a name here; for none, write null without quotes, found 'None'"),
+        ("teacher", "None", "is read as a name; for no value write null without quotes, found 'None'"),
     ],
 )
 def test_params_says_what_to_write_for_what_yaml_reads_otherwise(
@@ -280,8 +283,8 @@ def _mine(**options: Any) -> Callable[[dict[str, Any]], None]:
         (_mine(end="x"), "corpus.options", "no option end of corpus jsonl: there are offsets, first, ends"),
         (_set("corpus", options={"ends": "inclusive"}), "corpus.options", "of corpus cluener: there are none"),
         (_set("tagging", window=64, overlap=33), "tagging.overlap", "more than half of window 64, found 33"),
-        (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "goes with a hub id"),
-        (_set("backbone", name="./my/bert", revision="main"), "backbone.revision", "goes with a hub id"),
+        (_set("backbone", name="e5-small", revision="main"), "backbone.revision", "only works with a hub id"),
+        (_set("backbone", name="./my/bert", revision="main"), "backbone.revision", "only works with a hub id"),
         (_set("train", head="global_pointer", head_size=5), "train.head_size", "wanted an even number"),
     ],
 )
@@ -320,7 +323,7 @@ def test_params_switch_of_another_head_is_refused_by_name(
     if param in plugins.head_params(head):
         assert parse_params(values, "params.yaml").train.head_options[param] is True
         return
-    assert errors(values) == {f"train.{param}": f"goes with head {own}, not {head}; set it to false, found True"}
+    assert errors(values) == {f"train.{param}": f"only works with head {own}, not {head}; set it to false, found True"}
     values["train"]["head"] = "softmaxx"
     assert set(errors(values)) == {"train.head"}, "an unknown head is the only thing that is wrong"
 
@@ -339,7 +342,7 @@ def test_params_refuses_a_scheme_for_heads_that_label_no_sequence(values: dict[s
     found = errors(values)
     assert set(found) == {"train.lr", "tagging.window", "tagging.scheme"}
     assert found["tagging.scheme"] == (
-        f"goes with sequence-labelling heads, and {head} is none; set it to BIO, or train.head to one of them "
+        f"only works with sequence-labelling heads, and {head} is not one; set it to BIO, or train.head to one of them "
         "(crf, softmax), found 'BMES'"
     )
     values["train"]["lr"], values["tagging"] = 1.0, values["tagging"] | {"window": 256, "scheme": "IOB2"}

@@ -331,14 +331,14 @@ def test_cluener_archive_that_is_not_there_is_an_error(monkeypatch):
 def test_cluener_hub_without_the_dataset_is_an_error(tmp_path, monkeypatch):
     with serve(hub_handler("dataset", {})) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"hub dataset .*: \S+ does not give it \(RepositoryNotFoundError: "):
+        with pytest.raises(SourceError, match=r"hub dataset .*: \S+ did not provide it \(RepositoryNotFoundError: "):
             load()
 
 
 def test_cluener_hub_that_is_a_login_page_is_an_error(tmp_path, monkeypatch):
     with serve(refusing(200, b"<html>please log in</html>")) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"hub dataset .*: \S+ does not give it \(JSONDecodeError: "):
+        with pytest.raises(SourceError, match=r"hub dataset .*: \S+ did not provide it \(JSONDecodeError: "):
             load()
 
 
@@ -346,7 +346,7 @@ def test_cluener_hub_that_fails_is_an_error_without_its_password(tmp_path, monke
     with serve(refusing(500)) as url:
         use_hub(monkeypatch, url.replace("//", "//me:s3cret@"), str(tmp_path / "hub"))
         with pytest.raises(
-            SourceError, match=r"http://\*\*\*@127\S+ does not give it \(.*500.*http://\*\*\*@127"
+            SourceError, match=r"http://\*\*\*@127\S+ did not provide it \(.*500.*http://\*\*\*@127"
         ) as info:
             load()
     assert "s3cret" not in str(info.value)
@@ -390,7 +390,7 @@ def test_cluener_hub_download_that_hangs_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "SLACK", 0.3)
     with serve(Hanging) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match=r"\(TimeoutError: dev\.json did not come in 0 s\)"):
+        with pytest.raises(SourceError, match=r"\(TimeoutError: dev\.json was not downloaded within 0 s\)"):
             load()
         enough.set()
 
@@ -440,7 +440,7 @@ def test_cluener_without_any_source_says_what_to_do():
     with pytest.raises(SourceError, match="no answer") as info:
         load()
     message = str(info.value)
-    assert f"hub dataset xusenlin/clue-ner: {CLOSED} does not give it (ConnectError: " in message
+    assert f"hub dataset xusenlin/clue-ner: {CLOSED} did not provide it (ConnectError: " in message
     assert f"archive {CLOSED}/cluener_public.zip: cluener_public.zip: no answer" in message
     assert "set CLUENER_MIRROR to a folder or URL" in message
     assert "make demo" in message

@@ -47,7 +47,12 @@ def test_to_score_is_nothing_where_there_is_neither(tmp_path: Path) -> None:
         ("test", 0.5, 9, []),
         ("test", 0.0, 0, []),
         ("test", 0.0, 9, ["the model finds none of the 9 entities of test: it has learned nothing"]),
-        ("valid", 0.5, 9, ["the scores are on valid, which also chose the epoch: they are too high; add a test split"]),
+        (
+            "valid",
+            0.5,
+            9,
+            ["the scores are on valid, which also chose the epoch, so they are too high; add a test split"],
+        ),
         (
             None,
             0.0,

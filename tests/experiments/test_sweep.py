@@ -96,7 +96,7 @@ def test_sweep_resumes_where_it_was_killed_with_the_proposals_of_an_undisturbed_
 
     (repository.path / ".git/hold").unlink()
     output = repository.run("clue-ner", "sweep")
-    assert "trial 1 was killed, and is tried again" in output
+    assert "trial 1 was killed and runs again" in output
     trials = trials_of(repository.path)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[2].params == killed.params and trials[0].value == first.value
@@ -156,7 +156,7 @@ def test_sweep_refuses_another_space_or_other_params_under_the_same_name(reposit
     write_plan(repository.path, trials=1)
     sweep()
     write_plan(repository.path, space=PLAN["space"] | {"train.epochs": {"low": 1, "high": 2}})
-    with pytest.raises(ArtifactError, match="begun with another space"):
+    with pytest.raises(ArtifactError, match="started with another space"):
         sweep()
     write_plan(repository.path)
     params = repository.path / "params.yaml"
@@ -183,7 +183,7 @@ def test_sweep_counts_params_that_do_not_go_together_but_does_not_stop_for_them(
     assert len(trials) == 6
     failed = [trial for trial in trials if trial.state == optuna.trial.TrialState.FAIL]
     assert {trial.params["train.head"] for trial in failed} == {"span", "biaffine"} and len(failed) > 2
-    assert all("goes with sequence-labelling heads" in trial.user_attrs["error"] for trial in failed)
+    assert all("only works with sequence-labelling heads" in trial.user_attrs["error"] for trial in failed)
     assert trials[: -len(failed)] and all(trial.value is None for trial in trials[-len(failed) :])
 
 
@@ -244,7 +244,7 @@ def test_sweep_that_trains_for_real_is_killed_resumed_and_sent_to_mlflow_later(t
     assert (first.state, killed.state) == (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.RUNNING)
 
     output = clone.run("clue-ner", "sweep")
-    assert "trial 1 was killed, and is tried again" in output and "Pydantic" not in output
+    assert "trial 1 was killed and runs again" in output and "Pydantic" not in output
     trials = trials_of(clone.path)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[2].params == killed.params and trials[0].value == first.value

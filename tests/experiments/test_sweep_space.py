@@ -28,7 +28,7 @@ PLAN: dict[str, Any] = {
         ({"space": {"train.head": {"choices": ["crf", "crff"]}}}, r"space\.train\.head: unknown head"),
         ({"space": {"train.epochs": {"low": 1, "high": 2.5}}}, r"space\.train\.epochs: .*integer"),
         ({"space": {"train.lr": {"low": 2.0, "high": 1.0}}}, r"train\.lr.*low 2\.0 is not below high 1\.0"),
-        ({"space": {"train.dropout": {"low": 0.0, "high": 0.5, "log": True}}}, r"log wants low above 0"),
+        ({"space": {"train.dropout": {"low": 0.0, "high": 0.5, "log": True}}}, r"log needs low above 0"),
         ({"space": {"train.lr": {"low": 1.0, "hi": 2.0}}}, r"space\.train\.lr\.range\.hi"),
         ({"space": {"train.head": {"choices": ["crf"]}}}, r"at least 2"),
         ({"space": {}}, r"space: .*at least 1"),
@@ -65,6 +65,6 @@ def test_sweep_space_refuses_params_that_do_not_go_together(tmp_path: Path) -> N
     _, base = load_sweep(tmp_path / "sweep.yaml", tmp_path / "params.yaml")
     assert with_params(base, {"train.head": "span", "train.lr": 1.0}).train.head == "span"
     with pytest.raises(
-        ParamsError, match=r"tagging\.scheme=BIOES, train\.head=span: 1 wrong\n  tagging\.scheme: goes with"
+        ParamsError, match=r"tagging\.scheme=BIOES, train\.head=span: 1 wrong\n  tagging\.scheme: only works with"
     ):
         with_params(base, {"tagging.scheme": "BIOES", "train.head": "span"})

@@ -184,7 +184,7 @@ def turned(handler: Handler, content: bytes, _: int) -> None:
     [
         (failing(99, 503), SourceError, "503"),
         (turned, BackboneError, r"damaged \(git's id [0-9a-f]{12}…, wanted [0-9a-f]{12}…\)"),
-        (drip, SourceError, r"vocab\.txt did not come in \d s"),
+        (drip, SourceError, r"vocab\.txt was not downloaded within \d s"),
     ],
 )
 def test_hub_download_that_will_not_do_is_refused(

@@ -20,8 +20,8 @@ def test_config_checks_give_the_values_of_a_plain_configuration(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"auto_map": {"AutoModel": "modeling.Model"}}', r"config\.json has auto_map, .* own code to be run"),
-        ('{"custom_pipelines": {}}', r"config\.json has custom_pipelines, .* code to be run"),
+        ('{"auto_map": {"AutoModel": "modeling.Model"}}', r"config\.json has auto_map, .* needs its own code"),
+        ('{"custom_pipelines": {}}', r"config\.json has custom_pipelines, .* brings its own code"),
         ('{"attn_implementation": "someone/kernel"}', r"attn_implementation 'someone/kernel', a repository with code"),
         ("[1]", r"config\.json: found a JSON list, wanted an object"),
         ("{", r"config\.json: not JSON"),
@@ -40,8 +40,8 @@ def test_config_checks_refuse_code_and_what_is_no_configuration(tmp_path: Path, 
     ("config", "size", "message"),
     [
         ({"num_hidden_layers": 2}, 2000, None),
-        ({"num_hidden_layers": 3}, 2000, r"num_hidden_layers is 3, and the weights are 2 tensors"),
-        ({}, 10**7, r"config\.json describes 100000000000000 weights, and there are 4000000"),
+        ({"num_hidden_layers": 3}, 2000, r"num_hidden_layers is 3, but the weights have only 2 tensors"),
+        ({}, 10**7, r"config\.json describes 100000000000000 weights, but the files have 4000000"),
     ],
 )
 def test_config_checks_refuse_sizes_that_no_weights_have(

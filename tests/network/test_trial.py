@@ -32,7 +32,7 @@ def test_trial_finds_other_inputs_and_outputs(tmp_path: Path) -> None:
     encoder.forward = lambda inputs: None
     found = trial.problem(encoder)
     assert found is not None
-    assert found.startswith("bert does not read token ids and a mask only (TypeError: ")
+    assert found.startswith("bert needs inputs other than token ids and a mask (TypeError: ")
 
 
 def test_trial_sees_dropout_of_every_form(tmp_path: Path) -> None:

@@ -117,15 +117,18 @@ def _no_config(folder: Path) -> None:
         ),
         (lambda f: configure(f, _attn_implementation="someone/kernel"), "'someone/kernel', a repository with code"),
         (lambda f: configure(f, model_type="unheard-of"), "unheard-of"),
-        (lambda f: configure(f, num_hidden_layers=10**9), r"num_hidden_layers is 1000000000, and the weights are \d+"),
-        (lambda f: configure(f, vocab_size=10**11), r"config\.json describes \d+ weights, and there are \d+"),
+        (
+            lambda f: configure(f, num_hidden_layers=10**9),
+            r"num_hidden_layers is 1000000000, but the weights have only \d+",
+        ),
+        (lambda f: configure(f, vocab_size=10**11), r"config\.json describes \d+ weights, but the files have \d+"),
         (lambda f: configure(f, hidden_size="wide"), ""),
     ],
     ids=["pickle", "no config", "code", "tokenizer code", "kernel", "kind", "layers", "vocabulary", "type"],
 )
 def test_torch_builds_nothing_from_a_hostile_folder(folder: Path, damage: Callable[[Path], None], message: str) -> None:
     damage(folder)
-    refused = rf"(?s)tagger(: no model that can be built \(|/checksums).*{message}.*; (in|fetch it again, or)"
+    refused = rf"(?s)tagger(: the model cannot be built \(|/checksums).*{message}.*; (in|fetch it again, or)"
     with pytest.raises(ArtifactError, match=refused):
         Tagger.load(folder)
 

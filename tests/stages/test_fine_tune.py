@@ -135,7 +135,7 @@ def test_fine_tune_stage_refuses_what_it_cannot_train_in_one_line(
     forks.start(SCRIPT, root, CLUE_NER_HOME=str(root))
     assert forks.wait() == 1
     last = forks.output().splitlines()[-1]
-    assert last == "error: params.yaml: train.layers: 9, and the encoder has 2 layers"
+    assert last == "error: params.yaml: train.layers: 9, but the encoder has only 2 layers"
     assert not (root / "models").exists()
     assert not list(root.glob(".tracking/*.jsonl"))
 

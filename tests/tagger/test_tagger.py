@@ -189,7 +189,7 @@ def test_tagger_chunks_are_full_by_characters_too(
 
 
 def test_tagger_wants_texts_in_a_list(taggers: dict[tuple[str, str], Tagger]) -> None:
-    with pytest.raises(TypeError, match=r"wanted several texts, found one str; give \[text\]"):
+    with pytest.raises(TypeError, match=r"wanted several texts, found one str; pass \[text\]"):
         taggers["softmax", "pieces"].tag("李雷")
 
 
@@ -347,7 +347,7 @@ def test_tagger_works_in_a_process_that_it_is_sent_to(tmp_path: Path) -> None:
 
 def test_tagger_made_in_memory_does_not_pickle(tmp_path: Path) -> None:
     tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS))
-    with pytest.raises(TypeError, match="made in memory and cannot be pickled; save the model"):
+    with pytest.raises(TypeError, match="built in memory and cannot be pickled; save the model"):
         pickle.dumps(tagger.using(tagger.runtime))
 
 

@@ -61,7 +61,7 @@ def test_adding_writes_what_metrics_and_predictions_have(trained, journal, root)
 def test_adding_writes_a_training_once(trained, journal, root):
     with open_experiment(trained.path) as experiment:
         first = add(root, experiment)
-        with pytest.raises(ArtifactError, match="is there already"):
+        with pytest.raises(ArtifactError, match="already exists"):
             add(root, experiment)
         assert add(root, experiment, replace=True) == first
     with open_experiment(trained.path, "second") as experiment:
@@ -83,7 +83,7 @@ def test_adding_takes_a_param_that_is_newer_than_the_training_from_here(trained,
         older = {name: value for name, value in experiment.params.items() if name != "train.warmup"}
         row = add(root, replace(experiment, params=older))
     assert row.params["train.warmup"] == 0.1 and row.params == experiment.params
-    assert "did not have these params yet, taken train.warmup as 0.1" in caplog.text
+    assert "did not have these params yet, so these values are used: train.warmup as 0.1" in caplog.text
 
 
 def test_adding_a_training_without_a_journal_does_not_know_its_device(trained, root, caplog):

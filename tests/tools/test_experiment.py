@@ -92,8 +92,8 @@ def test_experiment_whose_model_is_nowhere_has_no_number_of_parameters(trained):
         ("params.yaml", "epochs: 4", "epochs: 3", "params.yaml: train.epochs is 3, and fine_tune ran with 4"),
         ("params.yaml", "bootstrap: 100", "bootstrap: 200", "evaluate.bootstrap is 200, and evaluate ran with 100"),
         ("params.yaml", "class_weights: {}", "class_weights: {name: 2.0}", "train.class_weights is {'name': 2.0}, and"),
-        ("src/clue_ner/core/code.py", "1", "2", "code that is in no commit: src/clue_ner/core/code.py"),
-        ("dvc.yaml", "params: [seed, ev", "params: [ev", "code that is in no commit: dvc.yaml"),
+        ("src/clue_ner/core/code.py", "1", "2", "code that is not committed: src/clue_ner/core/code.py"),
+        ("dvc.yaml", "params: [seed, ev", "params: [ev", "code that is not committed: dvc.yaml"),
         ("metrics/train.json", "0", "1", "metrics/train.json: not as it was when fine_tune ran"),
         ("metrics/evaluate.json", "0", "1", "metrics/evaluate.json: not as it was when evaluate ran"),
         ("data/predictions/test.jsonl", "李", "王", "data/predictions: not as it was when evaluate ran"),
@@ -131,7 +131,7 @@ def test_experiment_is_refused_where_a_metric_is_missing(trained):
 
 def test_experiment_is_refused_where_code_is_not_added_to_git(trained):
     trained.write("src/clue_ner/core/more.py", "")
-    assert "code that is in no commit: src/clue_ner/core/more.py" in refused(trained.path)
+    assert "code that is not committed: src/clue_ner/core/more.py" in refused(trained.path)
 
 
 def test_experiment_is_refused_where_another_model_was_scored(trained):
@@ -148,14 +148,14 @@ def test_experiment_is_refused_where_its_code_is_not_that_of_its_commit(trained)
     trained.replace("src/clue_ner/core/code.py", "1", "2")
     trained.run("dvc", "exp", "run", "--quiet", "--temp", "--name", "dirty")
     trained.replace("src/clue_ner/core/code.py", "2", "1")
-    assert "dirty: code that is in no commit: src/clue_ner/core/code.py" in refused(trained.path, "dirty")
+    assert "dirty: code that is not committed: src/clue_ner/core/code.py" in refused(trained.path, "dirty")
 
 
 def test_experiment_is_refused_where_the_cache_is_away_or_damaged(trained):
     cache = trained.path / ".dvc/cache"
     cache.rename(trained.path / "away")
     message = refused(trained.path, "second")
-    assert "second: data/predictions/test.jsonl is not there" in message and "dvc pull" in message
+    assert "second: data/predictions/test.jsonl is missing" in message and "dvc pull" in message
     (trained.path / "away").rename(cache)
     with open_experiment(trained.path, "second") as experiment:
         content = experiment.files.read("data/predictions/test.jsonl")

@@ -43,7 +43,7 @@ def test_main_adds_a_training_of_another_repository(root, trained):
     (row,) = read_rows(root)
     assert answer.stdout == f"{row.row}: micro F1 {100 * row.micro_f1:.2f}, {row.command}\n" and row.seed == 2
     again = CliRunner().invoke(results, ["add", "--root", str(trained.path), "--rev", "second"])
-    assert again.exit_code == 1 and "is there already" in again.stderr
+    assert again.exit_code == 1 and "already exists" in again.stderr
 
 
 def test_main_has_no_time_of_training_for_an_experiment(root, trained):
@@ -81,7 +81,7 @@ def test_main_adds_trainings_that_were_really_run(tmp_path):
     written = "".join(path.read_text() for path in (clone.path / "docs/results").rglob("*.csv"))
     assert not any(sentence.text in written for sentence in gold)
 
-    assert "is there already" in clone.run(*add, ok=False)
+    assert "already exists" in clone.run(*add, ok=False)
     assert read_rows(clone.path) == [row]
     clone.run(*add, "--replace", "--timed")
     (timed,) = read_rows(clone.path)

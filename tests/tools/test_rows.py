@@ -1,4 +1,4 @@
-"""docs/results/ as files: what is written is read again, and what is there already is not written twice."""
+"""docs/results/ as files: what is written is read again, and what already exists is not written twice."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_rows_that_are_damaged_are_named(root, add_row):
 
 def test_rows_of_one_configuration_and_seed_are_one(root, add_row):
     add_row(0.8, seed=1, train__lr=1)
-    with pytest.raises(ArtifactError, match="is there already"):
+    with pytest.raises(ArtifactError, match="already exists"):
         add_row(0.7, seed=1, train__lr=1.0)
     assert [row.valid_f1 for row in read_rows(root)] == [0.8]
     add_row(0.7, seed=1, train__lr=1.0, replace=True)

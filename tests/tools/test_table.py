@@ -53,7 +53,7 @@ def test_table_has_a_grid_of_heads_and_alignments_that_differ_in_nothing_else(ro
         "align=pieces, head=crf", "align=characters, head=span", "align=characters, head=crf",
         "align=pieces, head=crf, lr=1")}  # fmt: skip
     cells = {pair: f"{100 * value:.2f}" for pair, value in f1.items()}
-    assert "What they share: quick. " in (root / "docs/results.md").read_text()
+    assert "All with: quick. " in (root / "docs/results.md").read_text()
     assert lines_of(root, "| head | pieces") == [["head", "pieces", "characters"]]
     assert lines_of(root, "| crf | ")[0] == [
         "crf", f"{cells['crf', 'pieces']} (90.00)", f"{cells['crf', 'characters']} (70.00)"

@@ -104,9 +104,12 @@ def test_address_store_is_one_at_the_root_with_its_artifacts(
         ("postgres://host/db", "no such kind of store"),
         *((name, "no host") for name in ("http://", "https:///x", "http://:5000", "http:host", "http://a b")),
         *((name, "of a page") for name in ("http://host/#/experiments/1", "http://host:5000/?x=1")),
-        *((name, "port is no number") for name in ("http://host:abc", "http://host:99999")),
-        *((name, "no file that stays") for name in ("sqlite:mlflow.db", "sqlite://mlflow.db", "sqlite:/mlflow.db")),
-        *((name, "no file that stays") for name in ("sqlite://", "sqlite:///", "sqlite:///:memory:")),
+        *((name, "port is not a number") for name in ("http://host:abc", "http://host:99999")),
+        *(
+            (name, "does not name a file on disk")
+            for name in ("sqlite:mlflow.db", "sqlite://mlflow.db", "sqlite:/mlflow.db")
+        ),
+        *((name, "does not name a file on disk") for name in ("sqlite://", "sqlite:///", "sqlite:///:memory:")),
         *((name, "is a folder") for name in ("sqlite:///mlruns", "sqlite:///new/", "sqlite:////tmp")),
         ("sqlite:///~nobody-here/mlflow.db", "write the path in full"),
         ("postgresql+nothing://host/db", "nothing"),

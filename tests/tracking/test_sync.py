@@ -78,7 +78,7 @@ def test_sync_goes_on_after_a_problem(tmp_path: Path) -> None:
     problems = "\n".join(sorted(summary.problems))
     assert len(summary.problems) == 3
     assert f"{tmp_path / 'metrics' / 'train.json'}: no such file" in problems
-    assert f"{damaged.path}: damaged lines, passed over: [4]" in problems
+    assert f"{damaged.path}: damaged lines, skipped: [4]" in problems
     assert "run crf lr 2e-4 seed 0: FileNotFoundError" in problems
     for journal in (damaged, whole):
         assert f"`clue-ner sync --drop {journal.fingerprint[:12]}` sets it aside" in problems

@@ -76,7 +76,7 @@ def test_verify_damaged_or_missing_model_is_named(tmp_path: Path) -> None:
         ("a" * 40, None, True, "moved", f"main was commit {'a' * 40}, and now is {COMMIT}; to keep the first, set "),
         ("a" * 40, "v1", True, "moved", f"v1 was commit {'a' * 40}, and now is {COMMIT}"),
         ("a" * 40, "a" * 40, False, "ok", "which cannot move"),
-        ("a" * 40, None, False, "ok", "whether it still is, is not known: http://127.0.0.1:9 does not say"),
+        ("a" * 40, None, False, "ok", "whether it still is, is not known: http://127.0.0.1:9 did not answer this"),
     ],
 )
 def test_verify_says_whether_the_name_of_a_hubs_backbone_has_moved(

@@ -183,4 +183,4 @@ def test_device_says_why_training_is_slow_and_what_is_shorter(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(device, "has_bf16", lambda: bf16)
     said = device.slowness(change(params, precision=precision))
-    assert (said is not None and "`clue-ner recipe` has shorter recipes" in said) is slow
+    assert (said is not None and "`clue-ner recipe` lists shorter recipes" in said) is slow

@@ -193,14 +193,22 @@ def test_fingerprint_needs_a_clone(tmp_path: Path, damage: bytes) -> None:
     with pytest.raises(ArtifactError, match=r"dvc\.yaml: no such file; train in a clone of the repository"):
         code_fingerprint(tmp_path)
     (tmp_path / "dvc.yaml").write_bytes(damage)
-    with pytest.raises(ArtifactError, match=r"dvc\.yaml: found no stage fine_tune with deps; take dvc\.yaml from git"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"dvc\.yaml: found no stage fine_tune with deps; restore dvc\.yaml from "
+        "git",
+    ):
         code_fingerprint(tmp_path)
 
 
 def test_fingerprint_names_a_source_that_is_not_there(tmp_path: Path) -> None:
     copy_code(tmp_path)
     shutil.rmtree(tmp_path / PACKAGE / "network")
-    with pytest.raises(ArtifactError, match=r"src/clue_ner/network: missing, and dvc\.yaml lists it; take it from git"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"src/clue_ner/network: missing, and dvc\.yaml lists it; restore it "
+        "from git",
+    ):
         code_fingerprint(tmp_path)
 
 

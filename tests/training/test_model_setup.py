@@ -59,7 +59,7 @@ def test_training_freezes_the_lowest_layers(setting: Any, params: TrainParams, t
 
 
 def test_training_cannot_freeze_layers_that_are_not_there(setting: Any, params: TrainParams, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"train\.freeze_layers: 3, and the encoder has 2 layers"):
+    with pytest.raises(ParamsError, match=r"train\.freeze_layers: 3, but the encoder has only 2 layers"):
         setting().fit(setting().model(), change(params, freeze_layers=3), tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_layers_that_share_their_weights_are_refused(params: TrainParams, tmp_pa
 
 
 def test_layers_cannot_be_more_than_there_are(setting: Any, params: TrainParams) -> None:
-    with pytest.raises(ParamsError, match=r"train\.layers: 3, and the encoder has 2 layers"):
+    with pytest.raises(ParamsError, match=r"train\.layers: 3, but the encoder has only 2 layers"):
         model_setup.build(setting().backbone, setting().config, change(params, layers=3))
 
 
@@ -131,10 +131,10 @@ def test_layers_are_saved_under_the_key_that_the_architecture_reads(
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("funnel", "has no layers one after another"),
+        ("funnel", "has no layers that run one after another"),
         ("longformer", "cannot be built with fewer of its layers"),
         ("modernbert", "has layers of several kinds"),
-        ("xlm", "has no layers one after another"),
+        ("xlm", "has no layers that run one after another"),
     ],
 )
 def test_layers_are_refused_where_they_cannot_be_left_out(

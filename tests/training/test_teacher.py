@@ -118,13 +118,15 @@ def test_teacher_that_differs_is_refused_by_name(
 ) -> None:
     folder, config = folder_and_config(tmp_path)
     params = change(params, teacher="models:/big/1")
-    with pytest.raises(ArtifactError, match=rf"train\.teacher: models:/big/1: its logits do not fit, as it {message}"):
+    with pytest.raises(
+        ArtifactError, match=rf"train\.teacher: models:/big/1: its logits cannot be used, because it {message}"
+    ):
         Teacher.load(folder, config.model_copy(update=other), folder, params)
 
 
 def test_teacher_of_another_vocabulary_is_refused(params: TrainParams, tmp_path: Path, backbones: Any) -> None:
     folder, config = folder_and_config(tmp_path)
-    with pytest.raises(ArtifactError, match=r"as it differs in the tokenizer's vocabulary; name a teacher"):
+    with pytest.raises(ArtifactError, match=r"because it differs in the tokenizer's vocabulary; name a teacher"):
         Teacher.load(folder, config, backbones["unigram"], params)
 
 

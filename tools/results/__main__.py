@@ -10,23 +10,23 @@ from clue_ner.common.paths import repository
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 def results() -> None:
-    """Finished trainings as rows of docs/results/, and the table made from them."""
+    """Add finished trainings to docs/results/, and make the tables from them."""
 
 
 @results.command()
-@click.option("--rev", metavar="COMMIT|EXPERIMENT", help="Instead of what lies in the working tree.")
+@click.option("--rev", metavar="COMMIT|EXPERIMENT", help="Add this commit or experiment instead of the working tree.")
 @click.option(
     "--timed",
     is_flag=False,
     flag_value="all",
     type=click.Choice(["all", "tagging"]),
-    help="Also the speeds: only if nothing else ran beside it, and runs now. tagging: without that of training.",
+    help="Also add the speeds; only if nothing else ran or runs on the machine. tagging: only the speed of tagging.",
 )
-@click.option("--replace", is_flag=True, help="Take the place of the row of this configuration and seed.")
+@click.option("--replace", is_flag=True, help="Replace the existing row of this configuration and seed.")
 @click.option(
     "--root",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The repository in which it was trained, if not this one.",
+    help="The clone in which it was trained, if not this one.",
 )
 def add(rev: str | None, timed: str | None, replace: bool, root: Path | None) -> None:
     """Add one finished training as a row."""
@@ -35,7 +35,7 @@ def add(rev: str | None, timed: str | None, replace: bool, root: Path | None) ->
     from tools.results.experiment import open_experiment
 
     if rev is not None and timed == "all":
-        raise click.UsageError("--timed wants the training in a working tree; with --rev, use --timed tagging")
+        raise click.UsageError("--timed needs a training in the working tree; with --rev, use --timed tagging")
     prepare()
     here = repository()
     with open_experiment(root or here, rev) as experiment:

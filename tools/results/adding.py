@@ -73,7 +73,9 @@ def _complete(root: Path, experiment: Experiment) -> dict[str, Any]:
     here = own_params(root)
     if missing := sorted(here.keys() - experiment.params.keys()):
         taken = ", ".join(f"{name} as {here[name]!r}" for name in missing)
-        _log.warning("%s: its code did not have these params yet, taken %s", experiment.files.name, taken)
+        _log.warning(
+            "%s: its code did not have these params yet, so these values are used: %s", experiment.files.name, taken
+        )
     return here | experiment.params
 
 

@@ -112,7 +112,7 @@ def one_test_split(rows: Iterable[Row]) -> None:
     if len(tests) > 1:
         found = ", ".join(f"{name} on {test[:12]}" for test, name in tests.items())
         raise ArtifactError(
-            f"rows scored on different test splits do not compare: {found}; remove one kind from rows.csv"
+            f"rows scored on different test splits are not comparable: {found}; remove one kind from rows.csv"
         )
 
 

@@ -49,7 +49,7 @@ class Files:
             content, md5 = bytes(self.tree.read_bytes(path)), self.tree.info(path).get("md5")
         except Exception:  # DVC lets through whatever its index and its storages raise
             raise ArtifactError(
-                f"{self.name}: {path} is not there; {AGAIN}, or `dvc pull` if it was run elsewhere"
+                f"{self.name}: {path} is missing; {AGAIN}, or `dvc pull` if it was run elsewhere"
             ) from None
         if md5 and hashlib.md5(content).hexdigest() != md5:
             raise ArtifactError(f"{self.name}: {path}: damaged in DVC's cache; {ADVICE}")
@@ -105,7 +105,7 @@ def open_experiment(root: Path, rev: str | None = None) -> Iterator[Experiment]:
     if changed := _changed_code(root, commit, sha):
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise ArtifactError(
-            f"{name}: code that is in no commit: {', '.join(changed[:5])}{more}; commit it, or set it back, {AGAIN}"
+            f"{name}: code that is not committed: {', '.join(changed[:5])}{more}; commit it, or set it back, {AGAIN}"
         )
     try:
         with Repo.open(str(root), rev=sha) as repo:
@@ -133,7 +133,9 @@ def _read(root: Path, commit: str, repo: Any, files: Files) -> Experiment:
             wrong.append(f"dvc.lock: evaluate has read another {entry.def_path} than fine_tune has read or written")
     if wrong:
         raise ArtifactError(
-            "\n  ".join([f"{files.name}: params, code, metrics and predictions are not of one run; {AGAIN}", *wrong])
+            "\n  ".join(
+                [f"{files.name}: params, code, metrics and predictions do not belong to one run; {AGAIN}", *wrong]
+            )
         )
     params = read_yaml(files.read("params.yaml"), f"{files.name}: params.yaml")
     committed = dotted(read_yaml(read_file(root, commit, "params.yaml"), f"{commit}:params.yaml"))

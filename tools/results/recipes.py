@@ -1,4 +1,4 @@
-"""Names for params that rows change together, from docs/results/recipes.yaml; tables have the name in their place."""
+"""Names for sets of params, from docs/results/recipes.yaml; tables show the name instead of the params."""
 
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ FILE = FOLDER / "recipes.yaml"
 def read_recipes(root: Path, known: Container[str]) -> dict[str, dict[str, Any]]:
     """The params of each recipe, by dotted name; none without the file. ``known``: the names in params.yaml.
 
-    Raises ArtifactError for what is no mapping of names to params that are known, ParamsError for what is no YAML.
+    Raises ArtifactError if it is not a mapping of names to known params, ParamsError if it is not YAML.
     """
     path = root / FILE
     if not path.exists():
@@ -33,7 +33,7 @@ def read_recipes(root: Path, known: Container[str]) -> dict[str, dict[str, Any]]
 def by_recipe(
     params: Mapping[str, Any], changed: Mapping[str, Any], recipes: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[str], dict[str, Any]]:
-    """The recipes that ``params`` follow, and what they have ``changed`` beside those."""
+    """The recipes that ``params`` follow, and the rest of ``changed``."""
     names, rest = [], dict(changed)
     for name, recipe in recipes.items():
         if recipe.keys() & rest.keys() and all(params.get(param, ...) == value for param, value in recipe.items()):

@@ -1,6 +1,6 @@
-"""docs/results/: ``rows.csv``, a line a training; ``per_type.csv``; ``counts.csv``, of each sentence.
+"""docs/results/: ``rows.csv``, one line per training; ``per_type.csv``; ``counts.csv``, counts of each sentence.
 
-A row is there if it is in rows.csv, which is written last.
+A row exists if it is in rows.csv, which is written last.
 """
 
 import csv
@@ -40,7 +40,7 @@ class Row(BaseModel):
     scheme: str
     seed: int
     valid_f1: float | None
-    """micro F1 on valid of the epoch that was kept"""
+    """micro F1 on valid of the kept epoch"""
     micro_precision: float
     micro_recall: float
     micro_f1: float
@@ -61,7 +61,7 @@ class Row(BaseModel):
     device: str
     commit: str
     command: str
-    """what runs the training again, in a checkout of ``commit``"""
+    """the command that repeats the training in a checkout of ``commit``"""
     test: str
     """fingerprint of the split that was scored"""
     params: dict[str, Any]
@@ -80,7 +80,7 @@ class Row(BaseModel):
 
 
 def row_name(params: Mapping[str, Any]) -> str:
-    """``head-align-xxxxxx-sN``: the same for the same params, six hexadecimal digits standing for all but the seed.
+    """``head-align-xxxxxx-sN``: equal for equal params; six hexadecimal digits represent all params but the seed.
 
     >>> row_name({"seed": 1, "train.head": "crf", "tagging.align": "pieces", "train.epochs": 3})
     'crf-pieces-f7bdc3-s1'
@@ -91,7 +91,7 @@ def row_name(params: Mapping[str, Any]) -> str:
 
 
 def read_rows(root: Path) -> list[Row]:
-    """The rows, none if there is no table yet; raises ArtifactError that names a damaged line."""
+    """The rows, empty if there is no table yet; raises ArtifactError that names a damaged line."""
     path = root / FOLDER / "rows.csv"
     rows = []
     for number, values in enumerate(_read_csv(path), 2):
@@ -107,15 +107,15 @@ def write_row(
 ) -> None:
     """Add a row with the scores of each type and the counts of each sentence.
 
-    Raises ArtifactError if one of the same params and seed is there already, unless it is to ``replace`` that one.
+    Raises ArtifactError if a row of the same params and seed exists, unless ``replace`` is true.
     """
     folder = root / FOLDER
     rows = read_rows(root)
     same = {other.row for other in rows if other.name_by(row.params) == row.row}
     if same and not replace:
         raise ArtifactError(
-            f"{folder / 'rows.csv'}: {', '.join(same)} is there already (this configuration and seed are measured); "
-            "add --replace to put the new one in its place"
+            f"{folder / 'rows.csv'}: {', '.join(same)} already exists (the same configuration and seed); "
+            "add --replace to replace it"
         )
     kept = {name: others for name, others in read_counts(root).items() if name not in same} | {row.row: counts}
     lines = ((name, *map(_to_digits, kept[name].T)) for name in sorted(kept))
@@ -130,7 +130,7 @@ def write_row(
 
 
 def own_params(root: Path) -> dict[str, Any]:
-    """The params in params.yaml of ``root`` that decide a training, by dotted name."""
+    """The params in params.yaml of ``root`` that determine a training, by dotted name."""
     return dotted_training(load_params(root / "params.yaml").model_dump())
 
 
@@ -152,7 +152,7 @@ def read_counts(root: Path) -> dict[str, Counts]:
 
 
 def _to_digits(numbers: Iterable[int]) -> str:
-    """Counts of sentences, one after the other: a digit each, in parentheses from 10.
+    """Counts of sentences as text: one digit each, 10 and above in parentheses.
 
     >>> _to_digits([3, 0, 11, 2])
     '30(11)2'

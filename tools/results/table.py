@@ -1,4 +1,4 @@
-"""The tables of docs/results.md, between two marks, made from the rows alone."""
+"""The tables of docs/results.md, between two marks, made only from the rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ FIGURE = FOLDER / "f1.png"
 
 
 def write_table(root: Path) -> list[Configuration]:
-    """Write the tables into docs/results.md and the figure beside the rows; the configurations, best valid F1 first.
+    """Write the tables into docs/results.md and the figure next to the rows; returns configurations by valid F1.
 
     Rows of the corpus that params.yaml names are shown. Raises ArtifactError where the marks are missing.
     """
@@ -58,9 +58,9 @@ def render(
         return "No row yet: see [experiments.md](experiments.md)."
     default = next((c for c in found if c.label == DEFAULT), None)
     parts = [
-        "Written by `python -m tools.results table` from [rows.csv](results/rows.csv); best mean valid F1 first. "
+        "Written by `python -m tools.results table` from [rows.csv](results/rows.csv); sorted by mean valid F1. "
         "Several\nseeds: mean ± sample standard deviation. One seed: the 95 % bootstrap interval in brackets, "
-        "and no word on\nhow far seeds differ. *Other* is what differs from the committed params.yaml."
+        "which does not cover\nthe variation between seeds. *Other*: differences from the committed params.yaml."
         + "".join(
             f"\n*{name}* ([{FILE.name}](results/{FILE.name})): {', '.join(f'`{k}={v}`' for k, v in params.items())}."
             for name, params in recipes.items()
@@ -70,7 +70,7 @@ def render(
         "### All configurations",
         _scores(found),
         f"![F1 of each configuration](results/{FIGURE.name})",
-        "### What it costs\n\nOnly what was measured while nothing else ran on the machine (`--timed`).",
+        "### What it costs\n\nOnly rows that were measured while nothing else ran on the machine (`--timed`).",
         _costs(found),
         "### Against the committed configuration",
         _against(found, counts, default),
@@ -86,7 +86,7 @@ def render(
 
 
 def _grid(found: Iterable[Configuration]) -> list[str]:
-    """Micro F1 by head and alignment, of those configurations alike in all else that are most; nothing of one pair."""
+    """Micro F1 by head and alignment, for the largest group with all other params equal; empty for a group of one."""
     alike: dict[str, dict[tuple[str, str], Configuration]] = {}
     for c in found:
         alike.setdefault(c.others, {})[c.rows[0].head, c.rows[0].align] = c
@@ -101,8 +101,8 @@ def _grid(found: Iterable[Configuration]) -> list[str]:
         return f"{_mean(c.values('micro_f1'))} ({_mean(c.values('valid_f1'))})"
 
     lines = ((head, *(cell(head, align) for align in aligns)) for head in heads)
-    alike_in = f"What they share: {others}. " if others else ""
-    title = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, in parentheses on valid."
+    alike_in = f"All with: {others}. " if others else ""
+    title = f"### Heads and alignments\n\n{alike_in}Micro F1 on test, and in parentheses on valid."
     return [title, _table(("head", *aligns), lines)]
 
 
@@ -159,18 +159,20 @@ def _against(found: Iterable[Configuration], counts: Mapping[str, Counts], defau
         )
         for one in others
     )
-    text = f"Points of F1 more than it; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
+    text = (
+        f"Differences in points of F1; interval and p: paired bootstrap over test sentences, {RESAMPLES:,} resamples."
+    )
     return f"{text}\n\n{_table(header, lines)}"
 
 
 def _seeds(one: Comparison) -> str:
-    """The seeds of both, or of each where they differ."""
+    """The seeds of both, or of each if they differ."""
     a, b = (", ".join(map(str, c.seeds)) for c in (one.a, one.b))
     return a if a == b else f"{a} against {b}"
 
 
 def _types(configuration: Configuration, per_type: Iterable[Mapping[str, str]]) -> str:
-    """The scores of each type: of one seed with their intervals, else their mean over seeds."""
+    """The scores of each type: for one seed with intervals, else means over seeds."""
     rows = [row.row for row in configuration.rows]
     by_type: dict[str, list[Mapping[str, str]]] = {}
     for line in per_type:
@@ -205,7 +207,7 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _each(configuration: Configuration, column: str, text: Callable[[float], str]) -> str:
-    """The mean of the rows that have it."""
+    """The mean over the rows that have this value."""
     values = configuration.values(column)
     return text(mean_sd(values)[0]) if values else "–"
 

@@ -1,1 +1,1 @@
-"""Between characters and tokens."""
+"""Alignment of characters and tokens, windows, batches."""

@@ -1,7 +1,7 @@
-"""Characters and tokens, brought together by offsets and never by counting.
+"""Alignment of characters and tokens by offsets, never by counting.
 
-The encoder reads *tokens*; tags are decided on *units*: the tokens themselves (``characters``, ``pieces``) or every
-character (``characters_over_pieces``). Each unit knows its characters [start, end) in the original text and the token
+The encoder reads *tokens*; labels are assigned to *units*: the tokens themselves (``characters``, ``pieces``) or every
+character (``characters_over_pieces``). Each unit has its characters [start, end) in the original text and the token
 whose state it takes. Texts longer than the window become overlapping windows; nothing is truncated.
 """
 
@@ -22,13 +22,13 @@ from clue_ner.common.errors import ParamsError
 from clue_ner.common.files import read_json
 
 UNITS_PER_TOKEN = 6
-"""A window has at most this many units for each token of the encoder's window: a token can hold a whole line."""
+"""Maximum number of units per token of the window: a single token can contain a whole line of characters."""
 
 COUNT_FROM_PADDING = ("roberta", "camembert", "data2vec", "esm", "ibert", "longformer", "luke", "mpnet", "xmod")
-"""Parts of the names of those architectures whose first position is that of padding, plus one."""
+"""Parts of the names of architectures whose first position id is the padding id plus one."""
 
 TEXTS = 1000
-"""At most this many texts are tokenised together."""
+"""Maximum number of texts that are tokenised together."""
 
 
 class _Unit(NamedTuple):
@@ -52,10 +52,10 @@ class Aligner:
 
     @classmethod
     def from_backbone(cls, folder: Path, align: str, window: int, overlap: int) -> "Aligner":
-        """For a backbone's own tokenizer; ``characters`` replaces it by the one that splits at every character.
+        """An aligner with a backbone's tokenizer; with ``characters``, with one that splits at every character instead.
 
-        Raises ParamsError for windows that are longer than what the backbone reads, and for alignments by character
-        if its vocabulary has pieces of bytes in the place of characters.
+        Raises ParamsError for windows longer than the backbone's maximum, and for alignments by character if its
+        vocabulary is byte-level.
         """
         if window > (positions := _positions(folder)):
             raise ParamsError(
@@ -76,7 +76,7 @@ class Aligner:
     def windows(self, texts: Sequence[str]) -> Iterator[list[Window]]:
         """The windows of each text, in order; an empty text has none.
 
-        Lone surrogates, which no tokenizer takes, are read as unknown characters; offsets stay those of the text.
+        Lone surrogates, which tokenizers do not accept, are read as unknown characters; offsets do not change.
         """
         for at in range(0, len(texts), TEXTS):
             yield from self._windows([_without_surrogates(text) for text in texts[at : at + TEXTS]])
@@ -93,7 +93,7 @@ class Aligner:
             yield list(self._cut(encoding.ids, units))
 
     def _cut(self, ids: list[int], units: list[_Unit]) -> Iterator[Window]:
-        """Overlapping windows over tokens; where two overlap, each decides the half that it sees better."""
+        """Overlapping windows over tokens; each decides the half of an overlap for which it has more context."""
         before, after = self.tokenizer.before, self.tokenizer.after
         room = self.window - len(before) - len(after)
         tokens = [unit.token for unit in units]
@@ -118,7 +118,7 @@ class Aligner:
 
 
 def _positions(backbone: Path) -> float:
-    """The tokens that the encoder has position embeddings for; infinite if its config does not name them."""
+    """The number of tokens for which the encoder has position embeddings; infinite if its config does not say."""
     config = read_json(backbone / "config.json")
     positions = config.get("max_position_embeddings")
     if not positions or positions < 0:
@@ -128,10 +128,10 @@ def _positions(backbone: Path) -> float:
 
 
 def _token_units(text: str, tokens: list[tuple[int, str, tuple[int, int]]], every: bool) -> list[_Unit]:
-    """A unit for each token; tokens on the same character are one unit, marks that no token holds join their letter.
+    """One unit for each token; tokens of the same character form one unit; marks without a token join their letter.
 
-    Unless ``every`` character is to count, a token's leading blanks are not the unit's, a token of blanks only is
-    no unit, and a bare word mark is a unit that holds no character.
+    Unless ``every`` is true (each character counts), leading blanks of a token do not belong to the unit, a token of
+    blanks only is not a unit, and a bare word mark is a unit without characters.
     """
     units: list[_Unit] = []
     following = [*(start for _, _, (start, _) in tokens[1:]), len(text)]
@@ -151,12 +151,12 @@ def _token_units(text: str, tokens: list[tuple[int, str, tuple[int, int]]], ever
 
 @functools.cache
 def _is_blank(char: str) -> bool:
-    """Whether ``char`` is whitespace, or a control or format character, which no tokenizer shows."""
+    """Whether ``char`` is whitespace, or a control or format character, which tokenizers drop."""
     return char.isspace() or unicodedata.category(char) in ("Cc", "Cf")
 
 
 def _character_units(text: str, pieces: list[_Unit], encoding: Encoding, unknown: int) -> list[_Unit]:
-    """A unit for each character, on the piece that holds it or, where none does, the one before."""
+    """One unit for each character, with the piece that contains it, or else the previous piece."""
     held = [piece for piece in pieces if piece.end > piece.start]
     if not held:
         return []

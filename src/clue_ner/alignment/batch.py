@@ -11,7 +11,7 @@ Batch = dict[str, NDArray[np.generic]]
 
 
 def collate(rows: Sequence[Row], pad_id: int) -> Batch:
-    """The columns of the network: tokens [B, T], units [B, U] (int64), and the masks of what is no padding.
+    """The inputs of the network: tokens [B, T], units [B, U] (int64), and masks that are 0 or false for padding.
 
     ``attention_mask`` [B, T] is int64, ``unit_mask`` [B, U] bool. Padding comes last: ``pad_id`` for tokens, else 0.
     """

@@ -1,4 +1,4 @@
-"""A tokenizer that makes every character a token of its own, over the vocabulary of another one."""
+"""A tokenizer that makes every character one token, with the vocabulary of another tokenizer."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ COMMON = "的一是不了在人有我他这中大来上国个到说们"
 
 
 def character_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
-    """``tokenizer`` turned into one that splits at every character.
+    """A copy of ``tokenizer`` that splits at every character.
 
-    Ids stay those of the original vocabulary, so the pretrained embeddings fit. A character that the vocabulary only
-    has at the beginning of a word (``▁x``) or inside one (``##x``) takes that entry; any other one is unknown.
-    Whitespace and control characters are tokens as well: nothing disappears.
+    The ids are those of the original vocabulary, so the pretrained embeddings fit. A character that the vocabulary only
+    has at the beginning of a word (``▁x``) or inside one (``##x``) uses that entry; any other character is unknown.
+    Whitespace and control characters are tokens as well, so no character is lost.
     """
     original = tokenizer.backend
     backend = Backend(models.WordLevel(_vocabulary(tokenizer.vocabulary()), unk_token=tokenizer.unk_token))
@@ -37,10 +37,10 @@ def character_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def without_characters(tokenizer: Tokenizer, characters: Tokenizer) -> str | None:
-    """A character and the tokens that ``tokenizer`` makes of it, if most of ``COMMON`` are unknown to ``characters``.
+    """An example, a character and its tokens, if most of ``COMMON`` are unknown to ``characters``; else None.
 
-    ``characters`` is its ``character_tokenizer``. Those that ``tokenizer`` does not know either do not count. None if
-    most are known.
+    ``characters`` is the ``character_tokenizer`` of ``tokenizer``. Characters that are unknown to both are not
+    counted.
     """
     pairs = zip(COMMON, tokenizer.encode(COMMON), characters.encode(COMMON))
     known = [(char, own.tokens, by_char.ids) for char, own, by_char in pairs if tokenizer.unk_id not in own.ids]

@@ -1,4 +1,4 @@
-"""Sentences with gold entities as examples for training, and the entities that an alignment cannot express."""
+"""Sentences with gold entities as training examples, and the entities that an alignment cannot represent."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from clue_ner.core.schemes import Scheme, Span, types_of_tags
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Row):
-    """A window of train: a row with its gold."""
+    """A window of train: a row with its gold labels."""
 
     entities: list[tuple[int, int, int]]
     """start, end (exclusive) on units, and the type's index; they may overlap"""
@@ -32,12 +32,12 @@ EXAMPLE_COLUMNS = tuple(field.name for field in fields(Example))
 
 
 UNKNOWN, INEXPRESSIBLE = 0.03, 0.01
-"""Shares above which units that the vocabulary lacks, and entities that no units hold, are warned of."""
+"""A warning is logged if the share of unknown units, or of entities that units cannot represent, is above these."""
 
 
 @dataclass
 class Report:
-    """What became of one split: counts, and the entities that could not be expressed."""
+    """The result of encoding one split: counts, and the entities that could not be represented."""
 
     sentences: int = 0
     windows: int = 0
@@ -49,19 +49,19 @@ class Report:
     """of ``units``, where these are characters"""
     entities: int = 0
     inexpressible: int = 0
-    """entities that no units hold: no head will learn them"""
+    """entities that units cannot represent: no head can learn them"""
     overlapping: int = 0
-    """entities that a longer one overlaps: sequence-labelling heads will not learn them, others may"""
+    """entities that a longer one overlaps: sequence-labelling heads cannot learn them, others can"""
     lost: list[dict[str, Any]] = field(default_factory=list)
-    """each of both kinds, and why; holds text"""
+    """each entity of both kinds, with the reason; contains text"""
 
     def metrics(self, examples: int = 10) -> dict[str, Any]:
-        """The counts, and the first lost entities by place only: what may be committed."""
+        """The counts, and the positions of the first lost entities; contains no text, so it may be committed."""
         places = [{key: row[key] for key in ("reason", "id", "type", "start", "end")} for row in self.lost[:examples]]
         return {**{name: value for name, value in vars(self).items() if name != "lost"}, "examples": places}
 
     def warnings(self, split: str) -> Iterator[str]:
-        """A sentence for each thing that makes scores on the ``split`` mean little."""
+        """A message for each problem that makes scores on the ``split`` unreliable."""
         for what, unknown, total in (
             ("tokens", self.unknown_tokens, self.tokens),
             ("characters", self.unknown_characters, self.units),
@@ -69,7 +69,8 @@ class Report:
             if unknown > UNKNOWN * total:
                 yield (
                     f"{split}: {unknown} of {total} {what} ({unknown / total:.1%}) are not in the backbone's "
-                    "vocabulary, and all the same to the model; choose a backbone for Chinese, or tagging.align: pieces"
+                    "vocabulary, so the model cannot distinguish them; choose a backbone for Chinese, or "
+                    "tagging.align: pieces"
                 )
         if self.inexpressible > INEXPRESSIBLE * self.entities:
             yield (
@@ -79,7 +80,7 @@ class Report:
             )
 
     def lose(self, reason: str, sentence: Sentence, entity: Entity, tokens: list[str]) -> None:
-        """Note an entity that some heads or all will not learn."""
+        """Record an entity that some or all heads cannot learn."""
         place = {"id": sentence.id, "type": entity.type, "start": entity.start, "end": entity.end}
         surface = entity.surface(sentence.text)
         self.lost.append({"reason": reason, **place, "entity": surface, "text": sentence.text, "tokens": tokens})
@@ -88,9 +89,9 @@ class Report:
 def encode(
     sentences: Sequence[Sentence], aligner: Aligner, scheme: Scheme, tags: Sequence[str], report: Report
 ) -> Iterator[Example]:
-    """An example a window: its row, the entities on its units, the tag id of each unit; counts go to ``report``.
+    """One example for each window: its row, its entities on units, the tag id of each unit; counts go to ``report``.
 
-    Entities may overlap; tags are those of the longer ones.
+    Entities may overlap; tags represent the longer ones.
     """
     ids = {tag: i for i, tag in enumerate(tags)}
     types = types_of_tags(tags)
@@ -103,7 +104,7 @@ def encode(
 
 
 def count(sentences: Sequence[Sentence], aligner: Aligner) -> Report:
-    """What would become of sentences that are not trained on; their entities may have types that no tag has."""
+    """The counts for sentences that are not trained on; their entities may have types without a tag."""
     report = Report()
     deque(_aligned(sentences, aligner, report), maxlen=0)
     return report
@@ -112,7 +113,7 @@ def count(sentences: Sequence[Sentence], aligner: Aligner) -> Report:
 def _aligned(
     sentences: Sequence[Sentence], aligner: Aligner, report: Report
 ) -> Iterator[tuple[Window, list[Span], list[Span]]]:
-    """Each window with its entities on units, and with those of them that tags can express."""
+    """Each window with its entities on units, and those of them that tags can represent."""
     unknown, characters = aligner.tokenizer.unk_id, aligner.align == "characters_over_pieces"
     for sentence, windows in zip(sentences, aligner.windows([s.text for s in sentences])):
         hidden = _hidden(sentence)
@@ -192,7 +193,7 @@ def _arrow_type(column: str) -> Any:
 
 
 def _reason(windows: Sequence[Window], entity: Entity) -> str:
-    """Why no window has units that hold exactly the entity."""
+    """The reason why no window has units for exactly this entity."""
     begins = any(entity.start in window.unit_starts for window in windows)
     ends = any(entity.end in window.unit_ends for window in windows)
     return "no window holds all of it" if begins and ends else "begins or ends inside a unit"

@@ -1,4 +1,4 @@
-"""A fast tokenizer and what a model needs to know beside it: the ids for padding, unknown and special tokens.
+"""A fast tokenizer with the ids of its padding, unknown and special tokens.
 
 Only the library ``tokenizers`` is used. The files are those of transformers: ``tokenizer.json`` and
 ``tokenizer_config.json``.
@@ -20,10 +20,10 @@ SPECIALS = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "b
 
 
 class Tokenizer:
-    """Texts to tokens with character offsets; the name of a special token in a text is read as ordinary characters."""
+    """Turns texts into tokens with character offsets; a special token's name in a text is read as plain characters."""
 
     def __init__(self, backend: Backend, settings: Mapping[str, Any]) -> None:
-        """``settings`` is what ``tokenizer_config.json`` has."""
+        """``settings`` is the content of ``tokenizer_config.json``."""
         backend.no_padding()
         backend.no_truncation()
         backend.encode_special_tokens = True
@@ -33,10 +33,12 @@ class Tokenizer:
         sample = backend.encode("一")
         ids, special = sample.ids, sample.special_tokens_mask
         if 0 not in special:
-            raise ArtifactError(f"{FILE}: no token for the character 一, wanted one for any; choose another backbone")
+            raise ArtifactError(
+                f"{FILE}: no token for the character 一, wanted one for any character; choose another backbone"
+            )
         first, last = special.index(0), len(special) - special[::-1].index(0)
         self.before, self.after = ids[:first], ids[last:]
-        """the ids that stand before and after each window"""
+        """the special token ids before and after each window"""
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
@@ -46,7 +48,7 @@ class Tokenizer:
         try:
             backend = Backend.from_file(str(folder / FILE))
         except Exception as error:  # the library raises plain Exceptions
-            raise ArtifactError(f"{folder / FILE}: not a tokenizer that can be read ({error})") from None
+            raise ArtifactError(f"{folder / FILE}: cannot be read as a tokenizer ({error})") from None
         settings = read_json(folder / SETTINGS)
         if not isinstance(settings, dict):
             raise ArtifactError(
@@ -55,7 +57,7 @@ class Tokenizer:
         return cls(backend, settings)
 
     def save(self, folder: Path) -> None:
-        """Write the two files into ``folder``, which is made; stock transformers reads them too."""
+        """Write the two files into ``folder``, which is created; stock transformers can read them too."""
         folder.mkdir(parents=True, exist_ok=True)
         self.backend.save(str(folder / FILE))
         write_json(folder / SETTINGS, self.settings | {"split_special_tokens": True})

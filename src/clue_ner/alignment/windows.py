@@ -1,7 +1,7 @@
-"""Windows: stretches of a text as the model reads them, and how a text's entities are put together from theirs.
+"""Windows: parts of a text that the model reads at once, and the merging of their entities.
 
-Letters: T tokens, U units. The columns that the network reads are the fields of ``Row``: the training file and the
-batches are made from them.
+Letters: T tokens, U units. The inputs of the network are the fields of ``Row``: the training file and the batches are
+made from them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ MAX_PLACE = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What the network reads of one window: T tokens, U units."""
+    """The network's input for one window: T tokens, U units."""
 
     input_ids: list[int]
     """[T] tokens, special ones included"""
@@ -33,28 +33,28 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 UNIT_COLUMNS = tuple(name for name in COLUMNS if name.startswith("unit_"))
 INPUTS = ("input_ids", "attention_mask", *UNIT_COLUMNS, "unit_mask")
-"""What the network takes, in this order; both masks are made when a batch is collated."""
+"""The network's arguments, in this order; both masks are made when a batch is collated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Row):
-    """A window of a text: a row, and where its units are in the text."""
+    """A window of a text: a row, and the positions of its units in the text."""
 
     unit_starts: list[int]
     """[U] first character of the unit, inclusive"""
     unit_ends: list[int]
     """[U] last character of the unit, exclusive"""
     core: tuple[int, int]
-    """the units [first, end) that this window decides; its neighbours decide the rest"""
+    """the units [first, end) that this window decides; neighbouring windows decide the rest"""
 
     def units_of(self, entity: Entity) -> tuple[int, int] | None:
-        """The units [first, end) that hold exactly the entity's characters in this window, or None."""
+        """The units [first, end) of this window with exactly the entity's characters, or None."""
         first = next((u for u, start in enumerate(self.unit_starts) if start == entity.start and self._holds(u)), None)
         last = next((u for u, end in enumerate(self.unit_ends) if end == entity.end and self._holds(u)), None)
         return None if first is None or last is None or last < first else (first, last + 1)
 
     def entity(self, first: int, end: int, type_: str, score: float | None = None) -> Entity | None:
-        """The entity on the units [first, end), with offsets in the text; None if they hold no character."""
+        """The entity on the units [first, end), with offsets in the text; None if they have no characters."""
         held = [u for u in range(first, end) if self._holds(u)]
         return Entity(self.unit_starts[held[0]], self.unit_ends[held[-1]], type_, score) if held else None
 
@@ -86,7 +86,7 @@ def stretches(length: int, room: int, overlap: int) -> Iterator[Stretch]:
 
 
 def merge(windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
-    """The entities of a text from those of its windows: each window gives those that begin in its core."""
+    """Merge the entities of a text's windows: each window contributes those that begin in its core."""
     merged: set[Entity] = set()
     for window, entities in windows:
         core_start, core_end = window.unit_starts[window.core[0]], window.unit_ends[window.core[1] - 1]

@@ -1,9 +1,9 @@
-"""Sources of pretrained weights, one a file.
+"""Sources of pretrained weights, one file per source.
 
-A module here exposes ``fetch(params: BackboneParams, target: Path) -> dict[str, str]``: it writes ``config.json``,
+A module here has ``fetch(params: BackboneParams, target: Path) -> dict[str, str]``: it writes ``config.json``,
 ``model.safetensors`` (only the encoder, in float32), ``tokenizer.json`` and ``tokenizer_config.json`` into the
 existing empty folder ``target`` and returns where they came from: ``kind``, ``name``, ``revision``, ``sha256`` of the
-weights as the source has them, ``licence``.
+weight files at the source, ``licence``.
 """
 
 from pathlib import Path
@@ -15,10 +15,10 @@ from clue_ner.core.params import BackboneParams
 
 
 def fetch_backbone(params: BackboneParams, target: Path) -> dict[str, str]:
-    """Write the encoder that ``params.name`` names into the empty folder ``target``; return where it came from.
+    """Write the encoder ``params.name`` into the empty folder ``target``; return its source.
 
-    The name says which module here has it: ``core.names.backbone_kind``. What was written is checked before it is
-    accepted: BackboneError if a file is missing, a tensor has not the shape the config gives it, or is not finite.
+    ``core.names.backbone_kind`` selects the module. The files are checked before they are accepted: BackboneError if a
+    file is missing, or if a tensor has another shape than in the config or is not finite.
     """
     source = plugins.load(__name__, backbone_kind(params.name), "backbone").fetch(params, target)
     _safety.check(target, f"backbone {params.name}")

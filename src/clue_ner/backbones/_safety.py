@@ -1,4 +1,4 @@
-"""What makes somebody's weights fit to use: safetensors only, no code, only an encoder, one canonical form."""
+"""Checks and conversion of foreign weights: only safetensors, no code, only an encoder, one canonical form."""
 
 import hashlib
 import re
@@ -25,14 +25,14 @@ VOCABULARIES = (
     "vocab.json",
 )
 NEEDED_TOKENS = {"unk_token": ("[UNK]", "<unk>"), "pad_token": ("[PAD]", "<pad>")}
-"""What a tokenizer has to name, and what most vocabularies call it."""
+"""The special tokens that a tokenizer must have, and their usual names."""
 WORDPIECE_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]")
 COMPANIONS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json", "merges.txt", "README.md")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def wanted(names: Collection[str], where: str) -> list[str]:
-    """Of all files a model has, the ones to read; BackboneError if there is no config, vocabulary or safetensors."""
+    """Select the files to read; BackboneError if config, vocabulary or safetensors are missing."""
     there = ", ".join(sorted(names)[:20]) or "nothing"
     if WEIGHTS in names:
         weights = [WEIGHTS]
@@ -53,11 +53,11 @@ def wanted(names: Collection[str], where: str) -> list[str]:
 
 
 def canonical(files: Mapping[str, Path], target: Path, where: str) -> dict[str, str]:
-    """Load encoder and tokenizer from ``files`` (by name), write both into ``target`` in one form.
+    """Load encoder and tokenizer from ``files`` (by name), and write both into ``target`` in canonical form.
 
-    The same weights and vocabulary give the same bytes, whatever prefix, head, number format or shards they came
-    with. Returns ``sha256`` of the weights' bytes (shards one after another) and ``licence``, as the model card has
-    it. Raises BackboneError for damaged files, code to run, models that are no encoder and slow tokenizers.
+    The same weights and vocabulary give the same bytes, whatever their prefix, head, number format or shards.
+    Returns ``sha256`` of the weights' bytes (shards one after another) and ``licence`` from the model card. Raises
+    BackboneError for damaged files, code, models that are not encoders and slow tokenizers.
     """
     weights = [path for name, path in sorted(files.items()) if name.endswith(".safetensors")]
     _refuse_code(files, where)
@@ -78,13 +78,13 @@ def canonical(files: Mapping[str, Path], target: Path, where: str) -> dict[str, 
 
 
 def check(folder: Path, where: str) -> None:
-    """Check what a backbone wrote: the files, every tensor's name and shape against the config, finite values."""
+    """Check a backbone's output: the files, the name and shape of every tensor against the config, finite values."""
     import torch
     from transformers import AutoConfig, AutoModel
 
     for name in (CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG):
         if not (folder / name).is_file():
-            raise BackboneError(f"{where}: {name} was not written; its module in clue_ner/backbones/ has to")
+            raise BackboneError(f"{where}: {name} is missing; its module in clue_ner/backbones/ must write it")
     with torch.device("meta"):
         model = AutoModel.from_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
     model.pooler = None
@@ -94,12 +94,13 @@ def check(folder: Path, where: str) -> None:
         for name in sorted(shapes.keys() | found.keys()):
             if shapes.get(name) != found.get(name):
                 raise BackboneError(
-                    f"{where}: tensor {name} has the shape {found.get(name, 'of nothing: it is not there')}, "
-                    f"{CONFIG} wants {shapes.get(name, 'no such tensor')}; weights and config are not of one model"
+                    f"{where}: tensor {name} has the shape {found.get(name, '(none: it is missing)')}, "
+                    f"{CONFIG} requires {shapes.get(name, 'no such tensor')}; weights and config are not of the "
+                    "same model"
                 )
             tensor = tensors.get_tensor(name)
             if tensor.numel() and not torch.isfinite(torch.stack(tensor.aminmax())).all():
-                raise BackboneError(f"{where}: tensor {name} holds NaN or infinite values; get the weights again")
+                raise BackboneError(f"{where}: tensor {name} contains NaN or infinite values; get the weights again")
 
 
 def _refuse_code(files: Mapping[str, Path], where: str) -> None:
@@ -111,7 +112,7 @@ def _check_shards(files: Mapping[str, Path], where: str) -> None:
     if INDEX in files:
         shards = set(_json(files[INDEX], where).get("weight_map", {}).values())
         if missing := sorted(shards - files.keys()):
-            raise BackboneError(f"{where}: {INDEX} names {missing[0]}, which is not there; get the model again")
+            raise BackboneError(f"{where}: {INDEX} names {missing[0]}, which is missing; get the model again")
 
 
 def _json(path: Path, where: str) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _open(path: Path, where: str) -> Any:
 
 
 def _load(folder: Path, where: str) -> tuple[Any, Any]:
-    """The encoder in float32 without pooler and the fast tokenizer of a folder that holds nothing else."""
+    """The encoder in float32 without pooler, and the fast tokenizer, from a folder with only a model's files."""
     import torch
     from transformers import AutoConfig, AutoModel
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
@@ -148,7 +149,7 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
             or getattr(config, "is_decoder", False)
         ):
             raise BackboneError(
-                f"{where}: a {config.model_type} model is no encoder that reads in both directions; wanted one such "
+                f"{where}: a {config.model_type} model is not a bidirectional encoder; wanted one such "
                 "as bert, roberta, electra or deberta"
             )
         refuse_sizes(config.to_dict(), folder.glob("*.safetensors"), lambda: AutoModel.from_config(config))
@@ -164,7 +165,7 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
         )
     except BackboneError:
         raise
-    except Exception as error:  # transformers raises whatever its parts do on files that are not as it expects
+    except Exception as error:  # any kind: transformers raises different errors for unexpected files
         raise BackboneError(f"{where}: transformers cannot load it: {str(error).replace(str(folder), '')}") from None
     for name, found, expected in sorted(report["mismatched_keys"]):
         raise BackboneError(f"{where}: tensor {name} has the shape {tuple(found)}, {CONFIG} wants {tuple(expected)}")
@@ -172,7 +173,7 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
     if missing:
         raise BackboneError(
             f"{where}: {len(missing)} of the encoder's weights are missing, such as {missing[0]}; "
-            f"{WEIGHTS} is of another model or was saved in part"
+            f"{WEIGHTS} belongs to another model or is incomplete"
         )
     if reason := trial.problem(model):
         raise BackboneError(f"{where}: {reason}; choose another encoder, such as a bert, roberta, electra or deberta")
@@ -194,10 +195,10 @@ def _load(folder: Path, where: str) -> tuple[Any, Any]:
 
 
 def _tokenizer(folder: Path, config: Any, where: str) -> Any:
-    """The fast tokenizer of a folder that holds nothing else.
+    """The fast tokenizer from a folder with only a model's files.
 
-    A vocab.txt alone is read as a BERT's if the folder says so, whatever the architecture's own tokenizer is, or if it
-    names no class, the architecture's own reads another file, and it has a BERT's tokens.
+    If there is only a vocab.txt, it is read as BERT's if the folder sets BERT's tokenizer class; or if it sets no
+    class, the architecture's own tokenizer reads another file, and the vocabulary has BERT's special tokens.
     """
     from transformers import AutoTokenizer, BertTokenizer
 
@@ -211,7 +212,7 @@ def _tokenizer(folder: Path, config: Any, where: str) -> Any:
     )
     if not as_bert and reads.isdisjoint(there):
         raise BackboneError(
-            f"{where}: its tokenizer {kind} reads {' or '.join(sorted(reads))}, there: {', '.join(there)}; "
+            f"{where}: its tokenizer {kind} reads {' or '.join(sorted(reads))}, found: {', '.join(there)}; "
             f"{_advice(there)}"
         )
     try:
@@ -219,18 +220,18 @@ def _tokenizer(folder: Path, config: Any, where: str) -> Any:
             tokenizer = BertTokenizer.from_pretrained(folder)
         else:
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # transformers raises whatever its parts do on files that are not as it expects
+    except Exception as error:  # any kind: transformers raises different errors for unexpected files
         reason = str(error).replace(str(folder), "").rstrip(".")
         raise BackboneError(
             f"{where}: transformers cannot load its tokenizer {kind}: {reason}; {_advice(there)}"
         ) from None
     if not tokenizer.is_fast:
         raise BackboneError(
-            f"{where}: its tokenizer {kind} has no fast form and so no character offsets; {_advice(there)}"
+            f"{where}: its tokenizer {kind} has no fast version, so no character offsets; {_advice(there)}"
         )
     if TOKENIZER in there and (found := type(tokenizer.backend_tokenizer.model)) is not _model_of(folder / TOKENIZER):
         raise BackboneError(
-            f"{where}: its tokenizer {kind} makes a {found.__name__} of {TOKENIZER}, which is another; {_advice(there)}"
+            f"{where}: its tokenizer {kind} is a {found.__name__}, but {TOKENIZER} has another kind; {_advice(there)}"
         )
     _refuse_missing_tokens(tokenizer, where)
     return tokenizer
@@ -250,12 +251,12 @@ def _files_of(named: str | None, config: Any) -> tuple[str, set[str]]:
 
 
 def _advice(there: Collection[str]) -> str:
-    """What to do about a tokenizer that cannot be used, if the vocabulary files ``there`` are."""
+    """Advice for a tokenizer that cannot be used, given the vocabulary files ``there``."""
     if TOKENIZER in there:
-        return f'write "tokenizer_class": "PreTrainedTokenizerFast" in {TOKENIZER_CONFIG}, to read {TOKENIZER} as it is'
+        return f'write "tokenizer_class": "PreTrainedTokenizerFast" in {TOKENIZER_CONFIG}, to use {TOKENIZER} unchanged'
     if WORDPIECES in there:
-        return f'if {WORDPIECES} is that of a BERT, write "tokenizer_class": "BertTokenizer" in {TOKENIZER_CONFIG}'
-    return f"save it where it can be loaded, which writes {TOKENIZER}, and give that folder"
+        return f'if {WORDPIECES} is a BERT vocabulary, write "tokenizer_class": "BertTokenizer" in {TOKENIZER_CONFIG}'
+    return f"load and save it elsewhere, which writes {TOKENIZER}, and use that folder"
 
 
 def _model_of(path: Path) -> type:
@@ -270,7 +271,7 @@ def _is_wordpiece(vocabulary: Path) -> bool:
 
 
 def _refuse_missing_tokens(tokenizer: Any, where: str) -> None:
-    """Raise BackboneError if the tokenizer names no token for what is unknown, or for padding."""
+    """Raise BackboneError if the tokenizer has no unknown token or no padding token."""
     vocabulary = tokenizer.get_vocab()
     for name, usual in NEEDED_TOKENS.items():
         if getattr(tokenizer, name) not in vocabulary:
@@ -287,6 +288,6 @@ def _licence(readme: Path | None) -> str:
 
     try:
         card = metadata_load(readme) if readme else None
-    except Exception:  # the errors of YAML, of UTF-8, of values that are no mapping
+    except Exception:  # errors of YAML and UTF-8, and values that are not a mapping
         card = None
     return str((card or {}).get("license", "unknown"))

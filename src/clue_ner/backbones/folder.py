@@ -1,4 +1,4 @@
-"""Pretrained weights in a local folder, as ``save_pretrained`` or a hub download left them."""
+"""Pretrained weights in a local folder, made by ``save_pretrained`` or a download from a hub."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from clue_ner.core.params import BackboneParams
 def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     """Write the encoder in the folder ``params.name`` in its canonical form into ``target``.
 
-    A relative name begins at the repository's root, also in temporary and queued runs. Raises BackboneError if files
-    are missing, damaged or unsafe, or are links to somewhere else.
+    A relative name starts at the repository's root, also in temporary and queued runs. Raises BackboneError if files
+    are missing, damaged or unsafe, or are links to files outside the folder.
     """
     folder = resolve_path(params.name)
     where = f"backbone {params.name} ({folder})"
@@ -22,7 +22,7 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     for name, path in files.items():
         if not path.resolve().is_relative_to(folder):
             raise BackboneError(
-                f"{where}: {name} links out of the folder, to {path.resolve()}; "
+                f"{where}: {name} is a link to a file outside the folder, {path.resolve()}; "
                 f"copy the files themselves (cp -rL FROM TO) and name the copy"
             )
     return {"kind": "folder", "name": params.name, "revision": "local", **_safety.canonical(files, target, where)}

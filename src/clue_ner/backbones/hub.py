@@ -14,8 +14,8 @@ from clue_ner.core.params import BackboneParams
 def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     """Download a hub model's config, safetensors and tokenizer; write its encoder in canonical form into ``target``.
 
-    The revision is resolved to a commit first and that is recorded. Raises SourceError if neither the hub nor its
-    cache gives the model, BackboneError if a file in the cache is damaged or the model cannot be used.
+    The revision is resolved to a commit, which is recorded. Raises SourceError if neither the hub nor its
+    cache has the model, BackboneError if a file in the cache is damaged or the model cannot be used.
     """
     where = f"backbone {params.name}"
     try:
@@ -32,9 +32,9 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
 
 
 def _verify(path: Path, where: str) -> None:
-    """Compare a file with its checksum, after which the hub's cache names it: SHA-256 if large, git's id if small.
+    """Compare a file with the checksum in its name in the hub's cache: SHA-256 if large, git's id if small.
 
-    Some mirrors name small files by their plain SHA-1.
+    Some mirrors use the plain SHA-1 for small files.
     """
     wanted = path.readlink().name if path.is_symlink() else ""
     if re.fullmatch("[0-9a-f]{64}", wanted):

@@ -1,4 +1,4 @@
-"""``clue-ner``: the command line, a thin shell over functions. Heavy imports wait until a command needs them."""
+"""``clue-ner``: the command line. Heavy libraries are imported only by the commands that need them."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from clue_ner.common.redaction import keep_secrets
 
 
 class Program(click.Group):
-    """A group of commands that end with ``error: …`` and status 1 if they cannot do their work, and 130 on Ctrl-C."""
+    """A group of commands that end with ``error: …`` and status 1 on errors, and with 130 on Ctrl-C."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a broken pipe is left to click, which ends quietly. No secret goes to stderr."""
+        """Run the command; click handles broken pipes silently. Secrets are removed from stderr."""
         keep_secrets("stderr")
         try:
             return super().invoke(ctx)
@@ -33,7 +33,7 @@ class Program(click.Group):
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(clue_ner.__version__, prog_name="clue-ner")
 def main() -> None:
-    """Named entities in Chinese text."""
+    """Find named entities in Chinese text, and manage models and runs."""
 
 
 for command in (tag, show, predict, ui, sync, verify, recipe, sweep):

@@ -1,4 +1,4 @@
-"""``clue-ner recipe``: lines of ``dvc exp run`` to begin with."""
+"""``clue-ner recipe``: ready-made ``dvc exp run`` commands."""
 
 import click
 
@@ -8,9 +8,9 @@ from clue_ner.common.extras import explained
 @click.command()
 @click.argument("name", required=False)
 def recipe(name: str | None) -> None:
-    """List recipes, or print the line that runs the recipe NAME.
+    """List recipes, or print the command that runs the recipe NAME.
 
-    A line can be pasted, changed and added to: `$(clue-ner recipe quick) -S seed=2`.
+    More options can be added: `$(clue-ner recipe quick) -S seed=2`.
     """
     with explained("`clue-ner recipe`", "train"):
         from clue_ner.experiments import recipes

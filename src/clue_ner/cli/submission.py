@@ -1,4 +1,4 @@
-"""CLUE's submission format: ``{"id": …, "label": {type: {surface: [[start, end], …]}}}`` a line, end inclusive."""
+"""CLUE's submission format: ``{"id": …, "label": {type: {surface: [[start, end], …]}}}`` per line, end inclusive."""
 
 import json
 import re
@@ -13,10 +13,10 @@ Id = int | str
 
 
 def identified(lines: Iterable[Line]) -> dict[Id, str]:
-    """The text of each id, in order; a line without id is called by its place, counted from 0 as CLUE does.
+    """The text of each id, in order; a line without id gets its line number, from 0 as in CLUE.
 
-    Raises CorpusError that lists lines which could not be read, have another id than a whole number or a string, or the
-    id of an earlier one: a submission with gaps is none.
+    Raises CorpusError with all lines that could not be read, whose id is not an integer or a string, or whose id
+    occurred before, because a submission must be complete.
     """
     texts: dict[Id, str] = {}
     wrong: list[str] = []
@@ -27,7 +27,7 @@ def identified(lines: Iterable[Line]) -> dict[Id, str]:
         elif not _is_id(sentence_id):
             wrong.append(f"{line.where}: id is {sentence_id!r}, wanted a whole number or a string")
         elif sentence_id in texts:
-            wrong.append(f"{line.where}: id {sentence_id!r} is that of an earlier line; wanted each once")
+            wrong.append(f"{line.where}: id {sentence_id!r} also occurs in an earlier line; wanted each id once")
         else:
             texts[sentence_id] = line.text
     refuse(wrong, "fix these lines and run again")
@@ -50,9 +50,9 @@ def render(texts: Mapping[Id, str], entities: Iterable[Iterable[Entity]], types:
 
 
 def validate(content: str, texts: Mapping[Id, str], types: Collection[str]) -> None:
-    """Check a submission for ``texts`` by id: every id once, only known types, each surface ``text[start : end + 1]``.
+    """Check a submission for ``texts`` by id: each id once, known types, each surface ``text[start : end + 1]``.
 
-    Raises CorpusError that lists what is wrong, by line.
+    Raises CorpusError with the problems by line.
     """
     wrong: list[str] = []
     seen: set[Id] = set()
@@ -65,14 +65,14 @@ def validate(content: str, texts: Mapping[Id, str], types: Collection[str]) -> N
         if not isinstance(record, dict) or record.keys() != {"id", "label"} or not _is_id(record["id"]):
             wrong.append(f'line {number}: wanted {{"id": …, "label": …}} and nothing else')
         elif record["id"] not in texts:
-            wrong.append(f"line {number}: id {record['id']!r} is none of those asked for")
+            wrong.append(f"line {number}: id {record['id']!r} was not in the input")
         elif record["id"] in seen:
-            wrong.append(f"line {number}: id {record['id']!r} was there before")
+            wrong.append(f"line {number}: id {record['id']!r} occurs twice")
         else:
             seen.add(record["id"])
             wrong += (f"line {number}: {p}" for p in _wrong_label(record["label"], texts[record["id"]], types))
     wrong += (f"id {missing!r} has no line" for missing in texts if missing not in seen)
-    refuse(wrong, "wanted CLUE's submission format; docs/cli.md has it")
+    refuse(wrong, "wanted CLUE's submission format; docs/cli.md describes it")
 
 
 def _label(text: str, entities: Iterable[Entity]) -> dict[str, dict[str, list[list[int]]]]:
@@ -110,5 +110,5 @@ def _is_id(value: Any) -> bool:
 
 
 def _number(value: Any) -> Any:
-    """A string that a whole number is written as becomes that number, as in CLUE's own files."""
+    """Converts a string like "12" to the integer, as in CLUE's own files."""
     return int(value) if isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,17}", value) else value

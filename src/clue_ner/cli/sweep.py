@@ -1,4 +1,4 @@
-"""``clue-ner sweep``: a thin shell over functions, with heavy imports inside."""
+"""``clue-ner sweep``: hyperparameter search."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from clue_ner.common.paths import repository
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="sweep.yaml")
 def sweep(file: Path) -> None:
-    """Search for params with a better valid F1, as FILE defines it; sweep.yaml by default.
+    """Search for params with a better valid F1 in the space that FILE defines (default: sweep.yaml).
 
     The same command resumes a sweep that was stopped. The test split is never scored.
     """

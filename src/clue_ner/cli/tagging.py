@@ -27,7 +27,7 @@ _batch_size = click.option(
     type=click.IntRange(min=1),
     default=64,
     show_default=True,
-    help="Windows that the model reads at once, at most; fewer if they are long.",
+    help="Maximum number of windows in a batch; fewer if they are long.",
 )
 _input = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
@@ -43,9 +43,11 @@ def _with_format(command: Callable[..., None]) -> Callable[..., None]:
         show_default=True,
         help="auto decides by the file's name and first line: JSON lines, a JSON array, or text.",
     )
-    @click.option("--text-key", default="text", show_default=True, help="The key of a JSON object that has the text.")
+    @click.option("--text-key", default="text", show_default=True, help="The key of a JSON object that holds the text.")
     @click.option(
-        "--encoding", callback=_known_encoding, help="Of the input. By default UTF-8, or as its byte order mark says."
+        "--encoding",
+        callback=_known_encoding,
+        help="Encoding of the input. Default: from its byte order mark, else UTF-8.",
     )
     @functools.wraps(command)
     def with_format(form: str, text_key: str, encoding: str | None, **arguments: Any) -> None:
@@ -69,18 +71,19 @@ def _with_model(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--model",
         metavar="FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME",
-        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. By default models/export of "
-        "the repository, or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
+        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. Default: the first that "
+        "exists of "
+        "models/export, demo/models/export, and the champions of clue-ner and clue-ner-demo in the registry.",
     )
     @click.option(
         "--runtime",
         type=click.Choice(("auto", "onnx", "int8", "torch")),
         default="auto",
         show_default=True,
-        help="What computes the model. auto: onnx (float32) where models/export has it, else torch. int8 is the "
-        "fastest on a CPU.",
+        help="What runs the model. auto: onnx (float32) if the model has that graph, else torch. int8 is the fastest "
+        "on a CPU.",
     )
-    @click.option("--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core.")
+    @click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads. Default: one per core.")
     @functools.wraps(command)
     def with_model(model: str | None, runtime: str, threads: int | None, **arguments: Any) -> None:
         command(load=functools.partial(_load, model, runtime, threads), **arguments)
@@ -101,10 +104,10 @@ def tag(
     batch_size: int,
     files: tuple[str, ...],
 ) -> None:
-    """Tag lines of text or JSON: one JSON object out for each line in.
+    """Tag lines of text or JSON, and write one JSON object for each.
 
-    FILE is - or missing for standard input. Offsets are characters of the line, end exclusive. A line that cannot be
-    read becomes {"error": ...} in its place, is reported, and makes the exit status 1.
+    Without FILE, or with -, reads standard input. Offsets count characters of the text, end exclusive. For a line that
+    cannot be read the output has {"error": ...}; the line is reported, and the exit status is 1.
     """
     from clue_ner.cli.lines import tagged, to_json
     from clue_ner.cli.terminal import counter
@@ -136,7 +139,7 @@ def tag(
     type=click.Path(dir_okay=False, path_type=Path),
     default="cluener_predict.json",
     show_default=True,
-    help="The file to write.",
+    help="The output file.",
 )
 @click.argument("file", required=False, type=_input)
 def predict(
@@ -147,10 +150,10 @@ def predict(
     out: Path,
     file: str | None,
 ) -> None:
-    """Write a split, or a FILE, in CLUE's submission format, and check it.
+    """Write the entities of a split or a FILE in CLUE's submission format, and validate it.
 
-    One {"id": ..., "label": {type: {surface: [[start, end]]}}} a line, end inclusive. A line of FILE without an id is
-    called by its number, from 0. Nothing is written unless all of it is right.
+    Each line is {"id": ..., "label": {type: {surface: [[start, end]]}}}, end inclusive. A line of FILE without an id
+    gets its line number, from 0. Nothing is written if anything is invalid.
     """
     from clue_ner.cli import submission
     from clue_ner.cli.terminal import counter
@@ -178,9 +181,9 @@ def predict(
 @_with_model
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
-    """Show texts with their entities in colour, or as [text type] where there is none.
+    """Show texts with their entities in colour, or as [text type] where there are no colours.
 
-    Without TEXT, the lines of standard input.
+    Without TEXT, reads lines from standard input.
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Texts with their entities for a person's eyes: coloured in a terminal, marked with brackets elsewhere."""
+"""Texts with their entities for reading: coloured in a terminal, otherwise marked with brackets."""
 
 import colorsys
 import contextlib
@@ -14,13 +14,13 @@ from rich.text import Text
 from clue_ner.core.entities import Entity
 
 KEPT = "\n\t"
-"""Control characters that a terminal may have as they are."""
+"""Control characters that are printed unchanged."""
 
 
 def printer(console: Console, types: Iterable[str]) -> Callable[[str, Iterable[Entity]], None]:
-    """A function that prints a text with its entities: in colours, below a legend of ``types``, if the console has any.
+    """A function that prints a text with its entities, in colours and below a legend of ``types`` if possible.
 
-    Without colours (a file, a pipe, ``NO_COLOR``, a terminal that has none) entities are marked as ``marked`` does.
+    Without colours (a file, a pipe, ``NO_COLOR``, a terminal without colours) entities are marked as by ``marked``.
     """
     if console.color_system is None or console.no_color:
         return lambda text, entities: console.out(marked(text, entities), highlight=False)
@@ -38,7 +38,7 @@ def coloured(text: str, entities: Iterable[Entity], styles: dict[str, Style]) ->
 
 
 def marked(text: str, entities: Iterable[Entity]) -> str:
-    """The text with each entity in brackets, its type after it; one inside another is a bracket in a bracket.
+    """The text with each entity and its type in brackets; nested entities give nested brackets.
 
     >>> marked("李雷在上海工作", [Entity(0, 2, "name"), Entity(3, 5, "address")])
     '[李雷 name]在[上海 address]工作'
@@ -57,7 +57,7 @@ def marked(text: str, entities: Iterable[Entity]) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with a visible character for each that could drive a terminal or that UTF-8 does not have.
+    """The text with visible symbols for characters that could control a terminal or that UTF-8 cannot represent.
 
     >>> visible("\\x1b[31m红")
     '␛[31m红'
@@ -66,7 +66,7 @@ def visible(text: str) -> str:
 
 
 def palette(types: Iterable[str]) -> dict[str, Style]:
-    """A style a type: black on light hues that lie equally far apart, in sorted order of the types."""
+    """A style for each type: black on light, evenly spaced hues, in sorted order of the types."""
     ordered = sorted(set(types))
     hues = (colorsys.hls_to_rgb(number / len(ordered), 0.75, 0.9) for number in range(len(ordered)))
     return {
@@ -77,9 +77,9 @@ def palette(types: Iterable[str]) -> dict[str, Style]:
 
 @contextlib.contextmanager
 def counter(shown: bool) -> Iterator[Callable[[str | None], None]]:
-    """A function to call for each line that is done, with what was wrong with it, which is said on stderr.
+    """A function to call for each finished line with its error or None; errors are printed on stderr.
 
-    The lines are counted there as well, if ``shown`` and it is a terminal.
+    If ``shown`` and stderr is a terminal, the number of lines is shown there too.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.completed} lines"), TimeElapsedColumn())

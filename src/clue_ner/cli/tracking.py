@@ -1,4 +1,4 @@
-"""``clue-ner ui``, ``sync`` and ``verify``: what MLflow shows and has, and where a model comes from."""
+"""``clue-ner ui``, ``sync`` and ``verify``: MLflow's UI, sending missing data to MLflow, and tracing a model."""
 
 import contextlib
 
@@ -13,12 +13,12 @@ from clue_ner.common.paths import repository
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    help="Of 127.0.0.1; by default the first free one from 5000 on.",
+    help="Port of 127.0.0.1. Default: the first free one from 5000.",
 )
 def ui(port: int | None) -> None:
-    """Serve MLflow's UI until Ctrl-C, and say where the runs are in it.
+    """Start MLflow's UI until Ctrl-C, and print the address of each experiment's runs.
 
-    Where MLFLOW_TRACKING_URI is a server, that has the UI, and its addresses are printed.
+    If MLFLOW_TRACKING_URI is a server, nothing is started; the addresses are those of that server.
     """
     with explained("`clue-ner ui`", "tracking"):
         from clue_ner.tracking.ui import show
@@ -32,13 +32,14 @@ def ui(port: int | None) -> None:
     "--drop",
     metavar="FINGERPRINT",
     multiple=True,
-    help="What fails of this training is moved to .tracking/dropped/ and not sent again. The first characters are "
-    "enough.",
+    help="Training (the first characters are enough) whose parts that cannot be sent are moved to "
+    ".tracking/dropped/ and "
+    "not sent again.",
 )
 def sync(drop: tuple[str, ...]) -> None:
-    """Send MLflow all that it missed: runs, scores, model versions.
+    """Send MLflow what is missing there: runs, scores, model versions.
 
-    What fails does not stop the rest; it is listed, and the exit status is 1 while something is left.
+    If one item fails, the others are still sent. Failed items are listed, and the exit status is then 1.
     """
     with explained("`clue-ner sync`", "train"):
         from clue_ner import tracking
@@ -48,26 +49,26 @@ def sync(drop: tuple[str, ...]) -> None:
         restored = " (from models/ and metrics/)" if fingerprint in summary.restored else ""
         click.echo(f"run of training {fingerprint[:12]}: complete{restored}")
     for fingerprint in summary.deleted:
-        click.echo(f"run of training {fingerprint[:12]}: deleted in MLflow, and stays so")
+        click.echo(f"run of training {fingerprint[:12]}: deleted in MLflow, so not sent again")
     for version in summary.versions:
-        click.echo(f"{version.name} version {version.version}: {version.alias}, as {version.reason}")
+        click.echo(f"{version.name} version {version.version}: {version.alias}, because {version.reason}")
     for dropped in summary.dropped:
-        click.echo(f"dropped to {dropped}")
+        click.echo(f"moved to {dropped}")
     if drop and not summary.dropped:
-        click.echo("nothing was dropped: all of it went to MLflow")
+        click.echo("nothing was dropped, because everything was sent to MLflow")
     if not any((summary.runs, summary.deleted, summary.versions, summary.dropped, summary.problems)):
         click.echo("nothing to send: no training has run here yet")
     if summary.problems:
-        raise ClueNerError("\n  ".join([f"{len(summary.problems)} left", *summary.problems]))
+        raise ClueNerError("\n  ".join([f"{len(summary.problems)} not sent", *summary.problems]))
 
 
 @click.command()
 @click.argument("model", metavar="[FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME]", default="models/tagger")
 @click.pass_context
 def verify(ctx: click.Context, model: str) -> None:
-    """Trace a model to corpus, params, commit and backbone, comparing every checksum on the way.
+    """Trace a model to its corpus, params, commit and backbone, and verify all checksums.
 
-    By default models/tagger. The exit status is 1 if anything is wrong or cannot be traced, which the lines say.
+    Default: models/tagger. The exit status is 1 if anything is wrong or cannot be traced; the lines say what.
     """
     with explained("`clue-ner verify`", "train"):
         from clue_ner.tracking.verify import OK, verify

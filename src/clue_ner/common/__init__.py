@@ -1,1 +1,1 @@
-"""Errors, redaction, retries, paths: what every package uses and no result depends on."""
+"""Errors, redaction, retries, paths: used by every package; no result depends on them."""

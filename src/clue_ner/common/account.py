@@ -1,4 +1,4 @@
-"""The name and the home folder of a user that the system does not know, as in a container with a user id of its own."""
+"""User name and home folder for a user id without an entry in passwd, as in many containers."""
 
 import getpass
 import os
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def supply() -> None:
-    """Set ``LOGNAME`` and ``HOME``, for this process and those that it starts, where nothing says what they are.
+    """Set ``LOGNAME`` and ``HOME`` for this process and its children, if they are unknown.
 
-    DVC asks for both, MLflow and matplotlib for the latter, and a traceback is what they say without.
+    DVC needs both, MLflow and matplotlib need HOME, and they end with a traceback if these are missing.
     """
     try:
         getpass.getuser()
@@ -19,4 +19,4 @@ def supply() -> None:
         try:
             Path.home()
         except RuntimeError:
-            os.environ["HOME"] = "/"  # what Docker says
+            os.environ["HOME"] = "/"  # Docker's value

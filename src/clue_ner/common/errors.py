@@ -3,13 +3,13 @@
 ClueNerError
 ├── ParamsError      params.yaml: unknown, missing, mistyped or out of range values
 ├── UnknownNameError a corpus, backbone, scheme or head that does not exist
-├── SourceError      no place that should have data or weights could give it
-├── CorpusError      data that arrived, but is not what it should be
-├── BackboneError    pretrained weights that are missing, unsafe or not what was pinned
+├── SourceError      no source could provide the data or weights
+├── CorpusError      data that is not as expected
+├── BackboneError    pretrained weights that are missing, unsafe or not the pinned ones
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
-├── TrainingError    a training that cannot go on
-├── MissingExtraError  a library that an extra of the package brings, and that is not installed; also an ImportError
-└── TrackingError    the MLflow store or registry cannot do what was asked of it
+├── TrainingError    a training that cannot continue
+├── MissingExtraError  a library of an extra is not installed; also an ImportError
+└── TrackingError    the MLflow store or registry cannot do what was requested
 
 A message says where (file, line, key), what was found, what was wanted, and what to do next; never a secret.
 """
@@ -18,26 +18,26 @@ from collections.abc import Iterable
 
 
 class ClueNerError(Exception):
-    """The root: stages and the command line print its message and exit with status 1."""
+    """The base class: stages and the command line print its message and exit with status 1."""
 
 
 class ParamsError(ClueNerError):
-    """params.yaml does not say something that can be run."""
+    """The values in params.yaml cannot be used."""
 
 
 class UnknownNameError(ClueNerError):
-    """A name that is not one of those there are."""
+    """An unknown name; the message lists the known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown {kind} {name!r}: there are {', '.join(sorted(known))}")
 
 
 class SourceError(ClueNerError):
-    """No source could be reached, or none gave what was wanted."""
+    """No source could be reached, or none has what was requested."""
 
 
 class CorpusError(ClueNerError):
-    """A record or a split of a corpus that is not as documented."""
+    """A record or a split of a corpus that is not in the documented form."""
 
 
 class BackboneError(ClueNerError):
@@ -49,23 +49,23 @@ class ArtifactError(ClueNerError):
 
 
 class TrainingError(ClueNerError):
-    """A training that cannot go on: its loss or its weights are no numbers any more."""
+    """A training that cannot continue, because its loss or weights are infinite or NaN."""
 
 
 class MissingExtraError(ClueNerError, ImportError):
-    """A library is not installed that belongs to an extra of the package."""
+    """A library that belongs to an extra of the package is not installed."""
 
 
 class TrackingError(ClueNerError):
-    """The tracking store refused, or the registry lacks what was asked for."""
+    """The tracking store failed, or the registry does not have what was requested."""
 
 
 SHOWN = 20
-"""Problems of a corpus that are listed; of more, the number is given."""
+"""The maximum number of problems that an error lists; of the others it gives the number."""
 
 
 def refuse(problems: list[str], advice: str) -> None:
-    """Raise CorpusError with the first problems and the number of the others, if there are any."""
+    """Raise CorpusError with the first problems and the number of the others; does nothing without problems."""
     if not problems:
         return
     more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []

@@ -1,4 +1,4 @@
-"""Which extra of the package brings a library that this installation does not have."""
+"""Which extra of the package installs a missing library."""
 
 import contextlib
 import re
@@ -11,9 +11,9 @@ _REQUIREMENT = re.compile(r"""(?P<name>[\w.-]+).*;\s*extra\s*==\s*["'](?P<extra>
 
 @contextlib.contextmanager
 def explained(what: str, extra: str | None = None) -> Iterator[None]:
-    """In place of a library's ModuleNotFoundError, raise MissingExtraError: what ``what`` needs, and how to get it.
+    """Replace a library's ModuleNotFoundError by a MissingExtraError that says how to install what ``what`` needs.
 
-    ``extra`` is the one that ``what`` belongs to; by default the smallest that brings the library.
+    ``extra`` is the extra that ``what`` belongs to; default: the smallest one that installs the library.
     """
     try:
         yield
@@ -27,16 +27,16 @@ def explained(what: str, extra: str | None = None) -> Iterator[None]:
 
 
 def extra_of(module: str) -> str:
-    """The first extra that names the top-level ``module``; ``train``, which has all of them, if none does.
+    """The first extra that lists the top-level ``module``; ``train``, which has all of them, if none does.
 
     >>> extra_of("torch"), extra_of("mlflow"), extra_of("dvc")
     ('torch', 'tracking', 'train')
     """
-    from importlib import metadata  # 13 ms, which every start of the command line would wait
+    from importlib import metadata  # takes 13 ms, which would slow down every start of the command line
 
     try:
         requirements = metadata.requires("clue-ner") or []
-    except metadata.PackageNotFoundError:  # the code is on the path, and not installed
+    except metadata.PackageNotFoundError:  # the code is on the path but not installed
         requirements = []
     for requirement in requirements:
         found = _REQUIREMENT.fullmatch(requirement)

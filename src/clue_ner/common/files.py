@@ -1,4 +1,4 @@
-"""Files between stages: written whole or not at all, read with checksums compared."""
+"""Files between stages: written atomically, and read with their checksums compared."""
 
 import contextlib
 import csv
@@ -18,13 +18,13 @@ from typing import Any
 from clue_ner.common.errors import ArtifactError
 
 CHECKSUMS = "checksums.json"
-ADVICE = "run `chmod -R u+w .dvc/cache && dvc repro`, with which DVC looks at its cache again and makes what is damaged"
-"""DVC takes a read-only file of its cache for whole, and would bring back the same one."""
+ADVICE = "run `chmod -R u+w .dvc/cache && dvc repro`, so that DVC checks its cache and makes damaged files again"
+"""DVC trusts read-only files in its cache, so it would restore the same damaged file."""
 
 
 @contextlib.contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """A fresh folder beside ``target`` that takes its place only if the block ends well."""
+    """A new folder next to ``target`` that replaces it only if the block ends without an exception."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _clear(target)
     work = Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent))
@@ -32,12 +32,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         yield work
         for path in work.rglob("*"):
             if path.is_file() and not path.is_symlink():
-                path.chmod(0o644)  # safetensors leaves what it writes to its owner
+                path.chmod(0o644)  # safetensors writes files that only their owner can read
                 _fsync(path)
         work.chmod(0o755)
         old = work.with_name(f"{work.name}.old")
         if target.exists():
-            target.rename(old)  # never half of it under its own name
+            target.rename(old)  # never leave half of it under its final name
         work.rename(target)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:
@@ -46,7 +46,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary file beside ``path`` and rename it into place."""
+    """Write UTF-8 text to a temporary file next to ``path`` and rename it to ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear(path)
     handle, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
@@ -64,7 +64,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a line of column names and one of each row."""
+    """Write a CSV file: a line of column names and one line for each row."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
@@ -94,9 +94,9 @@ def sha256(path: Path) -> str:
 
 
 def write_checksums(folder: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """Record the SHA-256 of every file in ``folder``, in ``checksums.json`` there; it is returned, too.
+    """Record the SHA-256 of every file in ``folder``, in ``checksums.json`` there, and return it.
 
-    ``known`` has those that need not be computed again.
+    ``known`` has checksums that need not be computed again.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKSUMS)
     names = {path.relative_to(folder).as_posix(): path for path in files}
@@ -106,7 +106,7 @@ def write_checksums(folder: Path, known: Mapping[str, str] = MappingProxyType({}
 
 
 def verify_checksums(folder: Path, advice: str, names: Collection[str] = ()) -> None:
-    """Compare ``folder``, or only ``names`` in it, with its ``checksums.json``; ``advice`` ends its errors."""
+    """Compare ``folder``, or only ``names`` in it, with its ``checksums.json``; its errors end with ``advice``."""
     listed = read_json(folder / CHECKSUMS)
     if not isinstance(listed, dict):
         raise ArtifactError(f"{folder / CHECKSUMS}: damaged, wanted a JSON object; {advice}")
@@ -127,7 +127,7 @@ def verify_checksums(folder: Path, advice: str, names: Collection[str] = ()) -> 
 def verified_meanwhile(path: Path, advice: str) -> Iterator[None]:
     """Compare ``path`` with ``checksums.json`` beside it in a thread, while the block reads it.
 
-    Raises at the end of the block what ``verify_checksums`` does, also in place of the block's own exception.
+    At the end of the block it raises what ``verify_checksums`` raises, even instead of the block's own exception.
     """
     with ThreadPoolExecutor(1) as pool:
         compared = pool.submit(verify_checksums, path.parent, advice, [path.name])
@@ -138,9 +138,9 @@ def verified_meanwhile(path: Path, advice: str) -> Iterator[None]:
 
 
 def checked(folder: Path, *names: str) -> Path:
-    """``folder``, which a stage wrote, after all its checksums, or those of ``names``, were compared.
+    """Compare all checksums of a stage's ``folder``, or those of ``names``, and return the folder.
 
-    Raises ArtifactError that names the file which is damaged, and the command that makes it again.
+    Raises ArtifactError that names the damaged file and the command that makes it again.
     """
     verify_checksums(folder, ADVICE, names)
     return folder
@@ -155,12 +155,12 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 def _prefix(target: Path) -> str:
-    """How what is to become ``target`` is called meanwhile: with the number of the process that writes it."""
+    """The temporary name of ``target``; it contains the id of the process that writes it."""
     return f".{target.name}.{os.getpid()}."
 
 
 def _clear(target: Path) -> None:
-    """Remove what processes that were killed left of ``target``."""
+    """Remove temporary files of ``target`` that killed processes left."""
     left = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\..*")
     for path in target.parent.iterdir():
         found = left.fullmatch(path.name)
@@ -183,7 +183,7 @@ def _lives(process: int) -> bool:
 
 
 def _leads_out(path: Path, folder: Path) -> bool:
-    """Whether a name or a link leads elsewhere; DVC itself may link to the files of its cache."""
+    """Whether a name or a link leads out of the folder; links into DVC's cache are allowed."""
     target = path.resolve()
     return not target.is_relative_to(folder.resolve()) and target.parts[-4:-2] != ("files", "md5")
 

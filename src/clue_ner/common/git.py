@@ -1,4 +1,4 @@
-"""What git says of a repository."""
+"""Queries to git about a repository."""
 
 import os
 import subprocess
@@ -11,10 +11,10 @@ ADVICE = "an archive becomes a repository with `git init && git add --all && git
 
 
 def own_repository(root: Path) -> Path:
-    """``root``, where it is the top folder of a git repository, or else the repository that it is a copy for.
+    """``root`` if it is the top folder of a git repository, else the repository of which it is a copy.
 
-    The latter has DVC's root: `make demo` works in a folder below it. Raises ArtifactError where git finds no
-    repository, or that of a folder around it, whose commits say nothing about the code here.
+    The second case is `make demo`, which works in a folder below the repository. Raises ArtifactError if git finds no
+    repository, or only one that contains this folder, because its commits do not describe the code here.
     """
     place = root if (root / ".git").exists() else home_of(root)
     top = Path(os.fsdecode(git(place, "rev-parse", "--show-toplevel")).rstrip("\n"))
@@ -24,12 +24,12 @@ def own_repository(root: Path) -> Path:
 
 
 def commit_of(root: Path) -> str:
-    """The commit that is checked out in ``root``; raises ArtifactError where there is none."""
+    """The commit that is checked out in ``root``; raises ArtifactError if there is none."""
     return git(root, "log", "-1", "--format=%H").decode().strip()
 
 
 def git(root: Path, *arguments: str) -> bytes:
-    """What git says in ``root``; raises ArtifactError with git's own words, in one line of English, if it fails."""
+    """The output of git in ``root``; raises ArtifactError with git's message, in one line of English, if it fails."""
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True, env=environment)

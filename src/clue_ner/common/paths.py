@@ -1,4 +1,4 @@
-"""Where the repository is, and the paths that a person writes."""
+"""The location of the repository, and paths that users write."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from clue_ner.common.errors import ParamsError
 
 
 def repository() -> Path:
-    """What ``DVC_ROOT`` names, or the nearest folder upwards that has a dvc.yaml, or this one."""
+    """The folder in ``DVC_ROOT``, else the nearest parent folder with a dvc.yaml, else the working folder."""
     if named := os.environ.get("DVC_ROOT"):
         return Path(named)
     here = Path.cwd()
@@ -15,12 +15,12 @@ def repository() -> Path:
 
 
 def home_of(root: Path) -> Path:
-    """The repository that everything lasting belongs to: also from DVC's temporary folders, which name it."""
+    """The repository in which lasting files are kept; in DVC's temporary folders the original repository."""
     return Path(os.environ.get("CLUE_NER_HOME") or os.environ.get("DVC_ROOT") or root).resolve()
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a name is that of a folder and nothing else: it begins with ``.``, ``/`` or ``~``, or ends with ``/``.
+    """Whether a name can only be that of a folder: it begins with ``.``, ``/`` or ``~``, or ends with ``/``.
 
     >>> is_folder_name("./my-bert"), is_folder_name("my-bert/"), is_folder_name("org/bert"), is_folder_name("e5-small")
     (True, True, False, False)
@@ -29,7 +29,7 @@ def is_folder_name(name: str) -> bool:
 
 
 def is_registry_name(name: str) -> bool:
-    """Whether a name is one of MLflow's: of a version in the model registry, or of a run's model; never a folder's.
+    """Whether a name refers to MLflow: to a version in the model registry or to a run's model.
 
     >>> is_registry_name("models:/clue-ner@champion"), is_registry_name("runs:/1f2e/model")
     (True, True)
@@ -40,7 +40,7 @@ def is_registry_name(name: str) -> bool:
 
 
 def resolve_path(path: str, root: Path = Path()) -> Path:
-    """The path that a person wrote, absolute: ``~`` is their home folder, a relative one begins at ``home_of(root)``.
+    """The absolute path for a path that a user wrote: ``~`` is their home, a relative one starts at ``home_of(root)``.
 
     Raises ParamsError if there is no such home folder, or links lead in a circle.
     """

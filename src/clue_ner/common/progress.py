@@ -1,4 +1,4 @@
-"""How far a stage has come: a bar with the time that is left in a terminal, elsewhere a line now and then."""
+"""Progress of a stage: a bar with the remaining time in a terminal, otherwise a line from time to time."""
 
 import contextlib
 import logging
@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 SECONDS = 30.0
-"""Between two lines where there is no terminal."""
+"""Seconds between two lines without a terminal."""
 FEW = 0.01
-"""Of less than this share nothing can be said about the rest: the first item of a batch waits for all of it."""
+"""Below this share the remaining time is not estimated: the first item of a batch takes as long as all of it."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
 def tracked(items: Iterable[_T], what: str, total: int) -> Iterator[_T]:
-    """The items, while it is shown how many of ``total`` have been taken; ``what`` says what is done with them."""
+    """Iterate over the items and show how many of ``total`` were taken; ``what`` describes the work."""
     with progress(what, total) as advance:
         for item in items:
             yield item
@@ -26,7 +26,7 @@ def tracked(items: Iterable[_T], what: str, total: int) -> Iterator[_T]:
 
 @contextlib.contextmanager
 def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of steps that have been taken since the last call; ``done`` were before."""
+    """A function to call with the number of steps since the last call; ``done`` steps were done before."""
     with (_bar if sys.stderr.isatty() else _lines)(what, total, done) as advance:
         yield advance
 
@@ -44,7 +44,7 @@ def _bar(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
 
 @contextlib.contextmanager
 def _logs_above() -> Iterator[None]:
-    """Have log lines go where the bar has put itself, which writes them above it."""
+    """Redirect log lines to the bar's console, which prints them above the bar."""
     handlers = [h for h in logging.getLogger("clue_ner").handlers if isinstance(h, logging.StreamHandler)]
     before = [handler.setStream(sys.stderr) for handler in handlers]
     try:
@@ -73,7 +73,7 @@ def _lines(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Seconds in readable form.
 
     >>> duration(42.4), duration(192), duration(7500)
     ('42 s', '3 min 10 s', '2 h 5 min')

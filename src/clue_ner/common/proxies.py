@@ -1,4 +1,4 @@
-"""A proxy that the environment names and that cannot be used: which variable it is, and what to do."""
+"""Unusable proxies in environment variables: which variable it is, and what to do."""
 
 import os
 
@@ -8,16 +8,16 @@ VARIABLES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY")
 
 
 def named() -> dict[str, str]:
-    """The proxies that the environment names, by variable, in capitals or not."""
+    """The proxies in the environment by variable name, which may be upper or lower case."""
     spellings = [spelling for name in VARIABLES for spelling in (name, name.lower())]
     return {name: value for name in spellings if (value := os.environ.get(name))}
 
 
 def problem_of(error: Exception) -> str | None:
-    """What is wrong with the proxies, if that is what a client's ``error`` comes from; else None.
+    """The problem with the proxies if it caused a client's ``error``, else None.
 
-    A client reads them when it is made: it raises ImportError for SOCKS without its library, ValueError for a scheme
-    that it does not know, and InvalidURL for what is no address.
+    A client reads the proxies when it is created: it raises ImportError for SOCKS without its library, ValueError for
+    a scheme that it does not support, and InvalidURL for an invalid address.
     """
     proxies = named()
     if not proxies or not (isinstance(error, ImportError | ValueError) or type(error).__name__ == "InvalidURL"):

@@ -1,4 +1,4 @@
-"""What no message may show: passwords, tokens and the secrets of the environment, taken out of text and streams."""
+"""Removal of secrets (passwords, tokens, secrets in environment variables) from text and streams."""
 
 import base64
 import io
@@ -17,14 +17,14 @@ _SECRET_NAME = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY)$")
 _LOGIN = re.compile(r"://([^/\s@:]*):([^/\s]+)@")
 _QUERY = re.compile(r"([?&](?:[\w-]*token|sig|signature|key|password|x-amz-[\w-]+)=)[^&\s'\",)]+", re.IGNORECASE)
 _SHORTEST = 6
-"""Characters from which on a value is taken for a secret by its variable's name, or as an address's password."""
+"""Minimum length of a value to be a secret because of its variable's name, or as the password in an address."""
 
 
 def redact(text: str) -> str:
     """``text`` without the user and password of addresses, without hub tokens and the secrets of the environment.
 
-    These are the values of ``SECRETS`` and of variables called alike, and the passwords of addresses in any variable,
-    also where they stand alone, decoded, or as HTTP sends them.
+    Secrets are the values of ``SECRETS`` and of variables with similar names, and the passwords of addresses in any
+    variable, also if they occur without the address, decoded, or in the form that HTTP sends.
 
     >>> redact("GET https://me:s3cr@t@hub.example/api?token=abc refused hf_abcdefghijklmnop")
     'GET https://***@hub.example/api?token=*** refused ***'
@@ -35,7 +35,7 @@ def redact(text: str) -> str:
 
 
 def _secrets() -> Iterator[str]:
-    """The secrets that the environment holds."""
+    """The secrets in the environment."""
     for name, value in os.environ.items():
         if name in SECRETS or (_SECRET_NAME.search(name) and len(value) >= _SHORTEST):
             yield from filter(None, (value, value.strip()))
@@ -46,36 +46,36 @@ def _secrets() -> Iterator[str]:
 
 
 class Redacted(io.TextIOBase):
-    """A stream that passes on what it is given, redacted; for the standard streams, into which libraries speak too."""
+    """A stream that redacts what is written to it; used for the standard streams, to which libraries write too."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Pass on ``text``, whose length it says."""
+        """Write the redacted ``text``; returns the length of ``text``."""
         self.stream.write(redact(text))
         return len(text)
 
     def flush(self) -> None:
-        """Flush what is below."""
+        """Flush the underlying stream."""
         self.stream.flush()
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """Whether the stream is a terminal."""
         return self.stream.isatty()
 
     def fileno(self) -> int:
-        """The number of the file below."""
+        """The file descriptor of the underlying stream."""
         return self.stream.fileno()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of the stream below."""
+        """The encoding of the underlying stream."""
         return self.stream.encoding
 
 
 def keep_secrets(*streams: str) -> None:
-    """Redact what this process says from now on, on ``stdout`` or ``stderr``, and in the traceback that may end it."""
+    """From now on redact ``stdout`` or ``stderr`` of this process, and its traceback."""
     for name in streams:
         if not isinstance(getattr(sys, name), Redacted):
             setattr(sys, name, Redacted(getattr(sys, name)))
@@ -83,5 +83,5 @@ def keep_secrets(*streams: str) -> None:
 
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print a traceback in one piece, so that nothing in it escapes by being cut."""
+    """Print a traceback in one write, so that no secret is split between two writes."""
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

@@ -1,4 +1,4 @@
-"""How long something is waited for, and how often it is tried again."""
+"""Time limits and retries."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from typing import TypeVar
 from clue_ner.common.redaction import redact
 
 ATTEMPTS = 3
-"""How often something is tried, the first time included."""
+"""Number of attempts, including the first one."""
 PAUSE = 0.5
 """Seconds before the second attempt; the next pause is twice as long."""
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What ``call`` returns; TimeoutError after ``seconds``, also where it waits without a timeout (name look-up)."""
+    """The result of ``call``; TimeoutError after ``seconds``, even if it waits without a timeout (name look-up)."""
     future: Future[T] = Future()
 
     def work() -> None:
@@ -35,7 +35,7 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 def retried(call: Callable[[], T], passing: Callable[[Exception], bool]) -> T:
-    """What ``call`` returns, in one of ``ATTEMPTS``; an error that is not ``passing``, or the last one, is raised."""
+    """The result of ``call`` in up to ``ATTEMPTS`` attempts; raises the last error, or one that is not ``passing``."""
     for attempt in range(2, ATTEMPTS + 1):
         try:
             return call()

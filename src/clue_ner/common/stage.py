@@ -1,4 +1,4 @@
-"""What every stage script does around its ``main``: quiet libraries, one line per error, the exit status."""
+"""The frame of every stage script: quiet libraries, one line for an error, the exit status."""
 
 import errno
 import gc
@@ -20,22 +20,22 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
 }
-"""No telemetry, and no library's own chatter; what the environment already says stays."""
+"""Switches off telemetry and libraries' own messages; variables that are already set keep their value."""
 
 FULL = (
     *("os error 28", "os error 122", "no space left on device", "disk is full", "disk quota exceeded"),
     *("iostream error", "inline_container.cc"),
 )
-"""How safetensors, Arrow, SQLite, ONNX and torch, which names no reason, call a full disk or a used-up quota."""
+"""How safetensors, Arrow, SQLite, ONNX and torch (which gives no reason) report a full disk or an exceeded quota."""
 
 
 USUAL = gc.get_threshold()
 IMPORT_SECONDS = 20.0
-"""How long the garbage collector stays lazy: imports make many objects and hardly any garbage."""
+"""Seconds in which garbage is collected rarely: imports make many objects and hardly any garbage."""
 
 
 def run(main: Callable[[Path], None]) -> None:
-    """Run a stage in the working directory, which DVC makes the pipeline's root."""
+    """Run a stage in the working directory, which is the pipeline's root when DVC runs it."""
     prepare()
     _collect_lazily()
     try:
@@ -48,13 +48,13 @@ def run(main: Callable[[Path], None]) -> None:
         where = getattr(error, "filename", None) or "while writing"
         sys.exit(f"error: the disk is full ({where}); free some space and run `dvc repro`")
     finally:
-        gc.freeze()  # at its exit, Python would search all that torch and MLflow have imported for cycles: a second
+        gc.freeze()  # otherwise Python searches all objects of torch and MLflow for cycles at exit: a second
 
 
 def _collect_lazily() -> None:
-    """Have the garbage collector search rarely while libraries are imported, and as usual when they are.
+    """Collect garbage rarely while libraries are imported, and as usual afterwards.
 
-    A training's garbage can hold batches on the device, so it must not wait for long.
+    Garbage of a training can hold batches on the device, so it must not wait for long.
     """
     gc.set_threshold(50_000, 20, 100)
     timer = threading.Timer(IMPORT_SECONDS, gc.set_threshold, USUAL)
@@ -63,13 +63,13 @@ def _collect_lazily() -> None:
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether the system said so, or a library that writes files itself and has errors of its own."""
+    """Whether the error means a full disk, from the system or from a library with its own errors."""
     message = str(error).lower()
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(text in message for text in FULL)
 
 
 def prepare() -> None:
-    """Set what libraries read when they are imported; our own log lines go to stderr; secrets to neither stream."""
+    """Set variables that libraries read on import; send log lines to stderr; redact both streams."""
     keep_secrets("stdout", "stderr")
     account.supply()
     for name, value in QUIET.items():

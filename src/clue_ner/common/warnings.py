@@ -1,7 +1,7 @@
-"""Warnings: what makes the scores mean less than they seem to.
+"""Warnings about problems that make the scores unreliable.
 
-The stage that finds one logs it and writes it into its metrics; evaluate collects them in metrics/evaluate.json, from
-where they come to everything that shows scores.
+The stage that finds one logs it and writes it into its metrics. evaluate collects them in metrics/evaluate.json, and
+everything that shows scores reads them there.
 """
 
 import logging
@@ -13,13 +13,13 @@ from clue_ner.common.files import read_json
 
 KEY = "warnings"
 SOURCES = ("corpus.json", "alignment.json")
-"""The metrics that have a list of warnings."""
+"""The metrics files with a list of warnings."""
 
 _log = logging.getLogger(__name__)
 
 
 def warned(texts: Iterable[str]) -> list[str]:
-    """The warnings as a list, each logged."""
+    """Log each warning; returns them as a list."""
     texts = list(texts)
     for text in texts:
         _log.warning("warning: %s", text)
@@ -27,10 +27,10 @@ def warned(texts: Iterable[str]) -> list[str]:
 
 
 def recorded(root: Path) -> list[str]:
-    """The warnings of the stages before, from metrics/ of the pipeline at ``root``."""
+    """The warnings of earlier stages, from metrics/ of the pipeline at ``root``."""
     return [text for name in SOURCES for text in read_json(root / "metrics" / name)[KEY]]
 
 
 def counted(texts: list[str]) -> dict[str, Any]:
-    """As metrics/evaluate.json has them: DVC shows the count, since it leaves lists out."""
+    """The form in metrics/evaluate.json: with the count, because DVC does not display lists."""
     return {"count": len(texts), "texts": texts}

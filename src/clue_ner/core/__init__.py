@@ -1,1 +1,1 @@
-"""The data model, the files between stages and params.yaml: what decides a result."""
+"""The data model, the files between stages and params.yaml: what determines a result."""

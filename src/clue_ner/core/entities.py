@@ -1,4 +1,4 @@
-"""The one data model: a sentence is a text with entities at character offsets.
+"""The data model: a sentence is a text with entities at character offsets.
 
 Offsets are Unicode code points, start inclusive, end exclusive: ``text[start:end]`` is the surface.
 """
@@ -24,7 +24,7 @@ class Entity:
     score: float | None = field(default=None, compare=False)
 
     def surface(self, text: str) -> str:
-        """The characters of ``text`` that this entity names."""
+        """The characters of ``text`` in this entity's span."""
         return text[self.start : self.end]
 
     def overlaps(self, other: "Entity") -> bool:
@@ -58,7 +58,7 @@ def fingerprint(sentences: Iterable[Sentence]) -> str:
 def fingerprint_of_all(splits: Mapping[str, str]) -> str:
     """SHA-256 over the fingerprints of the labelled splits, in their order.
 
-    An unlabelled split, which not every source of the same corpus has, does not change it.
+    Unlabelled splits are not included, because not every source of the same corpus has them.
     """
     labelled = "".join(f"{name} {found}\n" for name, found in splits.items() if name != "unlabelled")
     return hashlib.sha256(labelled.encode()).hexdigest()
@@ -70,12 +70,12 @@ def types_of(sentences: Iterable[Sentence]) -> list[str]:
 
 
 def resolve_overlaps(entities: Iterable[Entity]) -> tuple[Entity, ...]:
-    """Of entities that overlap the one with the highest score, of equal scores the first, in order; all have scores.
+    """Keep of overlapping entities the one with the highest score (of equal ones the first); all need scores.
 
     >>> resolve_overlaps([Entity(0, 2, "address", 0.9), Entity(0, 3, "address", 0.6), Entity(3, 5, "name", 0.8)])
     (Entity(start=0, end=2, type='address', score=0.9), Entity(start=3, end=5, type='name', score=0.8))
     """
-    kept: list[Entity] = []  # in order and without overlap, so an entity can only overlap its two neighbours
+    kept: list[Entity] = []  # sorted and without overlaps, so an entity can only overlap its two neighbours
     for entity in sorted(sorted(entities), key=lambda entity: -(entity.score or 0.0)):
         at = bisect_left(kept, entity)
         if not any(entity.overlaps(other) for other in kept[max(0, at - 1) : at + 1]):

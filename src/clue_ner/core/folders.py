@@ -1,4 +1,4 @@
-"""The local folders that params.yaml names, and what is wrong with them."""
+"""The local folders that params.yaml names, and checks of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from clue_ner.core.names import backbone_kind, is_written
 def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
     """Which of the params ``corpus.path``, ``backbone.name`` and ``train.teacher`` name a folder, and which one.
 
-    ``named`` has params by dotted name; their values are those that params.yaml may have.
+    ``named`` has params by dotted name, with valid values.
 
     >>> local_folders({"corpus.path": "my-corpus", "backbone.name": "e5-small", "train.teacher": None})
     {'corpus.path': 'my-corpus'}
@@ -27,9 +27,9 @@ def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
 
 
 def wrong_folders(named: Mapping[str, Any], root: Path) -> dict[str, str]:
-    """What is wrong with them for a pipeline in ``root``: a line for each param. ``named`` is as above.
+    """The problems of the folders for a pipeline in ``root``, by param. ``named`` is as above.
 
-    A hub id that is also the path of a folder is wrong as well, unless ``backbone.revision`` says that it is the hub's.
+    A hub id that is also the path of a folder is a problem too, unless ``backbone.revision`` is set.
     """
     wrong = {}
     for key, name in local_folders(named).items():

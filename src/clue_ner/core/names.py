@@ -1,6 +1,6 @@
-"""Names in params.yaml that something else reads later: MLflow, a model hub, the file system, DVC's ``-S``.
+"""Names in params.yaml that are used later by MLflow, a model hub, the file system or DVC's ``-S``.
 
-Each check gives the name back, or raises ValueError that says what to write.
+Each check returns the name, or raises ValueError that says what to write instead.
 """
 
 import os
@@ -16,21 +16,21 @@ WRITTEN = (
     *("data/sources", "data/corpus", "data/test", "data/backbone", "data/tags.json", "data/encoded"),
     *("data/predictions", "models/tagger", "models/export", "metrics", "plots"),
 )
-"""What the stages write, from the repository's root."""
+"""The outputs of the stages, relative to the repository's root."""
 BACKBONES = "clue_ner.backbones"
 FORMS = {
     "hub": "ORG/NAME (a hub id, such as google-bert/bert-base-chinese)",
     "folder": "./FOLDER (or /FOLDER, ~/FOLDER)",
 }
-"""Modules of ``BACKBONES`` that stand for a whole form of name."""
+"""Modules of ``BACKBONES`` that handle a form of name, not a single name."""
 TEACHERS = (
     "models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest, of what a run logged models:/MODEL_ID or "
     "runs:/RUN_ID/NAME, or a folder"
 )
 LONGEST_EXPERIMENT = 256
-"""Characters that MLflow's databases keep."""
+"""The number of characters that MLflow's databases can store."""
 LONGEST_MODEL = 200
-"""Bytes: MLflow's databases keep 256 characters, and a downloaded version lies in a folder of its model's name."""
+"""Bytes: MLflow's databases store 256 characters, and a downloaded version is in a folder with the model's name."""
 
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _HOST = r"(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)"
@@ -49,18 +49,18 @@ _OWNERS = {
     "roberta": "FacebookAI",
     "xlm": "FacebookAI",
 }
-"""Who has well-known models on the hub, by the first word of their names."""
+"""Owners of well-known models on the hub, by the first word of the model's name."""
 
 
 def plain_text(name: str) -> str:
-    """Refuse what files, databases or ``dvc exp run -S`` cannot keep as it is."""
+    """Refuse text that files, databases or ``dvc exp run -S`` cannot store unchanged."""
     categories = {unicodedata.category(character): f"U+{ord(character):04X}" for character in name}
     if not name.strip():
         raise ValueError("wanted a name, not an empty one")
     if name != name.strip():
-        raise ValueError("has white space at an end; remove it")
+        raise ValueError("begins or ends with white space; remove it")
     if found := categories.get("Cc") or categories.get("Cs"):
-        raise ValueError(f"holds {found}, which is no character of a name; remove it")
+        raise ValueError(f"holds {found}, which a name must not contain; remove it")
     if "${" in name or name == "???":
         raise ValueError("DVC's -S takes ${…} for a reference and ??? for a missing value; take another name")
     if redact(name) != name:
@@ -69,28 +69,28 @@ def plain_text(name: str) -> str:
 
 
 def optional_text(name: str) -> str:
-    """As ``plain_text``, where null is possible too."""
+    """As ``plain_text``, for params that can also be null."""
     if name.lower() in ("none", "nil", "null"):
-        raise ValueError("is a name here; for none, write null without quotes")
+        raise ValueError("is read as a name; for no value write null without quotes")
     return plain_text(name)
 
 
 def folder_name(name: str) -> str:
-    """Refuse folders that stages write to, that lie in one of these, or that one of these lies in."""
+    """Refuse folders that stages write to, and folders inside or around these."""
     if is_written(Path(os.path.expanduser(name))):  # noqa: PTH111, expanduser of Path raises for unknown users
-        raise ValueError("the stages write there themselves; copy what is meant to another folder, and name that")
+        raise ValueError("stages write to this folder; copy the files to another folder and name that one")
     return name
 
 
 def is_written(folder: Path, root: Path = Path()) -> bool:
-    """Whether ``folder`` is an output of a stage in ``root``, lies in one, or holds one; links are not followed."""
+    """Whether ``folder`` is, contains or is inside an output of a stage in ``root``; links are not followed."""
     place = Path(os.path.abspath(root / folder))  # noqa: PTH100, of Path it would keep ..
     outs = [Path(os.path.abspath(root / out)) for out in WRITTEN]  # noqa: PTH100
     return any(place.is_relative_to(out) or out.is_relative_to(place) for out in outs)
 
 
 def backbone_kind(name: str) -> str:
-    """The module of ``BACKBONES`` that a backbone's name belongs to: ``folder``, ``hub``, or one of the name itself.
+    """The module of ``BACKBONES`` for a backbone's name: ``folder``, ``hub``, or the module of that name.
 
     >>> backbone_kind("./my-bert"), backbone_kind("google-bert/bert-base-chinese"), backbone_kind("e5-small")
     ('folder', 'hub', 'e5-small')
@@ -106,19 +106,19 @@ def backbone_kind(name: str) -> str:
 
 
 def backbone_name(name: str) -> str:
-    """A name that has a ``backbone_kind``."""
+    """Check that a name has a ``backbone_kind``."""
     return folder_name(name) if backbone_kind(name) == "folder" else name
 
 
 def revision_name(name: str) -> str:
-    """What git, and so a hub, takes for a branch, tag or commit."""
+    """Check that git, and so a hub, accepts a name as branch, tag or commit."""
     if re.search(r"[\s~^:?*\[\\]|\.\.", name):
         raise ValueError("wanted a branch, tag or commit, which has no white space and none of ~ ^ : ? * [ \\ ..")
     return name
 
 
 def teacher_name(name: str) -> str:
-    """A model of the registry, or a folder."""
+    """Check the name of a model in the registry, or of a folder."""
     if not is_registry_name(name):
         return folder_name(name)
     if not _TEACHER.fullmatch(name):
@@ -127,10 +127,11 @@ def teacher_name(name: str) -> str:
 
 
 def model_name(name: str) -> str:
-    """What MLflow takes for a registered model and for a logged one, and finds again by ``models:/NAME@ALIAS``."""
+    """Check that MLflow accepts the name for registered and logged models and finds ``models:/NAME@ALIAS``."""
     if _NOT_IN_MODELS.search(name):
         raise ValueError(
-            f"MLflow's names of models have none of / : . % \" ' @ ? #; write {_NOT_IN_MODELS.sub('-', name)}"
+            "a model's name in MLflow must not contain any of / : . % \" ' @ ? #; write "
+            f"{_NOT_IN_MODELS.sub('-', name)}"
         )
     if len(name.encode()) > LONGEST_MODEL:
         raise ValueError(f"longer than {LONGEST_MODEL} bytes")
@@ -138,14 +139,14 @@ def model_name(name: str) -> str:
 
 
 def experiment_name(name: str) -> str:
-    """What MLflow takes for an experiment."""
+    """Check that MLflow accepts the name for an experiment."""
     if len(name) > LONGEST_EXPERIMENT:
         raise ValueError(f"longer than {LONGEST_EXPERIMENT} characters")
     return name
 
 
 def _hint(name: str) -> str:
-    """What to write for a name that is nearly a hub id: one without its owner, with a revision, an address."""
+    """What to write instead of a name that is almost a hub id: without its owner, with a revision, or an address."""
     if found := _HUB_ADDRESS.fullmatch(name):
         owner = found["org"] or _OWNERS.get(found["name"].partition("-")[0], "ORG")
         hub_id, revision = f"{owner}/{found['name'].removesuffix('.git')}", found["tag"] or found["revision"]

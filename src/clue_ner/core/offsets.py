@@ -1,4 +1,4 @@
-"""How a file counts offsets: the model's own are code points from 0, end exclusive."""
+"""Units of offsets in files, and their conversion to code points from 0, end exclusive."""
 
 from dataclasses import dataclass
 from itertools import accumulate, product
@@ -13,8 +13,8 @@ OPTIONS: dict[str, tuple[str | int, ...]] = {
 
 @dataclass(frozen=True)
 class Offsets:
-    """``offsets``: what is counted, characters (code points), UTF-16 units or bytes of UTF-8. ``first``: the number of
-    the first one. ``ends``: whether an end is the last of the entity (inclusive) or the one behind it (exclusive).
+    """``offsets``: the unit, characters (code points), UTF-16 units or bytes of UTF-8. ``first``: the number of the
+    first one. ``ends``: whether an end is the last unit of the entity (inclusive) or the one after it (exclusive).
     """
 
     offsets: str = "code_points"
@@ -22,7 +22,7 @@ class Offsets:
     ends: str = "exclusive"
 
     def span(self, text: str, start: int, end: int) -> tuple[int, int] | None:
-        """Code points, end exclusive, of what a file calls ``start`` and ``end``; None inside a character or outside.
+        """The span in code points, end exclusive, of a file's ``start`` and ``end``; None if it is not at characters.
 
         >>> Offsets("utf16").span("😀李雷", 2, 4), Offsets("utf8", ends="inclusive").span("李雷", 3, 5)
         ((1, 3), (1, 2))
@@ -34,12 +34,12 @@ class Offsets:
         return (start, end) if 0 <= start < end <= len(text) else None
 
     def changes(self) -> dict[str, str | int]:
-        """What is not as by default."""
+        """The options that differ from the default."""
         return {name: value for name, value in vars(self).items() if value != OPTIONS[name][0]}
 
 
 def _places(text: str, unit: str) -> dict[int, int] | None:
-    """Offset in ``unit`` to code points, for every place between characters; None if they are the same."""
+    """A table from offsets in ``unit`` to code points at character boundaries; None if they are the same."""
     if unit == "code_points" or text.isascii() or (unit == "utf16" and max(text) <= "\uffff"):
         return None
     sizes = (len(char.encode("utf-16-le", "surrogatepass")) // 2 for char in text)
@@ -52,12 +52,12 @@ ALL = sorted(
     (Offsets(*values) for values in product(*OPTIONS.values())),  # type: ignore[arg-type]
     key=lambda way: (len(way.changes()), way.first),
 )
-"""Every way to count, the likeliest first: those with few changes."""
+"""All combinations of options, those with few changes first."""
 PLAIN = ALL[0]
 
 
 def described(offsets: Offsets) -> str:
-    """What is not as by default, as it stands in params.yaml.
+    """The options that differ from the default, as written in params.yaml.
 
     >>> described(Offsets("utf16", ends="inclusive"))
     '{offsets: utf16, ends: inclusive}'

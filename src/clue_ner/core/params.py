@@ -43,7 +43,7 @@ class _Section(BaseModel):
 
 
 class CorpusParams(_Section):
-    """Which sentences, and how many of train are kept for choosing."""
+    """The corpus, and the share of train that becomes valid."""
 
     name: CorpusName
     path: Annotated[OptionalText, AfterValidator(names.folder_name)] | None
@@ -73,7 +73,7 @@ class CorpusParams(_Section):
 
 
 class BackboneParams(_Section):
-    """Which pretrained encoder."""
+    """The pretrained encoder."""
 
     name: Annotated[Text, AfterValidator(names.backbone_name)]
     revision: Annotated[OptionalText, AfterValidator(names.revision_name)] | None
@@ -82,12 +82,12 @@ class BackboneParams(_Section):
     @classmethod
     def _goes_with_name(cls, revision: str | None, info: ValidationInfo) -> str | None:
         if revision is not None and "name" in info.data and names.backbone_kind(info.data["name"]) != "hub":
-            raise ValueError("goes with a hub id; set it to null")
+            raise ValueError("only works with a hub id; set it to null")
         return revision
 
 
 class TaggingParams(_Section):
-    """How characters, tokens and tags belong together."""
+    """Alignment of characters and tokens, tag scheme, windows."""
 
     scheme: SchemeName
     align: Literal["characters", "pieces", "characters_over_pieces"]
@@ -143,10 +143,10 @@ class TrainParams(_Section):
     @field_validator("*")
     @classmethod
     def _switch_goes_with_head(cls, value: Any, info: ValidationInfo) -> Any:
-        """A head's own param that is switched on needs that head."""
+        """A boolean param of a head that is true needs that head."""
         heads = _heads_with(str(info.field_name)) if value is True else []
         if heads and info.data.get("head", heads[0]) not in heads:
-            raise ValueError(f"goes with head {' or '.join(heads)}, not {info.data['head']}; set it to false")
+            raise ValueError(f"only works with head {' or '.join(heads)}, not {info.data['head']}; set it to false")
         return value
 
     @field_validator("class_weights")
@@ -154,14 +154,16 @@ class TrainParams(_Section):
     def _weighs_types(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         head = info.data.get("head", "")
         if weights and not plugins.literal(plugins.HEADS, head, "WEIGHS_TYPES", default=True):
-            raise ValueError(f"goes with heads whose loss has parts for types, and {head}'s has none; set it to {{}}")
+            raise ValueError(
+                f"only works with heads whose loss has terms for types, and {head}'s has none; set it to {{}}"
+            )
         return weights
 
     @field_validator("compile")
     @classmethod
     def _leaves_embeddings_alone(cls, on: bool, info: ValidationInfo) -> bool:
         if on and info.data.get("fgm_epsilon"):
-            raise ValueError("does not go with fgm_epsilon, which reaches into the model; set it to false")
+            raise ValueError("cannot be combined with fgm_epsilon, which uses hooks inside the model; set it to false")
         return on
 
     @field_validator("head_size")
@@ -185,19 +187,19 @@ class TrainParams(_Section):
 
 
 def _heads_with(param: str) -> list[str]:
-    """The heads that have ``param`` as their own."""
+    """The heads that have the param ``param``."""
     return [head for head in plugins.names(plugins.DECODERS) if param in plugins.head_params(head)]
 
 
 class EvaluateParams(_Section):
-    """How the test scores are reported."""
+    """The report of the test scores."""
 
     bootstrap: Annotated[int, Field(ge=100)]
     examples: Annotated[int, Field(ge=0)]
 
 
 class ExportParams(_Section):
-    """Which formats the trained model is written in."""
+    """The formats in which the trained model is written."""
 
     onnx: bool
 
@@ -210,7 +212,7 @@ class TrackingParams(_Section):
 
 
 class Params(_Section):
-    """All of params.yaml. A param that an earlier release does not have has a default, which means what that did."""
+    """All of params.yaml. A param that an earlier release lacks has a default with that release's behaviour."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     corpus: CorpusParams
@@ -222,16 +224,16 @@ class Params(_Section):
     tracking: TrackingParams
 
     def of_training(self) -> dict[str, Any]:
-        """The sections that decide a training."""
+        """The sections that determine a training."""
         return self.model_dump(include=set(OF_TRAINING))
 
 
 OF_TRAINING = ("seed", "corpus", "backbone", "tagging", "train")
-"""What of params.yaml decides a training."""
+"""The sections of params.yaml that determine a training."""
 
 
 def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Params by dotted name, two levels deep: what a section's key holds is one value.
+    """Params by dotted name, two levels deep: the value of a section's key is one value, also if it is a mapping.
 
     >>> dotted({"seed": 1, "train": {"lr": 2e-4, "weights": {"name": 2}}})
     {'seed': 1, 'train.lr': 0.0002, 'train.weights': {'name': 2}}
@@ -243,12 +245,12 @@ def dotted(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dotted_training(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of nested ``params`` that decide a training, by dotted name."""
+    """The values in nested ``params`` that determine a training, by dotted name."""
     return {name: value for name, value in dotted(params).items() if name.partition(".")[0] in OF_TRAINING}
 
 
 _YES, _NO = ("true", "yes", "on", "y", "1"), ("false", "no", "off", "n", "0")
-"""What people write for a switch; YAML 1.2 reads only the first of each as one, without quotes."""
+"""Common spellings of booleans; in YAML 1.2 only the first of each is one, without quotes."""
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
 _SHORT.maxlevel = 2
@@ -257,7 +259,7 @@ _SHORT.maxlevel = 2
 def load_params(path: Path, root: Path | None = None) -> Params:
     """Read and check ``params.yaml``; raises ParamsError naming every wrong value at once.
 
-    With ``root``, the pipeline's, the local folders that it names have to be there.
+    With ``root``, the pipeline's folder, the local folders that it names must exist.
     """
     try:
         text = path.read_bytes()
@@ -267,7 +269,7 @@ def load_params(path: Path, root: Path | None = None) -> Params:
 
 
 def parse_params(raw: Any, where: str, root: Path | None = None) -> Params:
-    """Check values that were already read; ``where`` is what the message calls them, ``root`` as above."""
+    """Check values that were already read; ``where`` names them in the message, ``root`` is as above."""
     problems, wrong = _clashes(raw), set()
     try:
         params = Params.model_validate(raw)
@@ -284,7 +286,7 @@ def parse_params(raw: Any, where: str, root: Path | None = None) -> Params:
 
 
 def _clashes(raw: Any) -> list[str]:
-    """What cannot go together across sections, whatever else is wrong in them."""
+    """Conflicts between sections, which are reported even if the sections have other errors."""
 
     def value(section: str, key: str) -> str:
         values = raw.get(section) if isinstance(raw, dict) else None
@@ -297,7 +299,7 @@ def _clashes(raw: Any) -> list[str]:
         return []
     others = ", ".join(filter(plugins.reads_tags, plugins.names(plugins.DECODERS)))
     fix = f"set it to BIO, or train.head to one of them ({others})"
-    return [f"tagging.scheme: goes with sequence-labelling heads, and {head} is none; {fix}, found {scheme!r}"]
+    return [f"tagging.scheme: only works with sequence-labelling heads, and {head} is not one; {fix}, found {scheme!r}"]
 
 
 def _problem(detail: Any) -> str:
@@ -313,7 +315,7 @@ def _problem(detail: Any) -> str:
 
 
 def _fix(key: str, detail: Any) -> str:
-    """What to write in the place of a value that YAML reads as another type than the one that is meant."""
+    """The correction for a value that YAML reads as another type than intended; empty if there is none."""
     found = detail["input"]
     if not isinstance(found, str | int | float | date):
         return ""
@@ -331,7 +333,7 @@ def _fix(key: str, detail: Any) -> str:
 
 
 def _number(value: str | float | date) -> int | float | None:
-    """The number that a text stands for, also in full-width digits."""
+    """The number in a text, also in full-width digits; None if it is not a number."""
     for kind in (int, float):
         with suppress(ValueError, OverflowError):  # OverflowError: an integer above all floats
             return number if isfinite(number := kind(str(value))) else None
@@ -339,7 +341,7 @@ def _number(value: str | float | date) -> int | float | None:
 
 
 def _short(value: Any) -> str:
-    """A value as a message shows it: aliases of aliases in YAML can stand for more than memory holds."""
+    """A short form of a value for a message: nested YAML aliases can expand to more than fits into memory."""
     try:
         return redact(_SHORT.repr(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Packages whose modules are found by looking: a new head, corpus or backbone is one new file."""
+"""Packages whose modules are discovered: a new corpus, backbone or runtime is one new file, a new head two."""
 
 import ast
 import importlib
@@ -11,7 +11,7 @@ from typing import Any
 from clue_ner.common.errors import UnknownNameError
 
 HEADS, DECODERS = "clue_ner.network.heads", "clue_ner.tagger.decoding"
-"""What a head learns (torch), and how its logits are read (NumPy): a file each of the head's name."""
+"""A head's loss (torch) and its decoding (NumPy): one file in each package, with the head's name."""
 
 
 def names(package: str) -> list[str]:
@@ -24,7 +24,7 @@ def names(package: str) -> list[str]:
 
 
 def load(package: str, name: str, kind: str) -> ModuleType:
-    """The module ``name`` of ``package``; raises UnknownNameError listing those there are."""
+    """The module ``name`` of ``package``; raises UnknownNameError that lists the existing ones."""
     module = name.replace("-", "_")
     if module not in names(package):
         raise UnknownNameError(kind, name, names(package))
@@ -47,7 +47,7 @@ def literal(package: str, name: str, constant: str, default: Any) -> Any:
 
 
 def reads_tags(head: str) -> bool:
-    """Whether the head called ``head`` decides a tag for each unit, so that entities cannot overlap.
+    """Whether ``head`` is a sequence-labelling head: it predicts a tag for each unit, so entities cannot overlap.
 
     >>> reads_tags("crf"), reads_tags("span")
     (True, False)
@@ -56,7 +56,7 @@ def reads_tags(head: str) -> bool:
 
 
 def head_params(head: str) -> dict[str, Any]:
-    """The parameters that are the head's own, with the values that older models have.
+    """The head's own params, with their values for models that are older than the param.
 
     >>> head_params("biaffine")
     {'head_size': 64}

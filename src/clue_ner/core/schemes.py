@@ -1,12 +1,13 @@
-"""Tag schemes as tables over one engine: spans to tags, tags to spans, legal transitions.
+"""Tag schemes: spans to tags, tags to spans, legal transitions, computed from a table for each scheme.
 
-A scheme names a prefix for each place a unit can have in an entity: the only one (``single``), the first, one in the
-middle, the last. Two dialects of Tjong Kim Sang and Veenstra 1999 mark an edge only where two entities of one type
-touch there: IOB1 the first unit of the second (``touching_first``), IOE1 the last of the first (``touching_last``).
-The engine derives the rest. Spans are in units (characters or tokens), start inclusive, end exclusive.
+A scheme has a prefix for each position of a unit in an entity: the only one (``single``), the first, one in the
+middle, the last. Two schemes of Tjong Kim Sang and Veenstra 1999 mark an edge only where two entities of one type
+are adjacent: IOB1 the first unit of the second (``touching_first``), IOE1 the last of the first (``touching_last``).
+The rest is derived from these prefixes. Spans are in units (characters or tokens), start inclusive, end exclusive.
 
-Every scheme here separates touching entities, and in every one a sequence is legal if each pair of neighbours is, the
-edges of the text being ``O``: a matrix of pairs is all there is to know. Round trip and matrix are tested exhaustively.
+Every scheme here separates adjacent entities. In every scheme a sequence is legal if each pair of neighbours is, with
+``O`` beyond the edges of the text, so a matrix of pairs defines legality. Round trip and matrix are tested
+exhaustively.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ Span = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """The prefixes of one tag dialect, and what seqeval calls it, if it does.
+    """The prefixes of one tag scheme, and its name in seqeval, if it has one.
 
     >>> SCHEMES["BIO"].encode([(0, 2, "LOC"), (2, 4, "LOC")], 5)
     ['B-LOC', 'I-LOC', 'B-LOC', 'I-LOC', 'O']
@@ -52,7 +53,7 @@ class Scheme:
     def encode(self, spans: Iterable[Span], length: int) -> list[str]:
         """Tags of ``length`` units.
 
-        Raises ValueError for spans that overlap, lie outside, or touch where the scheme would make them one.
+        Raises ValueError for spans that overlap, are outside, or are adjacent if the scheme would merge them.
         """
         tags = [OUTSIDE] * length
         ordered = sorted(spans)
@@ -74,7 +75,7 @@ class Scheme:
         return tags
 
     def decode(self, tags: Sequence[str]) -> list[Span]:
-        """Entities of a tag sequence, strictly: a run that breaks the scheme is no entity.
+        """Decode a tag sequence strictly: a run that breaks the scheme is not an entity.
 
         >>> SCHEMES["BIO"].decode(["O", "I-PER", "B-PER", "I-PER", "I-LOC"])
         [(2, 4, 'PER')]
@@ -94,9 +95,9 @@ class Scheme:
         return spans
 
     def decode_lenient(self, tags: Sequence[str]) -> list[Span]:
-        """Entities as seqeval's default mode and conlleval read them: any run of one type, begun by any prefix.
+        """Decode as seqeval's default mode and conlleval: any run of one type is an entity, whatever its first prefix.
 
-        A run is split before a tag that only begins entities and after one that only ends them.
+        A run is split before a tag that can only begin an entity and after one that can only end it.
 
         >>> SCHEMES["BIO"].decode_lenient(["O", "I-PER", "B-PER", "I-PER", "I-LOC"])
         [(1, 2, 'PER'), (2, 4, 'PER'), (4, 5, 'LOC')]
@@ -116,17 +117,17 @@ class Scheme:
         return spans
 
     def only_begins(self, tag: str) -> bool:
-        """Whether ``tag`` never stands inside an entity or at the end of a longer one."""
+        """Whether ``tag`` can only begin an entity: it is never inside one or at the end of a longer one."""
         prefix = tag.partition("-")[0]
         return prefix in (self.first, self.single, self.touching_first) and prefix not in (self.middle, self.last)
 
     def only_ends(self, tag: str) -> bool:
-        """Whether ``tag`` never stands inside an entity or at the beginning of a longer one."""
+        """Whether ``tag`` can only end an entity: it is never inside one or at the beginning of a longer one."""
         prefix = tag.partition("-")[0]
         return prefix in (self.last, self.single, self.touching_last) and prefix not in (self.first, self.middle)
 
     def continues(self, left: str, right: str) -> bool:
-        """Whether ``right`` goes on with the entity that ``left`` is in."""
+        """Whether ``right`` continues the entity of ``left``."""
         (prefix, _, type_), (next_prefix, _, next_type) = left.partition("-"), right.partition("-")
         inside = prefix in (self.first, self.middle, self.touching_first)
         return inside and next_prefix in (self.middle, self.last, self.touching_last) and type_ == next_type
@@ -153,7 +154,7 @@ class Scheme:
         return (left == OUTSIDE or self.closes(left, right)) and (right == OUTSIDE or self.opens(left, right))
 
     def transitions(self, tags: Sequence[str]) -> tuple[list[list[bool]], list[bool], list[bool]]:
-        """What may follow what: the L x L matrix [from][to], the tags that may begin a text, those that may end it."""
+        """Legal transitions: the matrix [L][L] from-to, the tags that may begin a text, and those that may end it."""
         matrix = [[self.allowed(left, right) for right in tags] for left in tags]
         return matrix, [self.allowed(None, tag) for tag in tags], [self.allowed(tag, None) for tag in tags]
 

@@ -1,4 +1,4 @@
-"""Sentences as JSON lines, and which split lies where below data/."""
+"""Sentences as JSON lines, and the location of each split in data/."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from clue_ner.common.files import ADVICE, checked, read_json, write_text
 from clue_ner.core.entities import Entity, Sentence, fingerprint_of_all
 
 SPLITS = {"train": "data/corpus", "valid": "data/corpus", "test": "data/test", "unlabelled": "data/test"}
-"""The folder of each split. fine_tune does not depend on data/test, so a corrected test label trains nothing anew."""
+"""The folder of each split. fine_tune does not depend on data/test, so correcting a test label reruns no training."""
 
 
 def write_sentences(path: Path, sentences: Iterable[Sentence]) -> None:
@@ -41,22 +41,22 @@ def to_record(sentence: Sentence) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any]) -> Sentence:
-    """The sentence that ``to_record`` gave the values of."""
+    """The sentence of a record made by ``to_record``."""
     entities = (Entity(e["start"], e["end"], e["type"]) for e in record["entities"])
     return Sentence(record["id"], record["text"], tuple(sorted(entities)))
 
 
 def read_split(root: Path, split: str) -> list[Sentence] | None:
-    """A split of the pipeline at ``root``, its checksum compared; None if the corpus has none."""
+    """A split of the pipeline at ``root``, after comparing its checksum; None if the corpus does not have it."""
     folder = root / SPLITS[split]
     path = folder / f"{split}.jsonl"
     return read_sentences(checked(folder, path.name) / path.name) if path.exists() else None
 
 
 def describe_corpus(root: Path) -> dict[str, Any]:
-    """What data/ says of the whole corpus: ``corpus.json`` of train and valid, with the splits of data/test too.
+    """The description of the whole corpus in data/: ``corpus.json`` of train and valid, plus the splits of data/test.
 
-    ``fingerprint`` is of train and valid, ``fingerprint_all`` of every labelled split.
+    ``fingerprint`` covers train and valid, ``fingerprint_all`` every labelled split.
     """
     folders = dict.fromkeys(SPLITS.values())
     learned, tested = (read_json(checked(root / folder, "corpus.json") / "corpus.json") for folder in folders)

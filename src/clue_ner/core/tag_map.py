@@ -1,4 +1,4 @@
-"""data/tags.json: the label list of a scheme, whose index is the id."""
+"""data/tags.json: the label list of a scheme; a label's index is its id."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from clue_ner.core.schemes import SCHEMES
 
 
 def tag_map(scheme: str, types: Sequence[str]) -> dict[str, Any]:
-    """What data/tags.json holds: the scheme's tags for the types, whose index is the id."""
+    """The content of data/tags.json: the scheme's tags for the types; a tag's index is its id."""
     tags = SCHEMES[scheme].tags(types)
     return {
         "scheme": scheme,
@@ -22,9 +22,9 @@ def tag_map(scheme: str, types: Sequence[str]) -> dict[str, Any]:
 
 
 def read_tags(root: Path) -> dict[str, Any]:
-    """data/tags.json of the pipeline at ``root``, derived again from the corpus's types.
+    """data/tags.json of the pipeline at ``root``, compared with the tags of the corpus's types.
 
-    Raises ArtifactError if it says anything else.
+    Raises ArtifactError if they differ.
     """
     path = root / "data/tags.json"
     found, types = read_json(path), read_json(root / "data/corpus/corpus.json")["types"]

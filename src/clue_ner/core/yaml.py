@@ -1,4 +1,4 @@
-"""YAML as DVC reads and writes it: version 1.2, by ruamel.yaml."""
+"""YAML as DVC reads and writes it: version 1.2, with ruamel.yaml."""
 
 import io
 from typing import Any
@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 from clue_ner.common.errors import ParamsError
 
 MERGED = 1000
-"""Keys that a mapping can have after its merge keys (``<<``) were resolved: merges of merges grow by powers."""
+"""Maximum number of keys in a mapping after merge keys (``<<``) are resolved: nested merges grow exponentially."""
 
 
 class _Constructor(SafeConstructor):
@@ -21,7 +21,7 @@ class _Constructor(SafeConstructor):
 
 
 def read_yaml(text: bytes, where: str) -> Any:
-    """The values of YAML text, unchecked; raises ParamsError, which calls it ``where``."""
+    """The values of YAML text, not checked; raises ParamsError, which names the text ``where``."""
     reader = YAML(typ="safe", pure=True)
     reader.Constructor = _Constructor
     try:
@@ -31,7 +31,7 @@ def read_yaml(text: bytes, where: str) -> Any:
 
 
 def to_yaml(values: Any) -> str:
-    """Plain values as YAML text, keys in their order."""
+    """Plain values as YAML text, with keys in their order."""
     writer, stream = YAML(), io.StringIO()
     writer.default_flow_style = False
     writer.dump(values, stream)

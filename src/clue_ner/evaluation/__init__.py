@@ -1,1 +1,1 @@
-"""Scores, their intervals and the errors behind them."""
+"""Scores, their confidence intervals, and error analysis."""

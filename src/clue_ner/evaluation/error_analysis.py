@@ -1,9 +1,9 @@
-"""What kind of error each wrong entity is, and which types are taken for which.
+"""The kind of each error, and the confusion matrix of types.
 
 In each sentence gold and predicted entities are paired one to one, greedily, in this order: same extent and type
-(right), same extent (wrong type), overlap and same type (wrong boundary), other overlap (both wrong). Within a rank
-the pair that shares more characters goes first, then the one further left. What is left without a partner, even if it
-overlaps an entity that has one, is missed (gold) or spurious (predicted). The kinds follow MUC-5 (Chinchor and
+(right), same extent (wrong type), overlap and same type (wrong boundary), other overlap (both wrong). Within a
+rank the pair that shares more characters comes first, then the one further left. An entity without a partner, even if
+it overlaps a paired one, is missed (gold) or spurious (predicted). The kinds follow MUC-5 (Chinchor and
 Sundheim 1993).
 """
 
@@ -23,10 +23,10 @@ _PAIRED = (_RIGHT, "type", "boundary", "boundary_and_type")  # by rank
 
 
 def analyse(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]], examples: int) -> dict[str, Any]:
-    """Every error under exactly one of ``KINDS``.
+    """Assign every error to exactly one of ``KINDS``.
 
-    Returns ``counts`` {kind: n}; ``per_type`` {type: {kind: n}}, by the gold type, of spurious ones by the predicted;
-    and ``examples`` {kind: the first ``examples`` of them}, each ``{id, text, gold, predicted}`` with entities as
+    Returns ``counts`` {kind: n}; ``per_type`` {type: {kind: n}} by gold type (spurious errors by predicted type);
+    and ``examples`` {kind: the first ``examples`` of it}, each ``{id, text, gold, predicted}`` with entities as
     ``{type, start, end, text}`` or None. An example holds a sentence of the corpus.
     """
     types = _types(gold, predicted)
@@ -53,8 +53,8 @@ def analyse(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]], exa
 def confusion(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> tuple[list[str], NDArray[np.int64]]:
     """Labels (the types, sorted, then ``NONE``) and counts (L, L): gold type down, predicted type across.
 
-    Entities meet only at the same extent. The last column holds the gold entities, the last row the predicted ones,
-    that met none.
+    Only entities with the same extent are matched. The last column has the unmatched gold entities, the last row the
+    unmatched predicted ones.
     """
     types = _types(gold, predicted)
     index = {name: i for i, name in enumerate(types)}
@@ -73,7 +73,7 @@ def confusion(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -
 def _pairs(
     gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]
 ) -> Iterator[tuple[Sentence, str, Entity | None, Entity | None]]:
-    """Sentence, kind, gold entity and predicted entity; each entity in exactly one."""
+    """Sentence, kind, gold entity and predicted entity of each pair; each entity is in exactly one."""
     for sentence, entities in zip(gold, predicted, strict=True):
         wanted, found = set(sentence.entities), set(entities)
         candidates = [(_rank(g, p), g, p) for g in wanted for p in found if g.overlaps(p)]
@@ -89,7 +89,7 @@ def _pairs(
 
 
 def _rank(gold: Entity, predicted: Entity) -> tuple[int, int]:
-    """Where a pair comes in the order of pairing: its kind, then minus the characters shared."""
+    """The sort key of a pair: its kind, then minus the number of shared characters."""
     same_type = gold.type == predicted.type
     if (gold.start, gold.end) == (predicted.start, predicted.end):
         kind = _RIGHT if same_type else "type"

@@ -1,6 +1,6 @@
-"""Bootstrap intervals: how far a score moves when other sentences of the same kind are tagged.
+"""Bootstrap confidence intervals over sentences.
 
-Sentences are drawn with replacement, not entities, because the errors of one sentence go together (percentile
+Sentences are drawn with replacement, not entities, because the errors in one sentence are correlated (percentile
 bootstrap: Efron and Tibshirani 1993, chapter 13).
 """
 
@@ -13,10 +13,10 @@ _WEIGHTS_AT_ONCE = 2**22  # resamples times sentences: 32 MiB
 
 
 def resample(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
-    """The sums of counts over as many sentences as there are, drawn with replacement, ``resamples`` times.
+    """The sums of counts over S sentences drawn with replacement, ``resamples`` times.
 
-    ``counts`` is (S, ...) with S sentences first; the result is (resamples, ...) and holds whole numbers. The same
-    S, ``resamples`` and ``seed`` draw the same sentences, whatever is counted.
+    ``counts`` is (S, ...) with S sentences first; the result is (resamples, ...), integers. The same S, ``resamples``
+    and ``seed`` draw the same sentences, whatever is counted.
     """
     return np.concatenate([np.tensordot(w, counts, axes=1) for w in _weights(len(counts), resamples, seed)])
 
@@ -32,7 +32,7 @@ def interval95(values: NDArray[np.float64]) -> list[float]:
 
 
 def _weights(sentences: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each sentence is drawn: (some resamples, S) at a time, so that memory stays bounded."""
+    """The number of draws of each sentence, in blocks (some resamples, S), so that memory is bounded."""
     if not sentences:
         yield np.zeros((resamples, 0))
         return

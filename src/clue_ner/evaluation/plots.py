@@ -1,6 +1,6 @@
 """Scores and confusions as CSV files for `dvc plots` and as PNG figures.
 
-The figures take nothing from the user's matplotlib settings, so the same numbers give the same bytes on a machine.
+The figures ignore the user's matplotlib settings, so the same numbers give the same bytes on one machine.
 """
 
 import functools
@@ -28,14 +28,14 @@ _CHINESE_FONTS = (
     *("Microsoft YaHei", "SimHei", "SimSun"),
     *("PingFang SC", "Hiragino Sans GB", "Heiti SC", "Heiti TC", "Arial Unicode MS"),
 )
-"""Of Linux, Windows and macOS; the first that is there is used."""
+"""Fonts of Linux, Windows and macOS; the first installed one is used."""
 
 _NO_GLYPH = re.compile(r"Glyph \d+ .* missing from font")
 _log = logging.getLogger(__name__)
 
 
 def write_confusion(path: Path, gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> None:
-    """Write ``confusion`` as CSV ``actual,predicted``, one line for each one counted."""
+    """Write ``confusion`` as CSV ``actual,predicted``, one line for each counted entity."""
     labels, matrix = confusion(gold, predicted)
     rows = ((labels[row], labels[column]) for row, column in np.argwhere(matrix) for _ in range(matrix[row, column]))
     write_csv(path, ("actual", "predicted"), rows)
@@ -104,7 +104,7 @@ def _scores_in(report: dict[str, Any]) -> list[str]:
 
 
 def plain_style() -> AbstractContextManager[None]:
-    """Matplotlib's defaults, with a Chinese font behind the Latin one where the machine has it."""
+    """Matplotlib's defaults, with a Chinese font after the Latin one, if one is installed."""
     installed = set(font_manager.get_font_names())
     families = ["DejaVu Sans", *(name for name in _CHINESE_FONTS if name in installed)]
     context: AbstractContextManager[None] = style.context(["default", {"font.family": families}])
@@ -112,7 +112,7 @@ def plain_style() -> AbstractContextManager[None]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     buffer = io.BytesIO()
     with _missing_glyphs_noted():
         figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
@@ -127,7 +127,7 @@ def save(figure: Figure, path: Path) -> None:
 
 @contextmanager
 def _missing_glyphs_noted() -> Iterator[None]:
-    """In place of matplotlib's warning for each character and figure, one line in a process."""
+    """Replace matplotlib's warnings for each character and figure by one line per process."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -1,4 +1,4 @@
-"""What a tagger predicted for a split, as files; they hold the corpus's texts and so stay out of git."""
+"""The predictions for a split as files; they contain the corpus's texts, so they are not in git."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from clue_ner.core.sentences import SPLITS, read_split, to_record
 def to_score(root: Path) -> tuple[str | None, list[Sentence], str | None]:
     """The split to score in the pipeline at ``root``, its sentences and its fingerprint.
 
-    That is ``test``, or ``valid`` if a corpus has no test split; if it has neither, None, no sentences and None.
+    It is ``test``, or ``valid`` if the corpus has no test split; if it has neither: None, no sentences, None.
     """
     for split in ("test", "valid"):
         if (gold := read_split(root, split)) is not None:
@@ -24,12 +24,12 @@ def to_score(root: Path) -> tuple[str | None, list[Sentence], str | None]:
 
 
 def warnings_of(split: str | None, scores: dict[str, Any]) -> list[str]:
-    """What the scores of ``split`` leave to be said."""
+    """Warnings about the scores of ``split``."""
     if split is None:
         return ["not scored: the corpus has neither test nor valid; add test.jsonl to know how good the model is"]
     found = []
     if split == "valid":
-        found.append("the scores are on valid, which also chose the epoch: they are too high; add a test split")
+        found.append("the scores are on valid, which also chose the epoch, so they are too high; add a test split")
     if not scores["micro"]["f1"] and scores["entities"]:
         found.append(f"the model finds none of the {scores['entities']} entities of {split}: it has learned nothing")
     return found
@@ -52,10 +52,10 @@ def write(
     errors: dict[str, Any],
     lost: list[dict[str, Any]],
 ) -> None:
-    """Write ``<split>.jsonl``, a sentence a line with ``entities`` and ``predicted``, and the lists beside it.
+    """Write ``<split>.jsonl`` (one sentence per line with ``entities`` and ``predicted``), errors.json and lost.json.
 
-    ``split`` is None if none is scored, and then that file is not there. ``errors`` go to errors.json; ``lost``, the
-    gold entities that the alignment cannot express, to lost.json.
+    If ``split`` is None, nothing is scored, and the first file is not written. ``lost`` are the gold entities that the
+    alignment cannot represent.
     """
     lines = []
     for sentence, entities in zip(gold, predicted):

@@ -26,8 +26,8 @@ def report(
 ) -> dict[str, Any]:
     """All three scores, each F1 with ``f1_ci95: [low, high]``, and the number of ``sentences`` and gold ``entities``.
 
-    The intervals are percentiles over ``resamples`` draws of sentences; the scores share the draws. The types that a
-    macro mean is over stay the same in all draws.
+    The intervals are percentiles over ``resamples`` draws of sentences; all scores use the same draws. The types in a
+    macro mean are the same in all draws.
     """
     exact, read, surfaces = (
         exact_counts(gold, predicted),
@@ -36,7 +36,7 @@ def report(
     )
 
     def with_intervals(score: dict[str, Any], counts: Counts) -> dict[str, Any]:
-        drawn = resample(counts.table, resamples, seed)  # (R resamples, L types, 3)
+        drawn = resample(counts.table, resamples, seed)  # (R resamples, K types, 3)
         per_type = {
             name: {**line, "f1_ci95": interval95(rates(drawn[:, i])[2])}
             for i, (name, line) in enumerate(score.pop("per_type").items())
@@ -63,7 +63,7 @@ def paired(a: NDArray[np.int64], b: NDArray[np.int64], resamples: int, seed: int
 
     ``a`` and ``b`` are ``sentence_counts`` (S, 3) of the same sentences in the same order, or sums of them over several
     taggers, which pools these. ``p`` is two-sided: twice the share of draws in which the difference is zero or has the
-    rarer sign, one draw added so that it is never 0, at most 1 (paired bootstrap: Koehn 2004).
+    rarer sign, with one draw added so that it is never 0, and at most 1 (paired bootstrap: Koehn 2004).
     """
     table = np.stack([a, b], axis=1)
     first, second = rates(table.sum(axis=0))[2]

@@ -1,13 +1,14 @@
-"""The three scores that CLUENER numbers in the wild mix, named; ``micro`` on valid picks the epoch that is kept.
+"""The three scores in published CLUENER numbers, with names; ``micro`` on valid chooses the kept epoch.
 
-- *micro*: an entity is right if start, end and type are; seqeval's strict mode with IOB2. Counts of all types together.
-- *lenient*: the same count, but predicted tags are read as seqeval's default mode reads them, which lets an entity
-  begin with I-. The number most repositories print.
-- *official*: CLUENER2020's own script (Xu et al. 2020): in each sentence and type, the set of surfaces, so positions
-  and repetitions do not count; an F1 for each type, and their mean.
+- *micro*: an entity is correct if start, end and type are; seqeval's strict mode with IOB2. Counts of all types are
+summed.
+- *lenient*: the same, but predicted tags are read as in seqeval's default mode, in which an entity may begin
+  with I-. Most repositories print this score.
+- *official*: CLUENER2020's own script (Xu et al. 2020): the set of surfaces of each sentence and type, so
+  positions and repetitions have no influence; an F1 for each type, and their mean.
 
-Everywhere ``gold`` and ``predicted`` are aligned, one item a sentence; a span predicted twice counts once; rates are
-between 0 and 1, and 0 where the denominator is 0; the types are those of gold and predicted together.
+In all functions ``gold`` and ``predicted`` are aligned, one item per sentence; a span that is predicted twice counts
+once; rates are between 0 and 1, and 0 if the denominator is 0; the types are those of gold and predicted together.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,17 +23,17 @@ from clue_ner.core.schemes import SCHEMES
 
 BIO = SCHEMES["BIO"]
 
-Item = tuple[str, Any]  # the type, and what else must agree
+Item = tuple[str, Any]  # the type, and the rest that must agree
 Tags = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a score is made from."""
+    """The counts from which a score is computed."""
 
     types: list[str]
     table: NDArray[np.int64]
-    """(S sentences, L types, 3): correct, predicted, gold"""
+    """(S sentences, K types, 3): correct, predicted, gold"""
 
 
 def micro(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> dict[str, Any]:
@@ -48,11 +49,11 @@ def micro(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> di
 def lenient(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]], tags: Tags | None) -> dict[str, Any]:
     """As ``micro``, of the entities that seqeval's default mode reads in ``tags``.
 
-    ``tags`` is one sequence of BIO tags a sentence, one tag a character. Where it is None, the model tags
-    no characters, and its spans count as they are: written as BIO, that mode reads the same spans back. Gold spans
-    count as they are too, so nested or overlapping gold, which flat tags cannot say, is not lost.
+    ``tags`` has one sequence of BIO tags per sentence, one tag per character. If it is None, the model does not tag
+    characters, and its spans are used directly: written as BIO, that mode would decode the same spans. Gold spans are
+    used directly too, so nested or overlapping gold, which flat tags cannot represent, is not lost.
 
-    Raises ValueError if a sentence has another number of tags than characters.
+    Raises ValueError if the numbers of tags and characters of a sentence differ.
     """
     return pooled(lenient_counts(gold, predicted, tags))
 
@@ -77,12 +78,12 @@ def micro_f1(counts: NDArray[Any]) -> float:
 
 
 def exact_counts(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> Counts:
-    """Counts of ``micro``."""
+    """The counts of ``micro``."""
     return _count((_spans(sentence.entities) for sentence in gold), map(_spans, predicted))
 
 
 def lenient_counts(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]], tags: Tags | None) -> Counts:
-    """Counts of ``lenient``."""
+    """The counts of ``lenient``."""
     if tags is None:
         return exact_counts(gold, predicted)
     for sentence, row in zip(gold, tags, strict=True):
@@ -93,7 +94,7 @@ def lenient_counts(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity
 
 
 def surface_counts(gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]]) -> Counts:
-    """Counts of ``official``."""
+    """The counts of ``official``."""
 
     def surfaces(sentence: Sentence, entities: Iterable[Entity]) -> set[Item]:
         return {(entity.type, entity.surface(sentence.text)) for entity in entities}
@@ -121,7 +122,7 @@ def _count(gold: Iterable[set[Item]], predicted: Iterable[set[Item]]) -> Counts:
 
 
 def rates(sums: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and F1 (...) of sums (..., 3): correct, predicted, gold."""
+    """Precision, recall and F1, each (...), of sums (..., 3): correct, predicted, gold."""
     correct, predicted, gold = np.moveaxis(sums, -1, 0)
     return _ratio(correct, predicted), _ratio(correct, gold), _ratio(2 * correct, predicted + gold)
 
@@ -152,5 +153,5 @@ def averaged(counts: Counts) -> dict[str, Any]:
 
 
 def mean_f1(f1: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over the last axis, the types; 0 where there is none."""
+    """The mean over the last axis, the types; 0 if there is none."""
     return np.asarray(f1.sum(axis=-1) / max(f1.shape[-1], 1))

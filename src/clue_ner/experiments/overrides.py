@@ -1,7 +1,7 @@
-"""Params as ``-S`` of ``dvc exp run`` takes them, and command lines that can be pasted into a shell.
+"""Params in the syntax of ``dvc exp run -S``, and commands for a shell.
 
-DVC reads ``-S`` by Hydra's grammar: its names and its unquoted texts have only ASCII letters, digits and a few signs.
-OmegaConf then resolves what stands in ``${…}``, and so it makes mappings of any keys, from YAML: ``${oc.create:"…"}``.
+DVC parses ``-S`` with Hydra's grammar: names and unquoted text have only ASCII letters, digits and a few signs. Then
+OmegaConf resolves ``${…}``, which allows mappings with any keys, from YAML: ``${oc.create:"…"}``.
 """
 
 import json
@@ -12,13 +12,13 @@ from typing import Any
 
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 _PLAIN = re.compile(r"(?!(?:null|true|false|nan|inf)$)(?:\.{0,2}/)?[A-Za-z_][A-Za-z0-9_./:@-]*", re.IGNORECASE)
-"""Texts that Hydra takes for themselves without quotes."""
+"""Texts that Hydra accepts without quotes."""
 _PLAIN_KEY = re.compile(r"(?!(?:null|true|false|yes|no|on|off)$)[^\W\d][\w.-]*", re.IGNORECASE)
-"""Keys that OmegaConf's YAML takes for themselves without quotes."""
+"""Keys that OmegaConf's YAML accepts without quotes."""
 
 
 def overrides(name: str, value: Any, before: Any = None) -> list[str]:
-    """A param as ``-S`` takes it, for params.yaml that has ``before``: of a mapping each key, or all of it at once.
+    """A param as arguments of ``-S``, if params.yaml has the value ``before``: each key of a mapping, or all of it.
 
     >>> overrides("train.lr", 4e-05) + overrides("backbone.revision", None) + overrides("corpus.path", "语料")
     ['train.lr=4e-05', 'backbone.revision=null', 'corpus.path="语料"']
@@ -34,7 +34,7 @@ def overrides(name: str, value: Any, before: Any = None) -> list[str]:
 
 
 def command_line(changes: Iterable[str], *options: str) -> str:
-    """The line for a shell that runs what params.yaml becomes by ``changes``, each as ``overrides`` gives it.
+    """The shell command that runs params.yaml with ``changes``, each from ``overrides``.
 
     >>> print(command_line(["seed=2", 'corpus.path="语料"'], "--temp"))
     dvc exp run --temp -S seed=2 -S 'corpus.path="语料"'
@@ -57,7 +57,7 @@ def _literal(value: Any) -> str:
 
 
 def _yaml(value: dict[str, Any]) -> str:
-    """A mapping of numbers, texts and such as YAML on one line."""
+    """A mapping of simple values as YAML on one line."""
     keys = (key if _PLAIN_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False) for key in value)
     return (
         "{"
@@ -67,10 +67,10 @@ def _yaml(value: dict[str, Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A text in which OmegaConf finds no reference."""
+    """A text, escaped so that OmegaConf finds no reference in it."""
     return re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + r"\${", text)
 
 
 def _quoted(text: str) -> str:
-    """A text in quotes, as Hydra and OmegaConf read it: a backslash is itself, but before a quote."""
+    """A text in quotes for Hydra and OmegaConf, which only read a backslash before a quote as an escape."""
     return '"' + re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + ("\\" + found[2] if found[2] else ""), text) + '"'

@@ -1,4 +1,4 @@
-"""Named sets of params to begin with; each is a line of ``dvc exp run`` that changes the committed params.yaml."""
+"""Named sets of params; each is a ``dvc exp run`` command that changes the committed params.yaml."""
 
 from typing import Any, NamedTuple
 
@@ -7,38 +7,38 @@ from clue_ner.experiments.overrides import command_line, overrides
 
 
 class Recipe(NamedTuple):
-    """What is changed in params.yaml, by dotted name, and what for."""
+    """Changed values of params.yaml by dotted name, and a description."""
 
     about: str
     params: dict[str, Any]
 
     @property
     def line(self) -> str:
-        """The line for a shell that runs it."""
+        """The shell command that runs it."""
         return command_line(change for name, value in self.params.items() for change in overrides(name, value))
 
 
 _PLAIN = {"train.r_drop": 0.0, "train.ema_decay": 0.0}
 RECIPES = {
-    "committed": Recipe("what params.yaml says: global pointer, R-Drop, averaged weights", {}),
+    "committed": Recipe("params.yaml unchanged: global pointer, R-Drop, averaged weights", {}),
     "quick": Recipe(
-        "3 passes over the data in place of 8: 0.6 points of micro F1 less, in under half the time",
+        "3 passes over the data instead of 8: 0.6 points of micro F1 less, in under half the time",
         {"train.epochs": 3, **_PLAIN},
     ),
-    "longer": Recipe("6 epochs in place of 4: the best so far by one seed, half as long again", {"train.epochs": 6}),
+    "longer": Recipe("6 epochs instead of 4: the best F1 so far (one seed), 50 % more time", {"train.epochs": 6}),
     "sample": Recipe(
-        "the embedded sample corpus, as make demo has it: two minutes, to try things on",
+        "the embedded sample corpus, as in make demo: about two minutes",
         {"corpus.name": "sample", "train.epochs": 8, "train.r_drop": 0.0},
     ),
     "stock": Recipe(
-        "tags on word pieces: stock transformers reads the exported model with pipeline('ner')",
+        "softmax on word pieces: stock transformers can load the export with pipeline('ner')",
         {"train.head": "softmax", "tagging.align": "pieces", "train.epochs": 3, **_PLAIN},
     ),
     "crf": Recipe(
         "sequence labelling with BIOES tags and a CRF",
         {"train.head": "crf", "tagging.scheme": "BIOES", "train.epochs": 3, **_PLAIN},
     ),
-    "nested": Recipe("keeps entities that lie in others", {"train.flat": False}),
+    "nested": Recipe("also keeps nested entities", {"train.flat": False}),
     "small": Recipe("6 of the encoder's 12 layers: faster to train and to tag with", {"train.layers": 6}),
     "own-corpus": Recipe(
         "your own sentences, from the folder my-corpus: docs/data.md",
@@ -57,7 +57,7 @@ RECIPES = {
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe ``name``; raises UnknownNameError listing those there are."""
+    """The recipe ``name``; raises UnknownNameError that lists the existing ones."""
     if name not in RECIPES:
         raise UnknownNameError("recipe", name, RECIPES)
     return RECIPES[name]

@@ -7,7 +7,7 @@ from clue_ner.common.errors import ArtifactError
 
 
 def resolve(root: Path, name: str) -> tuple[str, str]:
-    """The commit that holds the files of ``name``, and the commit that an experiment started from, else the same one.
+    """The commit with the files of ``name``, and the commit that the experiment started from (else the same one).
 
     ``name`` is a DVC experiment, else anything that git resolves to a commit. Raises ArtifactError if it is neither,
     or if experiments of several commits have this name and none of them started from HEAD.
@@ -23,7 +23,8 @@ def resolve(root: Path, name: str) -> tuple[str, str]:
             baselines = {scm.get_ref(str(ref)): ref.baseline_sha for ref in exp_refs(scm)}
     except DvcException as error:
         raise ArtifactError(
-            f"{root}: {name!r} is neither a commit nor an experiment ({error}); `dvc exp list -A` lists those there are"
+            f"{root}: {name!r} is neither a commit nor an experiment ({error}); `dvc exp list -A` lists the "
+            "existing ones"
         ) from None
     return commit, baselines.get(commit, commit)
 
@@ -35,5 +36,5 @@ def read_file(root: Path, name: str, path: str) -> bytes:
     commit, _ = resolve(root, name)
     try:
         return bytes(dvc.api.read(path, repo=str(root), rev=commit, mode="rb"))
-    except Exception as error:  # DVC lets through whatever its index and its storages raise
+    except Exception as error:  # DVC does not wrap the errors of its index and storages
         raise ArtifactError(f"{name}: {path}: {error}; run `dvc pull` if it was run elsewhere") from None

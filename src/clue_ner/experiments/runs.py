@@ -1,6 +1,6 @@
-"""`make runs`: what each experiment changed and what it scored, in the width of the terminal.
+"""`make runs`: the changed params and scores of each experiment, in a table that fits the terminal.
 
-`dvc exp show` has a column for each param and metric under its full name, and shortens to "…" what does not fit.
+`dvc exp show` has a column for each param and metric with its full name, and truncates what does not fit.
 """
 
 import json
@@ -22,7 +22,7 @@ SCORES = {
     "test F1": ("metrics/evaluate.json", "micro", "f1"),
     "official": ("metrics/evaluate.json", "official", "macro_f1"),
 }
-"""Where the number of each column is: micro F1, micro F1, the mean of the types' F1."""
+"""The file and key of each column: micro F1 on valid, micro F1 on test, the mean F1 of the types."""
 WARNINGS = ("metrics/evaluate.json", "warnings", "count")
 
 _Row = Mapping[str, Any]
@@ -37,7 +37,7 @@ def main(root: Path) -> None:
 
 
 def table(shown: list[_Row]) -> Table:
-    """What `dvc exp show --json` says: a row for each commit and, below it, for each of its experiments, best first."""
+    """The output of `dvc exp show --json`: a row for each commit and, below it, each of its experiments, best first."""
     made = Table("name", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     made.columns[0].overflow = "fold"
     for heading in (*SCORES, "warnings"):
@@ -59,7 +59,7 @@ def _rows(shown: list[_Row]) -> Iterator[list[str]]:
             state = (group["executor"] or {}).get("state")
             label = f"  {name} ({state})" if state and state != "success" else f"  {name}"
             valid, *test = _numbers(row)
-            if state == "running":  # these are still its commit's: evaluate has not run
+            if state == "running":  # these are still those of its commit, because evaluate has not run
                 test = [""] * len(test)
             yield [label, valid, *test, _changes(row, commit)]
 
@@ -70,21 +70,21 @@ def _valid(group: _Row) -> float:
 
 
 def _numbers(row: _Row) -> list[str]:
-    """The F1 scores in percent, and how many warnings there are; nothing for what is not there yet."""
+    """The F1 scores in percent and the number of warnings; empty if not available yet."""
     scores = [_read(row, "metrics", *place) for place in SCORES.values()]
     warnings = _read(row, "metrics", *WARNINGS)
     return [*("" if score is None else f"{100 * score:.2f}" for score in scores), f"{warnings or ''}"]
 
 
 def _changes(row: _Row, base: _Row) -> str:
-    """The params in which a row differs from another, as `dvc exp run -S` takes them."""
+    """The params in which a row differs from another, as arguments of `dvc exp run -S`."""
     params, before = _params(row), _params(base)
     changed = {name: value for name, value in params.items() if name not in before or before[name] != value}
     return " ".join(part for name, value in changed.items() for part in overrides(name, value, before.get(name)))
 
 
 def _params(row: _Row) -> dict[str, Any]:
-    """The params by their dotted names; a mapping that is a value stays one."""
+    """The params by dotted name; a value that is a mapping is not split."""
     sections = _read(row, "params", "params.yaml") or {}
     return {
         f"{section}.{name}" if name else section: value
@@ -94,7 +94,7 @@ def _params(row: _Row) -> dict[str, Any]:
 
 
 def _read(row: _Row, kind: str, file: str, *keys: str) -> Any:
-    """A value in a file, as DVC gives it; None if file or value is missing or cannot be read."""
+    """A value in a file from DVC's output; None if file or value is missing or cannot be read."""
     found: Any = row.get("data")
     for key in (kind, file, "data", *keys):
         found = found.get(key) if isinstance(found, dict) else None

@@ -1,6 +1,6 @@
-"""One sweep from its first trial to its last, which may be in another process than the first.
+"""A hyperparameter search, which can be stopped and resumed in another process.
 
-Trials are kept in ``.sweeps/optuna.db`` of the repository. A trial is ``dvc exp run --temp`` of only fine_tune, so it
+Trials are stored in ``.sweeps/optuna.db`` of the repository. A trial is ``dvc exp run --temp`` up to fine_tune, so it
 is a DVC experiment named ``<sweep>-<number>``, and its params describe it completely. The objective is the valid
 micro F1 in metrics/train.json; test is never scored.
 """
@@ -37,18 +37,18 @@ from clue_ner.experiments.sweep_space import Choices, Range, Sweep, with_params
 
 FOLDER = ".sweeps"
 FAILURES = 3
-"""A sweep stops after this many failed trainings in a row: then it is not the params."""
+"""A sweep stops after this many failed trainings in a row, because then the params are not the cause."""
 LOST = "lost"
-"""Attribute of a study: numbers of trials whose process was killed; each is tried again under another number."""
+"""Attribute of a study: numbers of trials whose process was killed; each is repeated with a new number."""
 
 _log = logging.getLogger(__name__)
 
 
 def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> list[FrozenTrial]:
-    """Run the trials that are missing, and return all, best first, failed ones last.
+    """Run the missing trials, and return all, best first, failed ones last.
 
     ``base``: params.yaml, nested; ``text``: sweep.yaml, for the record. Raises ArtifactError if another process runs
-    this sweep, if it was begun with another space or other params, or after ``FAILURES`` failed trainings in a row.
+    this sweep, if it was started with another space or other params, or after ``FAILURES`` failed trainings in a row.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder = root / FOLDER
@@ -67,9 +67,9 @@ def run_sweep(root: Path, sweep: Sweep, base: Mapping[str, Any], text: str) -> l
 
 
 def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
-    """SHA-256 of what makes trials comparable: the name, the space, and the params that are not searched.
+    """SHA-256 of what must be equal for trials to be comparable: the name, the space, and the params not searched.
 
-    A param that an earlier release did not have counts if it is not as then.
+    A param that an earlier release lacks is included only if it differs from that release's behaviour.
     """
     space = {name: values.model_dump() for name, values in sweep.space.items()}
     params = Params.model_validate(base).model_dump(exclude_defaults=True)
@@ -78,14 +78,14 @@ def identity(sweep: Sweep, base: Mapping[str, Any]) -> str:
 
 
 def in_order(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that are not lost, best first, failed ones last."""
+    """The trials that were not killed, best first, failed ones last."""
     lost = study.user_attrs.get(LOST, [])
     trials = [trial for trial in study.trials if trial.number not in lost and trial.state.is_finished()]
     return sorted(trials, key=lambda trial: (-(trial.value if trial.value is not None else -1.0), trial.number))
 
 
 def command(params: Mapping[str, Any], *options: str) -> str:
-    """The line that runs a trial's params."""
+    """The command that runs a trial's params."""
     return command_line((change for name, value in params.items() for change in overrides(name, value)), *options)
 
 
@@ -98,15 +98,15 @@ def _open(folder: Path, sweep: Sweep, base: Mapping[str, Any]) -> optuna.Study:
         study.set_user_attr("identity", identity(sweep, base))
     elif begun != identity(sweep, base):
         raise ArtifactError(
-            f"{folder / 'optuna.db'}: sweep {sweep.name!r} was begun with another space, or other params in "
-            "params.yaml, and its trials do not compare with new ones; rename it in sweep.yaml, or set these back"
+            f"{folder / 'optuna.db'}: sweep {sweep.name!r} was started with another space or other params in "
+            "params.yaml, so its trials are not comparable with new ones; rename it in sweep.yaml, or undo the changes"
         )
     return study
 
 
 @contextlib.contextmanager
 def _loggers_kept() -> Iterator[None]:
-    """Optuna's migrations configure logging, which disables every logger that is there already."""
+    """Optuna's migrations configure logging and thereby disable all existing loggers; this restores them."""
     there = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
     enabled = [logger for logger in there if not logger.disabled]
     try:
@@ -117,22 +117,22 @@ def _loggers_kept() -> Iterator[None]:
 
 
 def _clear(study: optuna.Study) -> None:
-    """Mark a trial that a kill left running as lost.
+    """Mark a trial that was running when the sweep was killed as lost.
 
-    The next one is proposed from the same finished trials and the same random numbers, so it has the same params, and
-    its training resumes from its checkpoint.
+    The next one is proposed from the same finished trials and random numbers, so it has the same params, and its
+    training resumes from its checkpoint.
     """
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.set_user_attr(LOST, [*study.user_attrs.get(LOST, []), trial.number])
         study.tell(trial.number, state=TrialState.FAIL)
-        _log.info("trial %d was killed, and is tried again", trial.number)
+        _log.info("trial %d was killed and runs again", trial.number)
 
 
 def _run(root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study, recorder: Recorder) -> None:
     space = {name: _distribution(values) for name, values in sweep.space.items()}
     failures = 0
     while (done := len(in_order(study))) < sweep.trials:
-        # A sampler of its own for each trial: proposals are the same wherever the sweep was stopped in between.
+        # A new sampler for each trial, so that the proposals do not depend on where the sweep was stopped.
         seed = np.random.SeedSequence([sweep.seed, done]).generate_state(1)[0]
         study.sampler = optuna.samplers.TPESampler(seed=int(seed))
         trial = study.ask(space)
@@ -161,7 +161,7 @@ def _run(root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study,
 def _valid_f1(
     root: Path, sweep: Sweep, base: Mapping[str, Any], study: optuna.Study, trial: optuna.Trial
 ) -> tuple[str, float]:
-    """The experiment of a trial and its valid micro F1; the earlier ones where the same params were trained before."""
+    """The experiment of a trial and its valid micro F1, or those of an earlier trial with the same params."""
     for other in study.get_trials(states=(TrialState.COMPLETE,)):
         if other.params == trial.params and other.value is not None:
             return other.user_attrs["experiment"], other.value
@@ -170,7 +170,7 @@ def _valid_f1(
     _run_line(root, command(trial.params, "--temp", "--force", "--name", name) + " fine_tune")
     value = json.loads(read_file(root, name, "metrics/train.json"))["valid_micro_f1"]
     if value is None:
-        raise ArtifactError(f"{name}: no valid split, so nothing to choose by; set corpus.valid_fraction above 0")
+        raise ArtifactError(f"{name}: no valid split to choose the params by; set corpus.valid_fraction above 0")
     return name, float(value)
 
 

@@ -1,4 +1,4 @@
-"""What MLflow gets of a sweep: a run of its own, whose children are the runs of its trials."""
+"""Logs a sweep to MLflow as a parent run, whose children are the runs of its trials."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ class Recorder:
         return self
 
     def trial(self, number: int, valid_f1: float, best: float, experiment: str) -> None:
-        """Note a trial's score and the best so far, at the step of its number, and whose child its run is."""
+        """Record a trial's score and the best so far at the step of its number, and make its run a child."""
         self.journal.metrics(number, {"sweep/valid_micro_f1": valid_f1, "sweep/best_valid_micro_f1": best})
         try:
             config = json.loads(read_file(self.root, experiment, "models/tagger/tagger.json"))
@@ -48,7 +48,7 @@ class Recorder:
 
 
 def _without(base: Mapping[str, Any], sweep: Sweep) -> dict[str, Any]:
-    """The params that all trials share; what is searched is null, which the run's params leave out."""
+    """The params that all trials share; searched ones are null, so the run does not have them."""
     values = {name: dict(value) if isinstance(value, dict) else value for name, value in base.items()}
     for name in sweep.space:
         section, _, key = name.partition(".")

@@ -1,4 +1,4 @@
-"""sweep.yaml: which params are tried, within which bounds."""
+"""sweep.yaml: the params to search, and their bounds."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from clue_ner.core.params import Params, dotted, load_params, parse_params
 from clue_ner.core.yaml import read_yaml
 
 SEARCHED = ("backbone", "tagging", "train")
-"""Sections whose params a sweep may try: another corpus or seed has another valid F1, better or not."""
+"""Sections whose params can be searched. Corpus and seed are not: they change valid F1 without a better model."""
 
 Choice = None | bool | int | float | str
 
@@ -21,35 +21,35 @@ class _Strict(BaseModel):
 
 
 class Range(_Strict):
-    """Numbers from ``low`` to ``high``, both included; whole ones if both are written so."""
+    """Numbers from ``low`` to ``high``, both included; integers if both bounds are integers."""
 
     low: int | float
     high: int | float
     log: bool = False
-    """equal shares of proposals to equal factors"""
+    """sample uniformly on a logarithmic scale"""
 
     @model_validator(mode="after")
     def _goes_up(self) -> "Range":
         if self.low >= self.high:
             raise ValueError(f"low {self.low} is not below high {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"log wants low above 0, found {self.low}")
+            raise ValueError(f"log needs low above 0, found {self.low}")
         return self
 
     @property
     def ends(self) -> list[Any]:
-        """What to check before any trial."""
+        """Test values, to be checked before the first trial."""
         return [self.low, self.high]
 
 
 class Choices(_Strict):
-    """One of these values."""
+    """A choice among values."""
 
     choices: Annotated[list[Choice], Field(min_length=2)]
 
     @property
     def ends(self) -> list[Any]:
-        """What to check before any trial."""
+        """Test values, to be checked before the first trial."""
         return list(self.choices)
 
 
@@ -69,15 +69,15 @@ class Sweep(_Strict):
 
 
 def load_sweep(path: Path, params: Path) -> tuple[Sweep, dict[str, Any]]:
-    """Read and check sweep.yaml against params.yaml; the sweep, and all of params as they are nested there.
+    """Read sweep.yaml and check it against params.yaml; returns the sweep and the nested params.
 
-    Raises ParamsError that names every unknown param, and every bound or choice that params.yaml could not have.
+    Raises ParamsError with all unknown params, and all bounds and choices that are invalid in params.yaml.
     """
     base = load_params(params).model_dump()
     try:
         raw = read_yaml(path.read_bytes(), str(path))
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; docs/experiments.md has one to begin with") from None
+        raise ParamsError(f"{path}: no such file; docs/experiments.md has an example") from None
     try:
         sweep = Sweep.model_validate(raw)
     except ValidationError as error:
@@ -100,7 +100,7 @@ def load_sweep(path: Path, params: Path) -> tuple[Sweep, dict[str, Any]]:
 
 
 def with_params(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Params:
-    """Params with other values by dotted name; raises ParamsError if they are none, or do not go together."""
+    """Params with changed values by dotted name; raises ParamsError if they are invalid or cannot be combined."""
     values = {name: dict(value) if isinstance(value, dict) else value for name, value in base.items()}
     for name, value in changes.items():
         section, _, key = name.partition(".")

@@ -1,1 +1,1 @@
-"""Formats that a trained tagger is written in."""
+"""The formats in which a trained tagger is written."""

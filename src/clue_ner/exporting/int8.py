@@ -1,7 +1,7 @@
-"""An ONNX graph in eight bits, with the ranges of activations fixed beforehand, so that a text's batch changes nothing.
+"""Static int8 quantisation of an ONNX graph: fixed ranges of activations, so that a text's batch has no influence.
 
-Ranges are measured on real texts (static quantisation). ONNX Runtime's own tool does not see the types of the fused
-operators' outputs and leaves what follows them in float32; its dynamic one takes a range from each batch.
+The ranges are measured on real texts. ONNX Runtime's own static quantiser does not infer the types of fused operators'
+outputs and leaves the following operators in float32; its dynamic quantiser computes a range for each batch.
 
 Letters: K channels of a matrix's input, N of its output.
 """
@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from clue_ner.alignment.batch import Batch
 
 WIDEST = 40.0
-"""If a channel spans more standard deviations than this, zero included, 255 steps leave too little of all others."""
+"""A channel that spans more standard deviations than this (including zero) is an outlier: with its range, 255 steps
+are too coarse for the other channels."""
 MATRIX_STEPS = 63
-"""The largest weight, of seven bits: CPUs without VNNI add up products in sixteen, which eight would overflow; those
-with VNNI are fast only with signed weights."""
+"""The largest weight, of seven bits: CPUs without VNNI add products in 16 bits, which 8-bit weights would overflow;
+CPUs with VNNI are fast only with signed weights."""
 TABLE_STEPS = 127
 DOMAIN = "com.microsoft"
 
@@ -28,25 +29,25 @@ Floats = NDArray[np.float32]
 
 
 class Range(NamedTuple):
-    """What was measured of a matrix's input over all calibration texts."""
+    """Statistics of a matrix's input over all calibration texts."""
 
     low: Floats
-    """[K] the least value of each channel, 0 included"""
+    """[K] the minimum of each channel, at most 0"""
     high: Floats
-    """[K] the greatest"""
+    """[K] the maximum of each channel, at least 0"""
     deviation: float
     """the root of the mean square over all channels"""
 
     def wide(self) -> NDArray[np.intp]:
-        """The channels that are wider than ``WIDEST``: few, whatever the text is (Bondarenko et al. 2021)."""
+        """The outlier channels, wider than ``WIDEST``: few, and the same for all texts (Bondarenko et al. 2021)."""
         return np.flatnonzero(self.high - self.low > WIDEST * self.deviation)
 
 
 def quantise(source: Path, target: Path, batches: Iterable[Batch]) -> None:
-    """Write the float32 graph ``source`` in eight bits; ``batches`` of real texts, without padding, give the ranges.
+    """Quantise the float32 graph ``source``; the ranges are measured on ``batches`` of real texts without padding.
 
-    Matrices and embedding tables are stored as eight bits, matrices with a scale for each output channel. Attention,
-    the LSTM, norms and softmax stay float32. GELU is computed by tanh: the difference is far below a step.
+    Matrices and embedding tables are stored in 8 bits, matrices with a scale for each output channel. Attention, the
+    LSTM, norms and softmax stay float32. GELU uses its tanh approximation, whose error is far below a step.
     """
     import onnx
 
@@ -63,7 +64,7 @@ def quantise(source: Path, target: Path, batches: Iterable[Batch]) -> None:
 
 
 def _measure(model: Any, names: list[str], batches: Iterable[Batch]) -> dict[str, Range]:
-    """The ranges of the tensors ``names`` while the graph reads ``batches``."""
+    """The ranges of the tensors ``names`` when the graph runs on ``batches``."""
     import onnx
     import onnxruntime
 
@@ -105,7 +106,7 @@ class _Quantiser:
         self.quantised: dict[str, tuple[Floats, NDArray[np.intp]]] = {}
 
     def run(self) -> None:
-        """Replace matrix products, tables and GELU; what no node reads any more is left out."""
+        """Replace matrix products, tables and GELU, and remove unused initializers."""
         products = {id(node) for nodes in self.products.values() for node in nodes}
         fused: set[str] = set()
         for node in self.graph.node:
@@ -125,10 +126,10 @@ class _Quantiser:
         self.graph.initializer.extend(kept)
 
     def _product(self, node: Any) -> str:
-        """The product of eight bits, with the bias that is added to it; the name of its output.
+        """The 8-bit matrix product with its bias; returns the name of its output.
 
-        A channel too wide for the steps of the others is made narrower, and its row of the matrix larger, if the input
-        is no wider than the output; else it is multiplied separately, in float32. Both cost a pass over the narrower.
+        If the input is not wider than the output, an outlier channel is scaled down and its row of the matrix scaled
+        up; else the channel is multiplied separately in float32. Both cost a pass over the narrower of the two.
         """
         source, matrix = node.input[0], self._values(node.input[1])
         if source not in self.quantised:
@@ -154,7 +155,7 @@ class _Quantiser:
         return output
 
     def _input(self, source: str) -> tuple[Floats, NDArray[np.intp]]:
-        """Quantise the input of matrix products; the factors [K] of their rows, and the channels to leave out."""
+        """Quantise the input of matrix products; returns factors [K] for their rows, and the channels to leave out."""
         low, high, _ = self.ranges[source]
         wide = self.ranges[source].wide()
         factors, read = np.ones(len(low), dtype=np.float32), source
@@ -174,7 +175,7 @@ class _Quantiser:
         return factors, wide
 
     def _bias(self, product: str) -> tuple[list[str], str]:
-        """The bias that is added to the product, if nothing else reads it, and the name of the sum."""
+        """The bias that is added to the product, if nothing else uses the product, and the name of the sum."""
         readers = self.readers[product]
         if len(readers) == 1 and readers[0].op_type == "Add":
             (other,) = (name for name in readers[0].input if name != product)

@@ -1,4 +1,4 @@
-"""The model card: README.md beside the model, for whoever finds it without the repository. It quotes no corpus text."""
+"""The model card: README.md of the exported model, understandable without the repository. It has no corpus text."""
 
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ def render(
     parity: dict[str, Any],
     obstacle: str | None,
 ) -> str:
-    """Markdown with the front matter that model hubs read, without secrets.
+    """The card in Markdown, with front matter for model hubs, without secrets.
 
-    - ``config``: of the tagger
+    - ``config``: the tagger's configuration
     - ``corpus``: ``describe_corpus``
     - ``train``, ``scores``: metrics/train.json and metrics/evaluate.json
     - ``parity``: ``parity.report``
@@ -56,7 +56,7 @@ def render(
 
 
 def _results(corpus: str, scores: dict[str, Any]) -> list[Any]:
-    """The scores in the form of model hubs; none if no split was scored."""
+    """The scores in the format of model hubs; empty if no split was scored."""
     from huggingface_hub import EvalResult
 
     if scores["split"] is None:
@@ -110,7 +110,7 @@ def _licence(corpus: str, backbone: str) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A value in a cell of a table; secrets are found only before their ``|`` is escaped."""
+    """A value in a table cell; secrets are removed first, because escaping ``|`` would hide them."""
     return redact(str(value)).replace("|", "\\|")
 
 

@@ -1,7 +1,7 @@
 """The network as an ONNX graph, in float32 and in int8, for the runtimes ``onnx`` and ``int8``.
 
 The graph takes those of ``alignment.windows.INPUTS`` that the network uses (int64, ``unit_mask`` bool; any number of
-rows, tokens and units) and gives the head's ``logits``. Entities are read from these by ``tagger.decoding``.
+rows, tokens and units) and returns the head's ``logits``, which ``tagger.decoding`` decodes.
 """
 
 import contextlib
@@ -30,19 +30,19 @@ from clue_ner.tagger.model_files import GRAPHS
 
 OPSET = 17
 TRACED, CHECKED = (3, 5), (7, 16)
-"""How many tokens the two rows of a sample have, which the graph is made from, and which it is compared on."""
+"""The numbers of tokens in the two rows of a sample: for tracing the graph, and for comparing it."""
 CALIBRATED = 500
-"""How many texts give int8 the ranges of its activations, at most."""
+"""Maximum number of texts on which int8's ranges of activations are measured."""
 
 
 def write(model: TaggerModel, unit_axes: tuple[int, ...], folder: Path, batches: Iterable[Batch]) -> None:
     """Write ``model.onnx`` and ``model.int8.onnx`` into ``folder``, and their checksums.
 
-    ``model`` is on the CPU, in eval mode; ``unit_axes`` are the axes of its logits that are units; ``batches`` of real
-    texts, without padding, give int8 the ranges of its activations.
+    ``model`` is on the CPU, in eval mode; ``unit_axes`` are the axes of its logits that are units; int8's ranges of
+    activations are measured on ``batches`` of real texts without padding.
 
-    Attention and GELU are ONNX Runtime's own operators where its optimiser recognises the encoder's. Raises ParamsError
-    for an architecture whose graph cannot be made, or computes something else for other shapes than it was traced with.
+    Attention and GELU become fused operators of ONNX Runtime if its optimiser recognises them. Raises ParamsError for
+    an architecture that cannot be exported, or whose graph gives other logits for shapes that were not traced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as work:
@@ -53,7 +53,7 @@ def write(model: TaggerModel, unit_axes: tuple[int, ...], folder: Path, batches:
             difference = _difference(model, folder / GRAPHS["onnx"])
         except OSError:
             raise
-        except Exception as error:  # torch, onnx and ONNX Runtime have no common one
+        except Exception as error:  # torch, onnx and ONNX Runtime have no common class of errors
             raise _unwritable(model, str(error).strip().partition("\n")[0]) from error
     if not difference <= LOGIT_DIFFERENCE:
         raise _unwritable(model, f"its logits differ from torch's by up to {difference:.4f}")
@@ -62,16 +62,17 @@ def write(model: TaggerModel, unit_axes: tuple[int, ...], folder: Path, batches:
 
 
 def calibration(aligner: Aligner, texts: Sequence[str]) -> Iterator[Batch]:
-    """Each window of the first ``CALIBRATED`` texts as a batch of its own, without padding."""
+    """Each window of the first ``CALIBRATED`` texts as a separate batch, without padding."""
     for windows in aligner.windows(texts[:CALIBRATED]):
         for window in windows:
             yield collate([window], aligner.tokenizer.pad_id)
 
 
 def _trace(model: TaggerModel, unit_axes: tuple[int, ...], path: Path) -> None:
-    """By TorchScript: torch.export makes an LSTM's number of steps a constant. Eager attention is what can be fused.
+    """Export with TorchScript; torch.export would make an LSTM's number of steps constant.
 
-    What torch prints, the whole graph if an operator is not known, is not shown.
+    Attention is eager, because only that can be fused. torch's output, which is the whole graph if an operator is
+    unknown, is suppressed.
     """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _eager_attention(model.encoder):
         warnings.simplefilter("ignore")
@@ -101,7 +102,7 @@ def _eager_attention(encoder: Any) -> Iterator[None]:
 
 
 def _fuse(traced: Path, path: Path, config: Any) -> None:
-    """Write the graph with the operators that ONNX Runtime has for parts of an encoder of the BERT family."""
+    """Write the graph with ONNX Runtime's fused operators for encoders of the BERT family."""
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
 
@@ -113,7 +114,7 @@ def _fuse(traced: Path, path: Path, config: Any) -> None:
 
 
 def _difference(model: TaggerModel, path: Path) -> float:
-    """The largest difference between the graph's logits and the network's, for rows of other lengths than traced."""
+    """The largest difference between the graph's and the network's logits, for rows of other lengths than traced."""
     columns = dict(zip(INPUTS, (column.numpy() for column in _sample(model, CHECKED))))
     there = model.head.valid_mask(torch.from_numpy(columns["unit_mask"])).numpy()
     logits = TorchRuntime(model)(columns)
@@ -128,7 +129,7 @@ def _unwritable(model: TaggerModel, reason: str) -> ParamsError:
 def _sample(model: TaggerModel, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
     """A batch of random tokens, ``lengths`` of them in the rows, and as many units.
 
-    A trace may take what is special about its sample for a constant: give it two rows, one of them padded.
+    Tracing can make special properties of the sample constant, so use two rows, one of them padded.
     """
     generator = torch.Generator().manual_seed(0)
     vocabulary = model.encoder.config.vocab_size

@@ -1,4 +1,4 @@
-"""Whether each format still is the model that was trained: logits, scores, size and speed on the same sentences."""
+"""Comparison of each format with the trained model: logits, scores, size and speed on the same sentences."""
 
 import logging
 import statistics
@@ -23,15 +23,15 @@ from clue_ner.tagger.model_files import GRAPHS, WEIGHTS
 from clue_ner.tagger.tagger import Reading, Runtime, Tagger
 
 SENTENCES = 500
-"""How many sentences are tagged with each format, at most: the first ones."""
+"""Maximum number of sentences (the first ones) that are tagged with each format."""
 TURNS = 3
-"""Parts of the sentences, each tagged with one format after the other; the speed is the median of the parts'."""
+"""Number of parts of the sentences; each part is tagged with all formats, and the speed is the median over parts."""
 BATCH = 64
 
 LOGIT_DIFFERENCE = 1e-2
-"""Float32 ONNX whose logits are further from torch's than this is not the same model."""
+"""Largest accepted difference between the logits of float32 ONNX and torch."""
 F1_LOSS = 0.005
-"""Int8 that loses more micro F1 than this has lost too much."""
+"""Largest accepted loss of micro F1 by int8, 0 to 1."""
 
 FILES = {"torch": f"tagger/{WEIGHTS}", **{name: f"onnx/{file}" for name, file in GRAPHS.items()}}
 STOCK = "transformers"
@@ -40,13 +40,14 @@ logger = logging.getLogger(__name__)
 
 
 def report(tagger: Tagger, model: TaggerModel, gold: Sequence[Sentence], folder: Path) -> dict[str, Any]:
-    """The formats in ``folder`` (models/export, with a copy of ``tagger``, whose network is ``model``), one by one.
+    """Compare the formats in ``folder`` (models/export, with a copy of ``tagger``, whose network is ``model``).
 
-    ``formats`` has ``torch``, and ``onnx``, ``int8`` and ``transformers`` if they are there. All but the last have
-    ``bytes``, ``micro_f1``, ``tokens_per_second`` (of tagging as a whole, special tokens included, on ``threads``
-    threads); ``onnx`` and ``int8`` also ``logit_difference``, the largest to torch over all units, and ``f1_loss``.
-    ``transformers`` has ``bytes`` and ``same_entities``, the share of sentences in which stock transformers finds
-    exactly the tagger's entities. ``ok`` is false, and a warning logged, where a format is not near enough.
+    ``formats`` has ``torch``, and ``onnx``, ``int8`` and ``transformers`` if they exist. All but the last have
+    ``bytes``, ``micro_f1``, ``tokens_per_second`` (of the whole tagging, special tokens included, on ``threads``
+    threads); ``onnx`` and ``int8`` also ``logit_difference``, the largest difference from torch over all units, and
+    ``f1_loss``. ``transformers`` has ``bytes`` and ``same_entities``, the share of sentences in which stock
+    transformers finds exactly the tagger's entities. If a format differs too much, ``ok`` is false and a warning is
+    logged.
     """
     parts = [gold[:SENTENCES][turn::TURNS] for turn in range(TURNS)]
     gold = [sentence for part in parts for sentence in part]
@@ -77,7 +78,7 @@ def report(tagger: Tagger, model: TaggerModel, gold: Sequence[Sentence], folder:
 
 
 def without_speeds(report: dict[str, Any]) -> dict[str, Any]:
-    """``metrics/export.json``: the same from the same weights, at whatever speed."""
+    """``metrics/export.json``: the report without speeds, so that equal weights give equal metrics."""
     formats = {
         name: {key: value for key, value in line.items() if key != "tokens_per_second"}
         for name, line in report["formats"].items()
@@ -86,7 +87,7 @@ def without_speeds(report: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Format:
-    """A format's runtime at work: what it reads, how fast, and the logits that mean something."""
+    """Wraps a format's runtime and records its tokens, its time and its valid logits."""
 
     def __init__(self, tagger: Tagger, runtime: Runtime, valid_mask: Callable[[Batch], NDArray[np.bool_]]) -> None:
         self.runtime, self.batch_tokens, self.valid_mask = runtime, runtime.batch_tokens, valid_mask
@@ -95,14 +96,14 @@ class _Format:
         self.readings, self.speeds, self.difference = list[Reading](), list[float](), 0.0
 
     def __call__(self, batch: Batch) -> Floats:
-        """The runtime's logits, of which a copy is kept."""
+        """The runtime's logits, with a copy kept."""
         logits = self.runtime(batch)
         self.logits.append(logits[np.broadcast_to(self.valid_mask(batch), logits.shape)])
         self.tokens += int(batch["attention_mask"].sum())
         return logits
 
     def read(self, texts: list[str]) -> None:
-        """Tag ``texts`` by the clock; ``logits`` are then theirs only."""
+        """Tag ``texts`` and measure the time; afterwards ``logits`` has only their logits."""
         self.logits, before = [], self.tokens
         started = time.perf_counter()
         self.readings += self.tagger.read(texts, BATCH)
@@ -110,9 +111,9 @@ class _Format:
 
 
 def _take_turns(tagged: dict[str, _Format], parts: list[list[str]]) -> None:
-    """Tag each of ``parts`` with every format, and compare its logits with torch's."""
+    """Tag each of ``parts`` with every format, and compare the logits with torch's."""
     for each in tagged.values():
-        each.tagger.using(each.runtime).tag(parts[0][:BATCH] if parts else [], BATCH)  # pays for memory and threads
+        each.tagger.using(each.runtime).tag(parts[0][:BATCH] if parts else [], BATCH)  # warm-up
     with progress("comparing formats", len(tagged) * sum(map(len, parts))) as advance:
         for part in parts:
             for each in tagged.values():
@@ -135,7 +136,7 @@ def _compare(name: str, difference: float, loss: float) -> dict[str, Any]:
     if not ok:
         logger.warning(
             "%s: logits differ from torch's by up to %.4f and micro F1 is %.2f points lower (allowed: %s); "
-            "use another format, or look into it before you deploy this one",
+            "use another format, or find out why before you use this one",
             FILES[name],
             difference,
             100 * loss,
@@ -149,8 +150,8 @@ def _stock(readings: Sequence[Reading], gold: Sequence[Sentence], folder: Path) 
     same = sum(list(ours.entities) == theirs for ours, theirs in zip(readings, found, strict=True))
     if same < len(found):
         logger.warning(
-            "%s: stock transformers finds other entities in %d of %d sentences: spaces, texts longer than a window, "
-            "tags that break the scheme, or train.constrained, which it does not have",
+            "%s: stock transformers finds other entities in %d of %d sentences. Possible causes: spaces, texts longer "
+            "than a window, illegal tag sequences, or train.constrained, which it does not support",
             STOCK,
             len(found) - same,
             len(found),

@@ -1,6 +1,6 @@
-"""A folder that stock transformers reads: no code of this project is needed to tag with it.
+"""Export to a folder that stock transformers can load without code of this project.
 
-That is possible where a tag is a linear layer on a token's state and nothing else: head softmax, every unit a token.
+This is possible only if tags are predicted by a linear layer on token states: head softmax, and every unit a token.
 """
 
 import copy
@@ -22,8 +22,8 @@ def write(tagger: Tagger, model: TaggerModel, folder: Path) -> str | None:
     """Write ``tagger``, whose network is ``model``, as a ``…ForTokenClassification`` with its tokenizer.
 
     ``pipeline("ner", model=folder, aggregation_strategy="simple")`` then finds the tagger's entities in texts of one
-    window; a longer one it cuts off, unless ``stride`` is given. Returns None, or, with nothing written, the reason why
-    that is not possible.
+    window; it truncates longer ones, unless ``stride`` is given. Returns None, or the reason why this is not possible;
+    then nothing is written.
     """
     if tagger.config.head != "softmax":
         return f"its head is {tagger.config.head}, which stock transformers does not have"
@@ -44,7 +44,7 @@ def write(tagger: Tagger, model: TaggerModel, folder: Path) -> str | None:
 
 
 def read(folder: Path, texts: Sequence[str]) -> list[list[Entity]]:
-    """What the stock pipeline finds in each text with the model in ``folder``, without whitespace at the ends."""
+    """The entities that the stock pipeline finds in each text, without whitespace at the ends."""
     from transformers import pipeline
 
     find = pipeline("ner", model=str(folder), aggregation_strategy="simple", device="cpu")
@@ -52,7 +52,7 @@ def read(folder: Path, texts: Sequence[str]) -> list[list[Entity]]:
 
 
 def stock_labels(tags: Sequence[str], scheme: Scheme) -> list[str]:
-    """Tags with the two prefixes that stock aggregation reads: B begins an entity, I continues one.
+    """Tags with the two prefixes that the stock pipeline understands: B begins an entity, I continues one.
 
     >>> from clue_ner.core.schemes import SCHEMES
     >>> stock_labels(["O", "B-x", "M-x", "E-x", "S-x"], SCHEMES["BMES"])
@@ -64,7 +64,7 @@ def stock_labels(tags: Sequence[str], scheme: Scheme) -> list[str]:
 
 
 def _stock_model(tagger: Tagger, model: TaggerModel) -> Any:
-    """The tagger's network as transformers has it, or None if it has none of the same shape."""
+    """The tagger's network as a model of transformers, or None if there is no class of the same shape."""
     from transformers import AutoModelForTokenClassification
 
     config = copy.deepcopy(model.encoder.config)
@@ -85,7 +85,7 @@ def _stock_model(tagger: Tagger, model: TaggerModel) -> Any:
 
 
 def _entity(text: str, group: dict[str, Any]) -> Entity:
-    """A group of the pipeline as an entity; its offsets hold the space that a piece such as ``▁NBA`` begins with."""
+    """A group of the pipeline as an entity, without the space that a piece such as ``▁NBA`` begins with."""
     surface = text[group["start"] : group["end"]]
     start = group["start"] + len(surface) - len(surface.lstrip())
     return Entity(start, start + len(surface.strip()), group["entity_group"], float(group["score"]))

@@ -1,4 +1,4 @@
-"""What a model's configuration may hold before anything is built from it: no code to run, no sizes without weights."""
+"""Checks of a model's configuration before anything is built from it: no code, no sizes without weights."""
 
 import json
 import math
@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 CODE = {
-    "auto_map": "so the model needs its own code to be run; only models whose architecture transformers itself has",
-    "custom_pipelines": "so the model brings code to be run; only models without",
+    "auto_map": "so the model needs its own code; only models whose architecture transformers itself implements",
+    "custom_pipelines": "so the model brings its own code; only models without code",
 }
 """Keys of config.json and tokenizer_config.json that name Python files of the model's own."""
 ATTENTION = ("attn_implementation", "_attn_implementation")
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A configuration file's values; raises ValueError if it is none, or names code that it wants to be run."""
+    """The values in a configuration file; raises ValueError if it is not valid, or refers to code."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -29,14 +29,14 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path.name} has {key}, {reason} are loaded; choose another")
     for key in ATTENTION:
         if "/" in str(values.get(key, "")):
-            raise ValueError(f"{path.name} has {key} {values[key]!r}, a repository with code to be run; remove the key")
+            raise ValueError(f"{path.name} has {key} {values[key]!r}, a repository with code; remove the key")
     return values
 
 
 def refuse_sizes(config: Mapping[str, Any], weights: Iterable[Path], build: Callable[[], Any]) -> None:
-    """Raise ValueError if the model that ``build`` makes is far larger than its ``weights`` (safetensors), or endless.
+    """Raise ValueError if the model that ``build`` makes is far larger than its ``weights`` (safetensors).
 
-    It is built on torch's meta device, so nothing of the size that ``config`` claims is allocated.
+    It is built on torch's meta device, so no memory is allocated for the sizes in ``config``.
     """
     import torch
     from safetensors import safe_open
@@ -49,8 +49,10 @@ def refuse_sizes(config: Mapping[str, Any], weights: Iterable[Path], build: Call
         there += sum(map(math.prod, shapes))
     for key, value in config.items():
         if "layers" in key and isinstance(value, int) and value > tensors:
-            raise ValueError(f"config.json: {key} is {value}, and the weights are {tensors} tensors")
+            raise ValueError(f"config.json: {key} is {value}, but the weights have only {tensors} tensors")
     with torch.device("meta"):
         claimed = sum(value.numel() for value in build().parameters())
     if claimed > 4 * there + 2**20:
-        raise ValueError(f"config.json describes {claimed} weights, and there are {there}; they are not of one model")
+        raise ValueError(
+            f"config.json describes {claimed} weights, but the files have {there}; they do not belong to the same model"
+        )

@@ -1,7 +1,7 @@
 """The pretrained encoder, built by transformers from a folder with config.json.
 
-Architectures call the same things otherwise: here is what BERT's ``hidden_dropout_prob``, ``embeddings`` and
-``num_hidden_layers`` are in each.
+Architectures use different names for the same settings; this module finds their equivalents of BERT's
+``hidden_dropout_prob``, ``embeddings`` and ``num_hidden_layers``.
 """
 
 import math
@@ -18,30 +18,31 @@ WITHOUT_POOLER = ("bert", "roberta", "xlm-roberta", "ernie")
 """Architectures whose constructor takes ``add_pooling_layer``."""
 DROPOUT = ("hidden_dropout_prob", "hidden_dropout", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
-"""What configurations call the dropout of the encoder's outputs, and that inside attention; some have several."""
+"""Configuration keys for dropout in the encoder's outputs, and inside attention; some encoders have several."""
 LAYERS = "num_hidden_layers"
 
 
 def load_encoder(
     folder: Path, dropout: float | None = None, attention_dropout: float | None = None, attention: str | None = None
 ) -> Any:
-    """The pretrained encoder in ``folder``, float32; raises what transformers raises for damaged files.
+    """The pretrained encoder in ``folder``, in float32; raises transformers' errors for damaged files.
 
-    - ``dropout``, ``attention_dropout``: in its outputs and inside attention, both or none; None: those of the config
-    - ``attention``: one of ``attention_kinds``; None: as transformers chooses
+    - ``dropout``, ``attention_dropout``: in its outputs and inside attention, either both or none; None: those of its
+    config
+    - ``attention``: one of ``attention_kinds``; None: transformers' default
 
-    Raises ParamsError for dropout that it does not have, BackboneError for some that nobody asked for.
+    Raises ParamsError for dropout that the encoder does not have, BackboneError for further dropout elsewhere.
     """
     from transformers import AutoModel
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # of the weights, which takes less time than it takes to read
+    disable_progress_bar()  # loading the weights takes less time than reading the bar
     config = read(folder)
     if attention is not None:
         config._attn_implementation = attention
     wanted = {}
     if dropout is not None and attention_dropout is not None:
-        wanted = {"dropout": dropout, "attention_dropout": _told_from(dropout, attention_dropout)}
+        wanted = {"dropout": dropout, "attention_dropout": _distinct(dropout, attention_dropout)}
         for names, value in zip((DROPOUT, ATTENTION_DROPOUT), wanted.values()):
             for name in config.to_dict().keys() & set(names):
                 setattr(config, name, value)
@@ -54,26 +55,26 @@ def load_encoder(
 
 
 def new_encoder(folder: Path) -> Any:
-    """An encoder of the shape in ``folder``'s config.json, its weights still to be loaded."""
+    """An encoder as in ``folder``'s config.json, whose weights are not loaded yet."""
     return of_config(read(folder))
 
 
 def of_config(config: Any) -> Any:
-    """An encoder of the shape that ``config`` has, its weights still to be loaded."""
+    """An encoder as in ``config``, whose weights are not loaded yet."""
     from transformers import AutoModel
 
     return AutoModel.from_config(config, **_kinds(config))
 
 
 def read(folder: Path) -> Any:
-    """The configuration in ``folder`` as transformers has it."""
+    """The configuration in ``folder``, as an object of transformers."""
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def attention_kinds(folder: Path) -> tuple[str, ...]:
-    """The kinds of attention that the encoder in ``folder`` has: ``eager``, and most have ``sdpa``."""
+    """The attention implementations of the encoder in ``folder``: ``eager``, and for most also ``sdpa``."""
     from transformers import AutoModel
 
     with torch.device("meta"):
@@ -82,19 +83,19 @@ def attention_kinds(folder: Path) -> tuple[str, ...]:
 
 
 def kinds_of(encoder: Any) -> tuple[str, ...]:
-    """As ``attention_kinds``, of an encoder that is built."""
+    """As ``attention_kinds``, for an encoder object."""
     return ("sdpa", "eager") if encoder._supports_sdpa else ("eager",)
 
 
 def embeddings_of(encoder: Any) -> nn.Module:
-    """The part of the encoder that its word embeddings are in: what turns ids into the first states."""
+    """The part of the encoder that contains the word embeddings and turns ids into the first states."""
     table = encoder.get_input_embeddings()
     found: nn.Module = next(part for part in encoder.children() if any(module is table for module in part.modules()))
     return found
 
 
 def layers_of(encoder: Any) -> nn.ModuleList | None:
-    """The encoder's layers, lowest first; None if they share weights, or are not one module each that runs once."""
+    """The encoder's layers, lowest first; None if they share weights or are not separate modules that run once."""
     count = getattr(encoder.config, LAYERS, None)
     lists = [
         module
@@ -109,9 +110,10 @@ def layers_of(encoder: Any) -> nn.ModuleList | None:
 
 
 def below(encoder: Any, layers: nn.ModuleList) -> list[nn.Module]:
-    """The modules of the encoder outside of its ``layers``, without those that only run after them.
+    """The modules of the encoder outside of its ``layers``, except those that only run after the layers.
 
-    They are the embeddings, and what all layers share, such as relative positions; a module's own parameters are meant.
+    These are the embeddings, and modules that all layers share, such as relative positions. Only a module's direct
+    parameters belong to it.
     """
     inside = {id(part) for layer in layers for part in layer.modules()}
     outside = [module for module in encoder.modules() if id(module) not in inside]
@@ -135,13 +137,13 @@ def _kinds(config: Any) -> dict[str, Any]:
     return {"add_pooling_layer": False} if config.model_type in WITHOUT_POOLER else {}
 
 
-def _told_from(dropout: float, attention_dropout: float) -> float:
-    """``attention_dropout``, or the next number if both are the same: who drops with which can then be seen."""
+def _distinct(dropout: float, attention_dropout: float) -> float:
+    """``attention_dropout``, or the next float if both are equal, so that the two can be distinguished."""
     return math.nextafter(attention_dropout, 1.0) if dropout == attention_dropout > 0 else attention_dropout
 
 
 def _refuse_other_dropout(encoder: Any, wanted: dict[str, float]) -> None:
-    """Raise ParamsError if the encoder does not drop with a probability that is wanted, or with another."""
+    """Raise an error if the encoder does not use a wanted dropout probability, or uses another one."""
     kind, found = encoder.config.model_type, trial.dropouts(encoder)
     places = {"dropout": "in its outputs", "attention_dropout": "inside attention"}
     for name, value in wanted.items():

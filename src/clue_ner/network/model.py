@@ -1,6 +1,6 @@
 """The network: a BERT encoder over tokens, units gathered from its states, a head on the units.
 
-Letters: B batch, T tokens, U units, H hidden size, E embedding size, L logits of a unit.
+Letters: B batch, T tokens, U units, H hidden size, E embedding size. The logits' shape depends on the head.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ class TaggerModel(nn.Module):
     """Token ids in, logits of units out."""
 
     def __init__(self, encoder: Any, config: TaggerConfig, dropout: float = 0.0) -> None:
-        """``dropout`` is that before the head and of the characters; the encoder has its own."""
+        """``dropout``: before the head and in the character layers; the encoder has its own."""
         super().__init__()
         size = encoder.config.hidden_size
         self.encoder = encoder
@@ -48,7 +48,7 @@ class TaggerModel(nn.Module):
         if self.characters is not None:
             embedded = self.encoder.get_input_embeddings()(unit_characters)  # [B, U, E]
             units = self.characters(units, embedded, unit_places, unit_lengths, unit_mask)  # [B, U, H]
-        logits: Tensor = self.head(units)
+        logits: Tensor = self.head(units)  # [B, U, …] or [B, …, U, U]: see the head
         return logits
 
     def encoder_parameters(self) -> set[str]:

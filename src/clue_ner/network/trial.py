@@ -1,6 +1,6 @@
-"""A pretrained encoder, run once on a few tokens: what it really does, whatever its configuration calls it.
+"""One forward pass of a pretrained encoder on a few tokens, to find out what it really does.
 
-No random number of the training is drawn, and the encoder is left as it was.
+The random number generators and the encoder are left unchanged.
 
 Letters: B batch, T tokens, H hidden size.
 """
@@ -16,11 +16,11 @@ from torch.overrides import TorchFunctionMode
 TOKENS, PADDED = 6, 16
 ATTENTION = "scaled_dot_product_attention"
 TOLERANCE = 1e-4
-"""Float32 that adds up in another order differs by less, relative to the largest state."""
+"""Tolerance relative to the largest state: float32 sums in another order differ by less."""
 
 
 def dropouts(encoder: Any) -> set[float]:
-    """The probabilities above 0 with which the encoder drops anything while it trains."""
+    """The dropout probabilities above 0 that the encoder uses in training mode."""
     seen = _SeenDropouts()
     with _as_it_was(encoder), seen:
         encoder.train()
@@ -29,7 +29,7 @@ def dropouts(encoder: Any) -> set[float]:
 
 
 def autocasts(encoder: Any) -> bool:
-    """Whether the encoder computes under autocast; some fill masks with what only float32 can hold."""
+    """Whether the encoder works under autocast; some fill masks with a value that only float32 can represent."""
     place = encoder.get_input_embeddings().weight.device
     with _as_it_was(encoder), torch.autocast(place.type, dtype=torch.bfloat16):
         try:
@@ -39,7 +39,7 @@ def autocasts(encoder: Any) -> bool:
 
 
 def order(encoder: Any, modules: Sequence[nn.Module]) -> list[int]:
-    """The indices of ``modules``, in the order in which a forward pass begins them."""
+    """The indices of ``modules`` in the order in which a forward pass calls them."""
     begun: list[int] = []
     with _as_it_was(encoder), contextlib.ExitStack() as stack:
         for number, module in enumerate(modules):
@@ -50,9 +50,9 @@ def order(encoder: Any, modules: Sequence[nn.Module]) -> list[int]:
 
 
 def problem(encoder: Any) -> str | None:
-    """Why a tagger cannot stand on the encoder; None if it can.
+    """Why the encoder cannot be used for a tagger; None if it can.
 
-    It has to give a state for each token, which the padding behind a shorter row does not change.
+    It must compute a state for each token, on which the padding after a shorter row has no influence.
     """
     kind = encoder.config.model_type
     with _as_it_was(encoder):
@@ -60,14 +60,15 @@ def problem(encoder: Any) -> str | None:
             size = encoder.config.hidden_size
             states = _states(encoder, [PADDED, TOKENS], PADDED)
             without_padding = _states(encoder, [TOKENS], TOKENS)
-        except Exception as error:  # of whatever kind an architecture raises that wants other inputs
-            return f"{kind} does not read token ids and a mask only ({type(error).__name__}: {error})"
+        except Exception as error:  # any kind: architectures that need other inputs raise different errors
+            return f"{kind} needs inputs other than token ids and a mask ({type(error).__name__}: {error})"
     if states.shape != (2, PADDED, size):
         return f"{kind} gives states {list(states.shape)} for 2 rows of {PADDED} tokens, wanted a state of {size} each"
     difference = (states[1, :TOKENS] - without_padding[0]).abs().max()
     if difference > TOLERANCE * without_padding.abs().max():
         return (
-            f"{kind}'s state of a token depends on the padding after it, so that a text's entities would on its batch"
+            f"{kind}'s state of a token depends on the padding after it, so the entities of a text would depend "
+            "on its batch"
         )
     return None
 
@@ -87,7 +88,7 @@ def _states(encoder: Any, lengths: Sequence[int], padded: int) -> Tensor:
 
 @contextlib.contextmanager
 def _as_it_was(encoder: Any) -> Iterator[None]:
-    """The encoder in eval mode, as it and the random numbers were before when this ends."""
+    """Set the encoder to eval mode, and restore its mode and the random number generators at the end."""
     training, place = encoder.training, encoder.get_input_embeddings().weight.device
     with torch.random.fork_rng([place] if place.type == "cuda" else []):
         encoder.eval()
@@ -98,7 +99,7 @@ def _as_it_was(encoder: Any) -> Iterator[None]:
 
 
 class _SeenDropouts(TorchFunctionMode):
-    """Notes the probability of every dropout that is called, in modules, as a function or inside attention."""
+    """Records the probability of every dropout call: in modules, as a function, or inside attention."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Units of ``characters_over_pieces``: a state for every character, made from the state of its piece.
+"""The units of ``characters_over_pieces``: a state for each character, computed from the state of its word piece.
 
 Letters: B batch, U units, E embedding size, H hidden size, C context size.
 """
@@ -10,9 +10,10 @@ from clue_ner.alignment.windows import MAX_PLACE
 
 
 class CharacterContext(nn.Module):
-    """Characters over pieces: a piece's state at each of its characters, made different and read in order.
+    """Character states from piece states: sum with embeddings, layer norm, dropout, BiLSTM with a residual connection.
 
-    Adds the character's own embedding, its place in the piece and the piece's length, then a BiLSTM with a residual.
+    The embeddings are the character's own (from the encoder), that of its place in the piece, and that of the piece's
+    length minus one.
     """
 
     def __init__(self, size: int, embedded: int, context_size: int, dropout: float) -> None:
@@ -27,15 +28,21 @@ class CharacterContext(nn.Module):
         self.context = BiLSTM(size, context_size) if context_size else None
 
     def forward(self, states: Tensor, embedded: Tensor, places: Tensor, lengths: Tensor, mask: Tensor) -> Tensor:
-        """States [B, U, H] of the units' pieces and embeddings [B, U, E] of their characters to states [B, U, H]."""
+        """The states [B, U, H] of the characters.
+
+        - ``states`` [B, U, H]: of each character's piece
+        - ``embedded`` [B, U, E]: the characters' embeddings
+        - ``places``, ``lengths`` [B, U]: place in the piece, and the piece's length minus one, at most MAX_PLACE
+        - ``mask`` [B, U], bool: true for characters, which come first
+        """
         units: Tensor = self.dropout(
             self.norm(states + self.widen(embedded) + self.places(places) + self.lengths(lengths))
-        )
-        return units if self.context is None else units + self.context(units, mask)
+        )  # [B, U, H]
+        return units if self.context is None else units + self.context(units, mask)  # [B, U, H]
 
 
 class BiLSTM(nn.Module):
-    """Two LSTMs, one over each sequence reversed within its own length, so padding changes nothing."""
+    """Two LSTMs; the second reads each sequence reversed within its own length, so padding has no influence."""
 
     def __init__(self, size: int, hidden: int) -> None:
         super().__init__()
@@ -44,12 +51,12 @@ class BiLSTM(nn.Module):
         self.project = nn.Linear(2 * hidden, size)
 
     def forward(self, units: Tensor, mask: Tensor) -> Tensor:
-        """Units [B, U, H] with ``mask`` [B, U], true first, to [B, U, H]."""
+        """Outputs [B, U, H] for ``units`` [B, U, H] with ``mask`` [B, U]: true for units, which come first."""
         positions = torch.arange(units.shape[1], device=units.device)
-        mirrored = mask.sum(-1, keepdim=True) - 1 - positions
-        order = torch.where(mirrored >= 0, mirrored, positions)[..., None]
-        ahead, _ = self.forwards(units)
-        back, _ = self.backwards(units.gather(1, order.expand_as(units)))
-        back = back.gather(1, order.expand_as(back))
-        projected: Tensor = self.project(torch.cat([ahead, back], dim=-1))
+        mirrored = mask.sum(-1, keepdim=True) - 1 - positions  # [B, U]
+        order = torch.where(mirrored >= 0, mirrored, positions)[..., None]  # [B, U, 1]
+        ahead, _ = self.forwards(units)  # [B, U, C]
+        back, _ = self.backwards(units.gather(1, order.expand_as(units)))  # [B, U, C], in reversed order
+        back = back.gather(1, order.expand_as(back))  # [B, U, C]
+        projected: Tensor = self.project(torch.cat([ahead, back], dim=-1))  # [B, U, H]
         return projected

@@ -1,1 +1,1 @@
-"""Where a tagger's logits come from, one runtime a file."""
+"""Runtimes, which compute a tagger's logits; one file per runtime."""

@@ -1,4 +1,4 @@
-"""ONNX Runtime with a graph that the stage export wrote; torch is not needed."""
+"""ONNX Runtime with a graph from the stage export, without torch."""
 
 import os
 from pathlib import Path
@@ -11,16 +11,16 @@ from clue_ner.tagger.model_files import GRAPHS, find_graph
 from clue_ner.tagger.tagger import TOKENS
 
 SLOW = ["SkipLayerNormFusion"]
-"""Fusions that are switched off: on a CPU this one takes several times as long as what it replaces."""
+"""Fusions that are switched off: on a CPU this one takes several times as long as the operators that it replaces."""
 
 
 class OnnxRuntime:
-    """Logits from the graph in ``path`` on ``threads`` threads of the CPU."""
+    """Computes logits with the graph in ``path`` on ``threads`` CPU threads."""
 
     batch_tokens: float = TOKENS
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        """Raises ArtifactError if there is no such file, or it is no graph."""
+        """Raises ArtifactError if the file does not exist or is not a graph."""
         import onnxruntime
 
         if not path.is_file():
@@ -31,9 +31,9 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
             )
-        except Exception as error:  # ONNX Runtime's errors have no class in common
+        except Exception as error:  # ONNX Runtime's errors have no common class
             reason = str(error).partition("\n")[0]
-            raise ArtifactError(f"{path}: no ONNX graph that can be run ({reason}); run `dvc repro export`") from None
+            raise ArtifactError(f"{path}: not a usable ONNX graph ({reason}); run `dvc repro export`") from None
         self._inputs = [column.name for column in self._session.get_inputs()]
 
     def __call__(self, batch: Batch) -> Floats:
@@ -44,14 +44,14 @@ class OnnxRuntime:
 
 
 def load_graph(model: Path, runtime: str, threads: int | None) -> OnnxRuntime:
-    """The runtime on its graph of the model in the folder ``model``: see ``find_graph``.
+    """The runtime with the graph of the model in the folder ``model``: see ``find_graph``.
 
-    Raises ArtifactError if there is none, or it does not have its checksum.
+    Raises ArtifactError if there is no graph, or its checksum is wrong.
     """
     path = find_graph(model, runtime)
     if path is None:
         raise ArtifactError(
-            f"{model}: no onnx/{GRAPHS[runtime]} with this model, which runtime {runtime} needs; name models/export "
+            f"{model}: no onnx/{GRAPHS[runtime]} in this model, which runtime {runtime} needs; name models/export "
             "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
         )
     with verified_meanwhile(path, f"in a repository {ADVICE}; elsewhere fetch it again"):

@@ -17,18 +17,18 @@ from clue_ner.tagger.model_files import WEIGHTS
 from clue_ner.tagger.tagger import TOKENS, Tagger
 
 FILES = ("config.json", WEIGHTS)
-"""What ``load`` reads in the model's folder."""
+"""The files that ``load`` reads in the model's folder."""
 
 
 class TorchRuntime:
-    """Logits of ``model``, on the device that it is on; it is set to eval mode."""
+    """Computes logits with ``model`` on its device; the model is set to eval mode."""
 
     def __init__(self, model: TaggerModel) -> None:
         self.model = model.eval()
 
     @property
     def batch_tokens(self) -> float:
-        """On a CPU, states stay in its cache."""
+        """Limited on a CPU, so that the states stay in its cache."""
         return TOKENS if self._device().type == "cpu" else math.inf
 
     def __call__(self, batch: Batch) -> Floats:
@@ -44,14 +44,14 @@ class TorchRuntime:
 
 
 def load(folder: Path, config: TaggerConfig, threads: int | None) -> TorchRuntime:
-    """The runtime of the model in ``folder``; ``threads`` holds for all of the process; errors as of ``load_model``."""
+    """The runtime of the model in ``folder``; ``threads`` is for the whole process; errors as in ``load_model``."""
     if threads is not None:
         torch.set_num_threads(threads)
     return TorchRuntime(load_model(folder, config))
 
 
 def load_model(folder: Path, config: TaggerConfig) -> TaggerModel:
-    """The network in ``folder``, whose checksums were compared; raises ArtifactError if it cannot be built."""
+    """The network in ``folder``, whose checksums are verified already; raises ArtifactError if it cannot be built."""
     from safetensors.torch import load_file
 
     weights = folder / WEIGHTS
@@ -59,8 +59,8 @@ def load_model(folder: Path, config: TaggerConfig) -> TaggerModel:
         read_config(folder / "tokenizer_config.json")
         encoder_config = read_config(folder / "config.json")
         refuse_sizes(encoder_config, [weights], lambda: TaggerModel(new_encoder(folder), config))
-    except Exception as error:  # transformers and the heads raise whatever their parts do on what is no model
-        raise ArtifactError(f"{folder}: no model that can be built ({error}); fetch it again, or train one") from None
+    except Exception as error:  # any kind: transformers and the heads raise different errors for invalid models
+        raise ArtifactError(f"{folder}: the model cannot be built ({error}); fetch it again, or train one") from None
     model = TaggerModel(new_encoder(folder), config)
     try:
         model.load_state_dict(load_file(weights))

@@ -1,1 +1,1 @@
-"""Text in, entities out, with NumPy and tokenizers only; logits come from ``clue_ner.runtimes``."""
+"""From text to entities with only NumPy and tokenizers; ``clue_ner.runtimes`` computes the logits."""

@@ -1,4 +1,4 @@
-"""What a model is: ``tagger.json``, typed and frozen; there is no other description."""
+"""The configuration of a model: ``tagger.json``, typed and frozen."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -31,16 +31,16 @@ class CorpusRecord(_Part):
 
 
 class TeacherRecord(_Part):
-    """The model whose logits were learned from."""
+    """The teacher of a distillation."""
 
     name: str
     resolved: str | None = None
-    """the name that never moves of the model in MLflow that ``name`` stood for; None for a folder"""
+    """the permanent name of the model in MLflow that ``name`` referred to; None for a folder"""
     checksums: dict[str, str]
 
 
 class TrainingRecord(_Part):
-    """What a model was made from."""
+    """What a model was trained from."""
 
     fingerprint: str
     """SHA-256 over params, data, backbone, teacher and code: the training's identity"""
@@ -51,11 +51,11 @@ class TrainingRecord(_Part):
     """seed, corpus, backbone, tagging and train of params.yaml"""
     teacher: TeacherRecord | None = None
     valid_micro_f1: float | None = None
-    """of the kept epoch; None before training and without a valid split"""
+    """F1 of the kept epoch, 0 to 1; None before training and without a valid split"""
 
 
 class TaggerConfig(_Part):
-    """A model's shape, how its texts are read, and its training."""
+    """A model's shape, how it reads texts, and its training."""
 
     format: Literal[2] = 2
     head: str
@@ -69,11 +69,11 @@ class TaggerConfig(_Part):
     overlap: int = Field(ge=0)
     """tokens that neighbouring windows share, at most half of them"""
     context_size: int = Field(ge=0)
-    """units of the BiLSTM in each direction; 0: none"""
+    """size of the BiLSTM in each direction; 0: no BiLSTM"""
     head_options: dict[str, Any] = {}
     """the head's own parameters"""
     flat: bool = False
-    """of entities that overlap, keep the likeliest"""
+    """keep only the likeliest of overlapping entities"""
     trained: TrainingRecord
 
     @model_validator(mode="after")
@@ -118,17 +118,17 @@ class TaggerConfig(_Part):
 
     @property
     def head_params(self) -> dict[str, Any]:
-        """``head_options``, complete also for a model that is older than one of them."""
+        """``head_options``, with default values for options that are newer than the model."""
         return {**plugins.head_params(self.head), **self.head_options}
 
     @property
     def is_flat(self) -> bool:
-        """Whether the entities that are found never overlap."""
+        """Whether predicted entities never overlap."""
         return self.flat or plugins.reads_tags(self.head)
 
 
 def _problem(detail: Any) -> str:
-    """What pydantic found wrong, after the key that it is at, if it is at one."""
+    """A problem found by pydantic, after its key, if it has one."""
     message = detail["msg"].removeprefix("Value error, ")
     return ": ".join([".".join(map(str, detail["loc"])), message] if detail["loc"] else [message])
 

@@ -1,4 +1,4 @@
-"""Where the parts of a model are: in the folder that fine_tune writes, or in models/export."""
+"""The locations of a model's parts, in the folder that fine_tune writes or in models/export."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ GRAPHS = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
 
 
 def model_folder(folder: Path) -> Path:
-    """Where the model in ``folder`` is: there, or in ``tagger`` as export writes it; ArtifactError if nowhere."""
+    """The folder of the model: ``folder`` or its subfolder ``tagger`` (written by export); ArtifactError if neither."""
     for place in (folder, folder / "tagger"):
         if (place / FILE).is_file():
             return place
@@ -24,7 +24,7 @@ def model_folder(folder: Path) -> Path:
 def find_graph(model: Path, runtime: str) -> Path | None:
     """The graph of ``runtime``, one of ``GRAPHS``, for the model in the folder ``model``; None if there is none.
 
-    It is in the folder ``onnx`` there, or beside ``tagger``.
+    It is in the subfolder ``onnx``, or next to ``tagger``.
     """
     for place in (model, model.parent) if model.name == "tagger" else (model,):
         if (path := place / "onnx" / GRAPHS[runtime]).is_file():

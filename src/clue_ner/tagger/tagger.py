@@ -1,4 +1,4 @@
-"""Text in, entities out: windows, logits, decoding, character offsets. The one path for users and for scores."""
+"""From text to entities: windows, logits, decoding, character offsets. Used by users and for all scores."""
 
 import importlib
 import os
@@ -27,32 +27,32 @@ from clue_ner.tagger.decoding._base import Floats, Scored
 from clue_ner.tagger.model_files import WEIGHTS, find_graph, model_folder
 
 RUNTIMES, REGISTRY = "clue_ner.runtimes", "clue_ner.tracking.model_registry"
-"""Imported by name when a model needs them: both know libraries that tagging can do without."""
+"""Imported by name only if a model needs them, because they import libraries that tagging does not need."""
 AUTO = "auto"
 CHUNK = 1024
-"""Texts that are tokenised and sorted by length together, at most."""
+"""Maximum number of texts that are tokenised and sorted by length together."""
 CHUNK_CHARACTERS = 2**20
-"""With this many characters, a chunk is full before it has ``CHUNK`` texts."""
+"""With this many characters, a chunk is full even if it has fewer than ``CHUNK`` texts."""
 TOKENS = 512
-"""With this many tokens, padding included, a batch is full on a CPU: states stay in its cache."""
+"""With this many tokens, padding included, a batch is full on a CPU, so that the states stay in its cache."""
 CELLS = 2**22
-"""With this many scores a type, a batch is full: heads that score every span need memory by the square of the units."""
+"""With this many scores per type, a batch is full: heads that score every span need memory quadratic in units."""
 
 
 class Runtime(Protocol):
-    """What computes the head's logits of a batch, as ``collate`` makes it; a function on NumPy arrays."""
+    """Computes the head's logits of a batch from ``collate``; a function on NumPy arrays."""
 
     @property
     def batch_tokens(self) -> float:
         """With this many tokens, padding included, a batch is full."""
 
     def __call__(self, batch: Batch, /) -> Floats:
-        """Logits whose axis 0 is the batch, float32."""
+        """The logits, float32; axis 0 is the batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The entities of a text: ``entities`` as the user gets them, ``strict`` without those that break the scheme."""
+    """The entities of a text: ``entities`` for the user, ``strict`` without those whose tags break the scheme."""
 
     entities: tuple[Entity, ...]
     strict: tuple[Entity, ...]
@@ -60,18 +60,18 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a tagger was loaded from: the arguments of ``Tagger.load`` that give the same one again."""
+    """The arguments of ``Tagger.load`` with which the same tagger can be loaded again."""
 
     folder: Path
     runtime: str
-    """torch, onnx or int8: what ``auto`` has become"""
+    """torch, onnx or int8, with ``auto`` resolved"""
     threads: int | None
 
 
 class Tagger:
-    """A trained model, ready for texts. Threads may share it; another process needs its own.
+    """A trained model that tags texts. Threads may share it; another process needs its own.
 
-    A pickle of it holds where it was loaded from, and loads it again.
+    Pickling stores the source from which it was loaded, and unpickling loads it again.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class Tagger:
         weights: Mapping[str, NDArray[Any]],
         source: Source | None = None,
     ) -> None:
-        """``weights`` are the parameters of the head that its decoder reads: see ``decoding.read_weights``.
+        """``weights`` are the parameters of the head that its decoder needs: see ``decoding.read_weights``.
 
-        ``source`` is None for a tagger that was made in memory.
+        ``source`` is None for a tagger that was built in memory.
         """
         self.config, self.aligner, self.runtime, self.weights = config, aligner, runtime, weights
         self.source = source
@@ -95,19 +95,18 @@ class Tagger:
 
     @classmethod
     def load(cls, model: str | Path, runtime: str = AUTO, threads: int | None = None) -> "Tagger":
-        """Read a model: a folder that fine_tune or export wrote, or a version of the registry.
+        """Load a model and verify the checksums of all files in use.
 
-        The latter is ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``models:/NAME/latest``, which is the version
-        with the highest number, or what a run logged: ``models:/MODEL_ID`` or ``runs:/RUN_ID/NAME``. The checksums of
-        all files that are used are compared.
+        - ``model``: a folder that fine_tune or export wrote; a version in the registry: ``models:/NAME@ALIAS``,
+          ``models:/NAME/VERSION`` or ``models:/NAME/latest`` (the highest version); or a model that a run logged:
+          ``models:/MODEL_ID`` or ``runs:/RUN_ID/NAME``
+        - ``runtime``: ``onnx`` and ``int8`` (models/export has their graphs), ``torch``, or ``auto``: ``onnx`` if the
+          model has its graph, else ``torch``
+        - ``threads``: number of CPU threads, by default one per core; for torch it applies to the whole process
 
-        ``runtime`` is where logits come from: ``onnx`` and ``int8`` (models/export has their graphs), ``torch``, or
-        ``auto``: ``onnx`` where there is its graph, else ``torch``. ``threads`` compute them, by default as many as
-        there are cores; for torch, the number holds for all of the process.
-
-        Raises ArtifactError if the folder is no model of this project, or damaged, or without the runtime's graph;
-        TrackingError if the registry does not have the version; MissingExtraError if a library is not installed that
-        the runtime or the registry needs; ValueError for an unknown runtime.
+        Raises ArtifactError if the folder is not a model of this project, is damaged or lacks the runtime's graph;
+        TrackingError if the registry does not have the model; MissingExtraError if a library that the runtime or the
+        registry needs is not installed; ValueError for an unknown runtime.
         """
         if runtime not in (known := [AUTO, *plugins.names(RUNTIMES)]):
             raise ValueError(f"runtime {runtime!r}: there are {', '.join(known)}")
@@ -124,13 +123,13 @@ class Tagger:
         return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Load it again where it is unpickled; raises TypeError for a tagger that was made in memory."""
+        """Pickle as a call that loads it again; raises TypeError for a tagger that was built in memory."""
         if self.source is None:
-            raise TypeError("this tagger was made in memory and cannot be pickled; save the model, and load it")
+            raise TypeError("this tagger was built in memory and cannot be pickled; save the model and load it")
         return Tagger.load, (self.source.folder, self.source.runtime, self.source.threads)
 
     def using(self, runtime: Runtime) -> "Tagger":
-        """The same tagger with its logits from elsewhere, such as an ONNX session."""
+        """The same tagger with another runtime, such as an ONNX session."""
         return Tagger(self.config, self.aligner, runtime, self.weights)
 
     def tag(self, texts: Sequence[str], batch_size: int = 64) -> list[list[Entity]]:
@@ -138,14 +137,14 @@ class Tagger:
         return [list(reading.entities) for reading in self.read(texts, batch_size)]
 
     def read(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Reading]:
-        """The reading of each text, in order, while more texts come in: a chunk at a time.
+        """The reading of each text of a stream, in order; texts are processed in chunks.
 
-        Raises TypeError for what is no text, naming its position from 0, and for one text that is not in a list: its
-        characters would be taken for texts. Raises RuntimeError in a process that was forked from the one which loaded
-        the tagger: the threads that compute are not there.
+        Raises TypeError for an item that is not a str, with its position from 0, and for a single str instead of a
+        list, because its characters would be read as texts. Raises RuntimeError in a fork of the process that loaded
+        the tagger, because the computing threads do not exist there.
         """
         if isinstance(texts, str):
-            raise TypeError("wanted several texts, found one str; give [text]")
+            raise TypeError("wanted several texts, found one str; pass [text]")
         if os.getpid() != self._process:
             raise RuntimeError(
                 f"this tagger was loaded in process {self._process}; its threads are not in the fork {os.getpid()}: "
@@ -174,9 +173,9 @@ class Tagger:
         return resolve_overlaps(merged) if self.config.is_flat else merged
 
     def _batches(self, windows: list[Window], batch_size: int) -> Iterator[tuple[int, int]]:
-        """Stretches [start, end) of ``windows`` to decode together: at most ``batch_size``, less if they are long.
+        """Ranges [start, end) of ``windows`` for each batch: at most ``batch_size``, fewer if they are long.
 
-        ``windows`` are sorted by their tokens.
+        ``windows`` are sorted by their number of tokens.
         """
         start, longest = 0, 0
         for end, window in enumerate(windows):
@@ -201,7 +200,7 @@ def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
 
 
 def _folder_of(model: str | Path) -> Path:
-    """The folder that ``model`` names, itself or as a version of the registry."""
+    """The folder of ``model``, which is a folder or a name in the registry."""
     if not is_registry_name(str(model)):
         return Path(model)
     with explained(f"{model}: the model registry", "tracking"):
@@ -211,14 +210,14 @@ def _folder_of(model: str | Path) -> Path:
 
 
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:
-    """Entities on units as entities of the text."""
+    """Entities of the text for entities on units."""
     for start, end, type_, score in found:
         if (entity := window.entity(start, end, type_, score)) is not None:
             yield entity
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in chunks of at most ``CHUNK``, which end with the text that makes ``CHUNK_CHARACTERS`` full."""
+    """Texts in chunks of at most ``CHUNK`` texts; a chunk ends earlier if it reaches ``CHUNK_CHARACTERS``."""
     chunk: list[str] = []
     characters = 0
     for position, text in enumerate(texts):

@@ -1,6 +1,7 @@
-"""Records what ran in MLflow; no other package knows it. Tracking records, and never decides.
+"""Logs trainings to MLflow; no other package imports it. Tracking has no influence on results.
 
-A training writes a journal first (``Journal``), on disk; MLflow is made equal to it (``push``, ``sync``), now or later.
+A training first writes a journal to disk (``Journal``); then MLflow is made equal to it (``push``, ``sync``), now or
+later.
 """
 
 from clue_ner.tracking.journal import Journal

@@ -1,4 +1,4 @@
-"""Where the MLflow store is: one address for every working folder, or one line that says which addresses work."""
+"""The address of the MLflow store, the same for every working folder; invalid addresses are refused in one line."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def uri_of(root: Path) -> str:
     """The address of the store that the repository of ``root`` uses, whatever the working directory.
 
     It is ``MLFLOW_TRACKING_URI``, or the SQLite file mlflow.db at the repository's root if that is not set. Raises
-    TrackingError for an address that can never work.
+    TrackingError for an address that cannot work.
     """
     home = home_of(root)
     written = os.environ.get(TRACKING, "").strip()
@@ -38,19 +38,19 @@ def uri_of(root: Path) -> str:
 
 
 def local_file(uri: str) -> Path | None:
-    """The SQLite file of an address that ``uri_of`` gave, or None for a server or another database."""
+    """The SQLite file of an address from ``uri_of``, or None for a server or another database."""
     if not uri.startswith("sqlite:///"):
         return None
     return Path(unquote(uri.removeprefix("sqlite:///").partition("?")[0]))
 
 
 def is_database(uri: str) -> bool:
-    """Whether MLflow opens the address in this process, rather than asking a server."""
+    """Whether MLflow opens the address in this process, not through a server."""
     return uri.startswith(("sqlite", *_DATABASES))
 
 
 def _checked(variable: str, written: str, home: Path) -> str:
-    """The address as MLflow takes it: an absolute file, its scheme in lower case."""
+    """The address in MLflow's form: an absolute file, its scheme in lower case."""
     scheme, colon, rest = written.partition(":")
     kind = scheme.lower()
     uri = kind + colon + rest
@@ -71,7 +71,7 @@ def _checked(variable: str, written: str, home: Path) -> str:
 def _file(rest: str, home: Path) -> str:
     name, _, query = rest.removeprefix("///").partition("?")
     if not rest.startswith("///") or name in ("", ":memory:") or name.startswith("file:"):
-        raise ValueError("it names no file that stays")
+        raise ValueError("it does not name a file on disk")
     path = resolve_path(unquote(name), home)
     if name.endswith("/") or path.is_dir():
         raise ValueError(f"{path} is a folder")
@@ -79,7 +79,7 @@ def _file(rest: str, home: Path) -> str:
 
 
 def _sqlite(path: Path) -> str:
-    """The address of a file; what SQLAlchemy would read in its name otherwise is escaped."""
+    """The address of a file, with the characters escaped that are special for SQLAlchemy."""
     return "sqlite:///" + re.sub(r"\?|%(?=[0-9a-fA-F]{2})", lambda found: f"%{ord(found[0]):X}", str(path))
 
 
@@ -88,11 +88,11 @@ def _server(uri: str) -> str:
     if not parts.hostname or re.search(r"\s", uri):
         raise ValueError("it names no host")
     if parts.query or parts.fragment:
-        raise ValueError("it is that of a page, wanted the server's")
+        raise ValueError("it is the address of a page, wanted the server's")
     try:
-        parts.port  # noqa: B018 (looking at it raises)
-    except ValueError:  # whose own words may show a part of a password
-        raise ValueError("its port is no number up to 65535") from None
+        parts.port  # noqa: B018 (reading it raises)
+    except ValueError:  # whose message may contain a part of a password
+        raise ValueError("its port is not a number up to 65535") from None
     return uri
 
 
@@ -102,7 +102,7 @@ def _database(uri: str) -> str:
         from sqlalchemy.exc import ArgumentError
     try:
         make_url(uri).get_dialect().import_dbapi()
-    except ArgumentError as error:  # also where there is no driver of the name
+    except ArgumentError as error:  # also if no driver has this name
         raise ValueError(str(error)) from None
     except ImportError as error:
         raise ValueError(f"its driver is not installed ({error})") from None

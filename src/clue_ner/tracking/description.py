@@ -1,4 +1,4 @@
-"""What a person reads of a run in MLflow: what is special about it, its scores with intervals, its warnings."""
+"""The description of a run in MLflow: its differences, its scores with intervals, its warnings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from clue_ner.tracking.journal import Record
 
 TAG = "mlflow.note.content"
-"""Where MLflow keeps the description of a run."""
+"""The tag in which MLflow stores the description of a run."""
 LENGTH = 5000
-"""Characters of it that every store of MLflow can keep."""
+"""The number of characters that every store of MLflow can keep."""
 SCORES = {"micro": "f1", "lenient": "f1", "official": "macro_f1"}
-"""A score of metrics/evaluate.json, and what its F1 is called there."""
+"""A score in metrics/evaluate.json, and the key of its F1 there."""
 
 
 def text(record: Record, evaluation: Mapping[str, Any] | None = None) -> str:
@@ -22,7 +22,7 @@ def text(record: Record, evaluation: Mapping[str, Any] | None = None) -> str:
 
 
 def _changed(record: Record) -> str:
-    """How the params differ from those that the training started from; empty where git does not say."""
+    """How the params differ from those that the training started from; empty if git does not know these."""
     changed = record.begin.get("changed")
     if not changed:
         return ""

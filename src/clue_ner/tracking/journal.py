@@ -1,7 +1,7 @@
-"""What a training did, written to disk as it happens: one file of JSON lines a training, which MLflow is fed from.
+"""The journal of a training, written to disk as it happens: one file of JSON lines per training, the source for MLflow.
 
-Each line is flushed to the disk before the call returns, so whatever was said survives a kill and a dead server.
-Secrets are left out here, and so MLflow never gets them.
+Each line is flushed to disk before the call returns, so it survives kills and server outages. Secrets are removed here,
+so MLflow never gets them.
 """
 
 import json
@@ -24,20 +24,20 @@ from clue_ner.tracking import provenance
 
 @dataclass
 class Record:
-    """A journal as a whole; times are milliseconds since 1970."""
+    """The content of a journal; times are milliseconds since 1970."""
 
     begin: dict[str, Any]
     points: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
     """(metric, step) to (value, time)"""
     tags: dict[str, str] = field(default_factory=dict)
-    """those that came after the beginning"""
+    """tags that were added after the beginning"""
     descriptions: list[str] = field(default_factory=list)
-    """of the run, the latest last"""
+    """descriptions of the run, the latest last"""
     datasets: list[dict[str, Any]] = field(default_factory=list)
-    """what the model was scored on: ``name``, ``fingerprint``, and the ``step`` of the first scores on it"""
+    """the datasets of the scores: ``name``, ``fingerprint``, and the ``step`` of the first scores on it"""
     artifacts: list[str] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
-    """fingerprints of the trainings whose runs are shown below this one's"""
+    """fingerprints of the trainings whose runs are nested below this one"""
     status: str | None = None
     end: int | None = None
     damaged: list[int] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Journal:
         name: str = "params.yaml",
         changed: Mapping[str, Any] | None = None,
     ) -> None:
-        """Open the journal; a training that goes on, or is repeated, keeps its first beginning.
+        """Start the journal; a training that is resumed or repeated keeps its first beginning.
 
         ``params``: all of params.yaml, nested. ``tags``: see ``provenance.run_tags``. ``params_text``: attached as
         ``name``. ``dataset``: ``name``, ``fingerprint``, ``types`` of entities, and whatever else describes the corpus;
@@ -84,25 +84,25 @@ class Journal:
         )
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        """Note the values at ``step``; of a metric noted twice for a step, the first value and time count."""
+        """Record values at ``step``; if a metric is recorded twice for a step, the first value and time are used."""
         self._append("metrics", step=step, values={name: rounded(value) for name, value in values.items()})
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Note tags of the run; of one noted twice, the last value counts."""
+        """Record tags of the run; if one is recorded twice, the last value is used."""
         self._append("tags", values=dict(values))
 
     def describe(self, description: str) -> None:
-        """Note the description of the run, in Markdown, if it is another one than before."""
+        """Record the description of the run, in Markdown, if it has changed."""
         record = self.read()
         if record is None or record.descriptions[-1:] != [description]:
             self._append("description", text=description)
 
     def dataset(self, step: int, described: Mapping[str, Any]) -> None:
-        """Note what the scores from ``step`` on are of: ``name``, ``fingerprint``, and what else describes it."""
+        """Record the dataset of the scores from ``step`` on: ``name``, ``fingerprint``, and other properties."""
         self._append("dataset", values={**described, "step": step})
 
     def artifact(self, name: str, content: str | Path) -> None:
-        """Keep a copy of a text or a file under ``name``, in the place of an earlier one of that name."""
+        """Store a copy of a text or a file as ``name``, which replaces an earlier one with that name."""
         target = self.files / name
         if isinstance(content, str):
             write_text(target, redact(content))
@@ -114,17 +114,17 @@ class Journal:
         self._append("artifact", name=name)
 
     def child(self, fingerprint: str) -> None:
-        """Note that the training ``fingerprint`` is part of this one, as a trial is of a sweep."""
+        """Record that the training ``fingerprint`` is a child of this one, like a trial of a sweep."""
         self._append("child", fingerprint=fingerprint)
 
     def end(self, status: str = "FINISHED") -> None:
-        """Note how the training ended: ``FINISHED``, ``FAILED`` or ``KILLED``; what has finished stays finished."""
+        """Record how the training ended: ``FINISHED``, ``FAILED`` or ``KILLED``; ``FINISHED`` is final."""
         record = self.read()
         if record is None or record.status != "FINISHED":
             self._append("end", status=status)
 
     def read(self) -> Record | None:
-        """What the journal says so far, or None if it was not begun; a damaged line is counted and passed over."""
+        """The content of the journal so far, or None if it was not started; damaged lines are skipped and listed."""
         if not self.path.exists():
             return None
         begin, record = None, Record({})
@@ -157,7 +157,7 @@ class Journal:
         return record
 
     def _append(self, kind: str, **entry: Any) -> None:
-        """Add a line, in place of one that was left half-written by a kill."""
+        """Add a line; an incomplete last line, left by a kill, is replaced."""
         line = redact(json.dumps({"kind": kind, "time": time.time_ns() // 1_000_000, **entry}, ensure_ascii=True))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".write.lock")), self.path.open("ab+") as stream:
@@ -170,7 +170,7 @@ class Journal:
 
 
 def rounded(value: float) -> float:
-    """A number with six significant digits, as metrics/ has it; more are not readable in MLflow's tables.
+    """A number with six significant digits, as in metrics/; more are not readable in MLflow's tables.
 
     >>> rounded(0.73282442748), rounded(12)
     (0.732824, 12.0)
@@ -185,7 +185,7 @@ def journals(root: Path) -> list[Journal]:
 
 
 def _whole(entry: dict[str, Any]) -> dict[str, Any]:
-    """A beginning that has all that a run is made from; raises KeyError or TypeError for another."""
+    """Check that a beginning has everything for creating a run; raises KeyError or TypeError otherwise."""
     kinds = {"id": str, "experiment": str, "name": str, "time": int, "params": dict, "tags": dict, "dataset": dict}
     return _with(entry, kinds)
 

@@ -1,4 +1,4 @@
-"""What MLflow's Models tab shows of a version and ranks it by: its params, and its scores on named datasets."""
+"""The data of a version in MLflow's Models tab: its params, and its scores on named datasets."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from clue_ner.tracking.journal import Record
 from clue_ner.tracking.store import Store
 
 DIGEST = 36
-"""Characters of a dataset's digest that MLflow keeps."""
+"""The number of characters of a dataset's digest that MLflow keeps."""
 
 
 def describe(store: Store, run: Any, record: Record) -> None:
-    """Give the model that ``run`` logged, if it did, the params and scores of the journal that it lacks."""
+    """Add the missing params and scores of the journal to the model that ``run`` logged, if it logged one."""
     from mlflow.entities import Metric
 
     for output in run.outputs.model_outputs if run.outputs else []:
@@ -31,7 +31,7 @@ def describe(store: Store, run: Any, record: Record) -> None:
 
 
 def _dataset(record: Record, key: str, step: int) -> dict[str, str]:
-    """What a score is of, as MLflow's metrics name it; nothing for scores of an earlier release, which do not say."""
+    """The dataset of a score, as arguments of MLflow's metrics; empty for scores of earlier releases without one."""
     described = record.begin["dataset"]
     if key.startswith("test/"):
         described = next((d for d in reversed(record.datasets) if d["step"] <= step), {})

@@ -1,4 +1,4 @@
-"""The model registry: a version a training, and ``champion`` for the best of them by valid F1."""
+"""The model registry: one version per training; the alias ``champion`` is the best by valid F1."""
 
 import contextlib
 import logging
@@ -36,25 +36,25 @@ from clue_ner.tracking.store import (
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 TRAIN_AND_VALID = "train_and_valid_fingerprint"
-"""The tag with the fingerprint of what a version was trained on and chosen by."""
+"""The tag with the fingerprint of a version's train and valid splits."""
 NOT_SCORED = "not scored"
-"""The tag ``scored_on`` of a version whose corpus has neither test nor valid."""
+"""The value of the tag ``scored_on`` for a version whose corpus has neither test nor valid."""
 EXAMPLE = "李雷昨天去了上海的招商银行。"
 FORMS = (
     "models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest, or of what a run logged models:/MODEL_ID or "
     "runs:/RUN_ID/NAME"
 )
-"""How MLflow names a model."""
+"""The forms of MLflow's names of a model."""
 _VERSION = re.compile(r"models:/([^/]+)(?:@([^/@]+)|/(\d+|latest))")
 _LOGGED = re.compile(r"models:/([^/@]+)|runs:/([^/]+)/([^/]+)")
 DESCRIPTION_LENGTH = 5000
-"""Characters of a version's description that every store of MLflow can keep."""
+"""The number of characters of a version's description that every store of MLflow can keep."""
 
 _log = logging.getLogger(__name__)
 
 
 class Version(NamedTuple):
-    """A version of a registered model: what it was called when it came, and why."""
+    """A version of a registered model, with the alias that it got, and the reason."""
 
     name: str
     version: int
@@ -63,7 +63,7 @@ class Version(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A model in the store: its name that never moves, what to call a copy, what is recorded, where its files are."""
+    """A model in the store: its permanent name, the name of a copy, its recorded tags, the location of its files."""
 
     name: str
     key: str
@@ -75,7 +75,7 @@ def register(root: Path, export: Path, tracking: TrackingParams) -> Version | No
     """Register ``export/tagger`` with the card ``export/README.md``, once for each training.
 
     ``champion`` moves to it if its valid F1 is better than the champion's on the same corpus; else ``challenger`` does.
-    Where MLflow cannot be reached, warns, keeps a copy below ``.tracking/`` for ``sync``, and returns None.
+    If MLflow cannot be reached, it warns, keeps a copy in ``.tracking/`` for ``sync``, and returns None.
     """
     try:
         with waiting(QUICK):
@@ -88,7 +88,7 @@ def register(root: Path, export: Path, tracking: TrackingParams) -> Version | No
 
 
 def register_in(store: Store, export: Path, tracking: TrackingParams) -> Version:
-    """As ``register``, in an open store; raises TrackingError if that fails, and then goes on where it stopped."""
+    """As ``register``, in an open store; raises TrackingError if it fails; the next call resumes where it stopped."""
     trained = TaggerConfig.load(export / "tagger").trained
     folder = store.home / ".tracking"
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def register_in(store: Store, export: Path, tracking: TrackingParams) -> Version
 
 
 def keep_for_later(root: Path, export: Path, tracking: TrackingParams) -> None:
-    """Copy what is to be registered to where it outlasts a temporary run of DVC."""
+    """Copy the model to be registered to a place outside DVC's temporary folders."""
     fingerprint = TaggerConfig.load(export / "tagger").trained.fingerprint
     with atomic_folder(home_of(root) / ".tracking" / "unregistered" / fingerprint) as folder:
         shutil.copytree(export / "tagger", folder / "tagger")
@@ -118,7 +118,7 @@ def kept_for_later(root: Path) -> list[Path]:
 
 
 def register_kept(store: Store, folder: Path) -> Version:
-    """Register what ``keep_for_later`` kept in ``folder``, and remove it; raises ArtifactError if it is damaged."""
+    """Register the copy that ``keep_for_later`` made in ``folder``, and remove it; ArtifactError if it is damaged."""
     settings = folder / "tracking.json"
     try:
         tracking = TrackingParams.model_validate(read_json(settings))
@@ -131,10 +131,10 @@ def register_kept(store: Store, folder: Path) -> Version:
 
 
 def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
-    """The alias that a new version with these ``tags`` gets, and why; ``champion`` is the one that has it now, or None.
+    """The alias for a new version with these ``tags``, and the reason; ``champion`` is the current champion or None.
 
-    Test scores are not asked: a model chosen by them would have no honest score left. A model that finds nothing in
-    valid is never champion.
+    Test scores are not used, because a model that was chosen by them would have no unbiased score. A model that finds
+    nothing in valid never becomes champion.
     """
     if float(tags.get("valid_micro_f1", "1")) == 0:
         return CHALLENGER, "its valid F1 is 0: it finds nothing"
@@ -143,9 +143,9 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
     name, theirs = f"champion version {champion.version}", champion.tags
     key = TRAIN_AND_VALID if TRAIN_AND_VALID in tags and TRAIN_AND_VALID in theirs else "corpus_fingerprint"
     if tags.get(key) is None or theirs.get(key) != tags[key]:
-        return CHALLENGER, f"{name} was trained on another corpus, so their scores do not compare"
+        return CHALLENGER, f"{name} was trained on another corpus, so their scores are not comparable"
     if "valid_micro_f1" not in tags or "valid_micro_f1" not in theirs:
-        return CHALLENGER, f"without a valid F1 of both it does not compare with {name}"
+        return CHALLENGER, f"it is not comparable without a valid F1 of both: it and {name}"
     ours, best = float(tags["valid_micro_f1"]), float(theirs["valid_micro_f1"])
     if ours > best:
         return CHAMPION, f"valid F1 {ours:.4f} is above {best:.4f} of {name}"
@@ -153,17 +153,17 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
 
 
 def resolve_model(root: Path, uri: str) -> Path:
-    """A folder for ``Tagger.load`` from the name of a model in MLflow, in any form of ``FORMS``, or the folder itself.
+    """The folder of a model for ``Tagger.load``, from a name in MLflow in any form of ``FORMS``, or a folder itself.
 
-    Raises TrackingError for a model, alias, version or run that is not there, naming those that are.
+    Raises TrackingError for an unknown model, alias, version or run; the message lists the existing ones.
     """
     return pinned(root, uri)[1] if is_registry_name(uri) else Path(uri)
 
 
 def pinned(root: Path, uri: str) -> tuple[str, Path]:
-    """What ``uri``, a name of MLflow's, stands for now: the name of the same model that never moves, and its folder.
+    """What ``uri``, a name in MLflow, refers to now: the permanent name of the model, and its folder.
 
-    Errors are as of ``resolve_model``.
+    Raises the errors of ``resolve_model``.
     """
     with waiting(PATIENT):
         store, found = _found(root, uri)
@@ -172,27 +172,27 @@ def pinned(root: Path, uri: str) -> tuple[str, Path]:
 
 
 def fixed_name(root: Path, uri: str) -> str:
-    """The first of ``pinned``, and nothing is fetched."""
+    """The permanent name, as in ``pinned``, without downloading anything."""
     with waiting(PATIENT):
         return _found(root, uri)[1].name
 
 
 def is_version(uri: str) -> bool:
-    """Whether ``uri`` names a registered version, by its alias or number, and not what a run logged."""
+    """Whether ``uri`` names a registered version by alias or number, and not a model that a run logged."""
     return _VERSION.fullmatch(uri) is not None
 
 
 def recorded_tags(root: Path, uri: str) -> dict[str, str]:
-    """What MLflow says of a model: of a version also its corpus and score, of what a run logged only its training.
+    """The tags recorded for a model: for a version also corpus and score, for a logged model only its training.
 
-    Errors are as of ``resolve_model``.
+    Raises the errors of ``resolve_model``.
     """
     with waiting(PATIENT):
         return _found(root, uri)[1].tags
 
 
 def _found(root: Path, uri: str) -> tuple[Store, _Found]:
-    """The store, and what ``uri`` names there."""
+    """The store, and the model that ``uri`` names in it."""
     version, logged = _VERSION.fullmatch(uri), _LOGGED.fullmatch(uri)
     if not version and not logged:
         raise TrackingError(f"{uri}: wanted {FORMS}")
@@ -232,7 +232,7 @@ def _found_logged(store: Store, uri: str, model_id: str) -> _Found:
 
 def _logged_by(store: Store, uri: str, run_id: str, name: str) -> str:
     """The id of the model that a run logged; ``model``, as MLflow's documentation says, is the only one there is."""
-    with _absent(f"{uri}: no run {run_id!r} in this store; `make ui` shows those there are"):
+    with _absent(f"{uri}: no run {run_id!r} in this store; `make ui` lists the runs"):
         run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs else []
     models: dict[str, str] = {
@@ -260,7 +260,7 @@ def champion_path(root: Path, name: str) -> Path | None:
 
 
 def _create(store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams) -> Any:
-    """A new version, or that of another clone which made one of the same training before."""
+    """A new version, or the existing version of the same training from another clone."""
     model_id, run_id = _upload(store, export, trained, tracking)
     card = export / "README.md"
     made = store.client.create_model_version(
@@ -275,7 +275,7 @@ def _create(store: Store, export: Path, trained: TrainingRecord, tracking: Track
 
 
 def _name(store: Store, version: Any) -> Version:
-    """Give a version its alias, unless that has been done; the tag that says so comes last, for the sake of kills."""
+    """Set a version's alias, unless this was done already; the tag that records it comes last, in case of a kill."""
     if "alias" not in version.tags:
         holder = (_aliases(store, version.name) or {}).get(CHAMPION)
         champion = (
@@ -290,7 +290,7 @@ def _name(store: Store, version: Any) -> Version:
 
 
 def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams) -> tuple[str, str | None]:
-    """The logged model of a training and its run; one that a kill left half-uploaded is finished."""
+    """The logged model of a training and its run; an upload that a kill interrupted is completed."""
     import mlflow.pyfunc
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -328,7 +328,7 @@ def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: Track
 
 
 def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
-    """What the registry says of a version; ``corpus_fingerprint`` is of all labelled splits, as in older versions."""
+    """The tags of a version; ``corpus_fingerprint`` covers all labelled splits, as in older versions."""
     tags = {
         "clue_ner.fingerprint": trained.fingerprint,
         "corpus": trained.corpus.name,
@@ -350,7 +350,7 @@ def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
 def _version_of(store: Store, name: str, fingerprint: str) -> Any:
     """The first version of a training, or None; later ones are deleted.
 
-    Those come from another clone at the same moment, or from a request that a slow server took up late.
+    These come from another clone at the same moment, or from a request that a slow server executed late.
     """
     found = store.client.search_model_versions(
         f"name = {_quoted(name)} and tag.`clue_ner.fingerprint` = '{fingerprint}'"
@@ -369,14 +369,14 @@ def _aliases(store: Store, name: str) -> dict[str, str] | None:
 
 
 def _quoted(name: str) -> str:
-    """A name in a filter of MLflow, which knows two kinds of quotes and no escape."""
+    """A quoted name for a filter of MLflow, which has two kinds of quotes and no escape."""
     quote = '"' if "'" in name else "'"
     return f"{quote}{name}{quote}"
 
 
 @contextlib.contextmanager
 def _absent(message: str) -> Iterator[None]:
-    """Say ``message`` where MLflow answers that something does not exist."""
+    """Raise TrackingError with ``message`` if MLflow answers that something does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -388,7 +388,7 @@ def _absent(message: str) -> Iterator[None]:
 
 
 def _fetch(store: Store, found: _Found) -> Path:
-    """The tagger's folder: where the store has it on this machine, or else downloaded once."""
+    """The tagger's folder: in the store if that is on this machine, else downloaded once."""
     import mlflow.artifacts
 
     source = f"{found.location}/artifacts/tagger"
@@ -403,6 +403,6 @@ def _fetch(store: Store, found: _Found) -> Path:
 
 
 def has_store(root: Path) -> bool:
-    """Whether there is one to ask, so that looking for a model does not make an empty one."""
+    """Whether a store exists, so that looking for a model does not create an empty one."""
     file = local_file(uri_of(root))
     return file is None or file.exists()

@@ -1,4 +1,4 @@
-"""What made a run: commit, experiment, environment, and the params in the form MLflow keeps them in."""
+"""The origin of a run: commit, experiment, environment, and the params in MLflow's form."""
 
 import hashlib
 import importlib.metadata
@@ -18,15 +18,15 @@ from clue_ner.tagger.config import TaggerConfig
 from clue_ner.training.fingerprint import code_paths
 
 SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
-"""What a registered model needs to be installed."""
+"""The packages that a registered model needs."""
 
 _log = logging.getLogger(__name__)
 
 
 def run_tags(params: Mapping[str, Any], device: str) -> dict[str, str]:
-    """The tags of a training: what was run, and on which device.
+    """The tags of a training: corpus, backbone, head, device and more.
 
-    ``clue_ner.baseline`` is the commit that a DVC experiment started from. What is not known has no tag.
+    ``clue_ner.baseline`` is the commit that a DVC experiment started from. Unknown values have no tag.
     """
     tags = {
         "clue_ner.experiment": os.environ.get("DVC_EXP_NAME", ""),
@@ -45,7 +45,7 @@ def run_tags(params: Mapping[str, Any], device: str) -> dict[str, str]:
 
 
 def run_name(params: Mapping[str, Any]) -> str:
-    """What to call a training that DVC has no name for.
+    """The name of a training without a DVC experiment name.
 
     >>> run_name({"seed": 1, "train": {"head": "crf", "lr": 1.5e-4}})
     'crf lr 1.5e-4 seed 1'
@@ -54,7 +54,7 @@ def run_name(params: Mapping[str, Any]) -> str:
 
 
 def recipe(params: Mapping[str, Any]) -> str:
-    """The same words for trainings that differ in their seed only, and for no others: the number is of a hash.
+    """A label that is equal for trainings that differ only in the seed; the number is from a hash of the params.
 
     >>> recipe({"seed": 1, "train": {"head": "crf", "lr": 4e-5}})
     'crf lr 4e-5 (67f049)'
@@ -65,17 +65,17 @@ def recipe(params: Mapping[str, Any]) -> str:
 
 
 def changed(root: Path, params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """How ``params`` differ from those in git that the training started from; None where git does not say.
+    """How ``params`` differ from those in git that the training started from; None if git does not know these.
 
-    ``{"commit": …, "params": {name: [value there, value here]}}``. In a DVC experiment that is the commit it started
-    from, else the one that is checked out.
+    ``{"commit": …, "params": {name: [value there, value here]}}``. In a DVC experiment the commit is the one it
+    started from, else the one that is checked out.
     """
     try:
         repository = own_repository(root)
         commit = os.environ.get("DVC_EXP_BASELINE_REV") or commit_of(repository)
         text = git(repository, "show", f"{commit}:params.yaml")
         there = dotted_training(read_yaml(text, f"params.yaml of {commit}"))
-    except (ArtifactError, ParamsError, AttributeError):  # the last: it is no mapping
+    except (ArtifactError, ParamsError, AttributeError):  # TypeError: it is not a mapping
         return None
     here = dotted_training(params)
     differ = {name: [str(there[name]), str(here[name])] for name in here if name in there and there[name] != here[name]}
@@ -95,7 +95,7 @@ def dataset(config: TaggerConfig) -> dict[str, Any]:
 def commit_tags(root: Path) -> dict[str, str]:
     """The commit of the code in ``root``, and in ``clue_ner.dirty`` whether the code differs from it.
 
-    ``unknown``, and a line in the log, where git does not say.
+    If git does not know, ``unknown``, and a line in the log.
     """
     tags = {"mlflow.source.git.commit": "unknown", "clue_ner.dirty": "unknown"}
     try:
@@ -109,12 +109,12 @@ def commit_tags(root: Path) -> dict[str, str]:
 
 
 def code(root: Path) -> list[str]:
-    """What ``dirty`` looks at: the code that decides the weights; params and metrics are recorded themselves."""
+    """The paths that ``dirty`` checks: the code that determines the weights; params and metrics are recorded anyway."""
     return [*code_paths(root), "dvc.yaml", "requirements.lock"]
 
 
 def recorded(params: Mapping[str, Any]) -> dict[str, str]:
-    """The params that a training depends on, by dotted name; what is null is left out.
+    """The params that a training depends on, by dotted name, without null values.
 
     >>> recorded({"seed": 0, "train": {"lr": 2e-4, "layers": None}, "tracking": {"model": "m"}})
     {'seed': '0', 'train.lr': '0.0002'}
@@ -123,7 +123,7 @@ def recorded(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def environment() -> str:
-    """Python, platform and every installed package, a line each."""
+    """Python, platform and every installed package, one line each."""
     packages = {f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions()}
     return "\n".join(
         [f"# Python {platform.python_version()}, {platform.platform()}", *sorted(packages, key=str.lower), ""]
@@ -131,5 +131,5 @@ def environment() -> str:
 
 
 def requirements() -> list[str]:
-    """The versions, as installed here, of what a registered model needs; without the build's suffix, as in ``+cpu``."""
+    """The installed versions of the packages that a registered model needs, without build suffixes such as ``+cpu``."""
     return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in SERVING]

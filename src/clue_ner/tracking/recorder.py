@@ -1,4 +1,4 @@
-"""What a training tells MLflow while it runs."""
+"""What a training logs to MLflow while it runs."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ class History(Protocol):
 
 
 class TrainingRecorder:
-    """Opens the journal of one training and notes its epochs; MLflow gets them as they come, or later.
+    """Starts the journal of one training and records its epochs; MLflow gets them at once, or later.
 
     Of several processes only the main one records; in the others every method does nothing.
     """
@@ -48,7 +48,7 @@ class TrainingRecorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Note that the training failed for good; one that was stopped by anything else can be resumed."""
+        """Record that the training failed permanently; if it was stopped for other reasons, it can be resumed."""
         if not is_main_process():
             return
         self.system_metrics.close()
@@ -56,14 +56,14 @@ class TrainingRecorder:
             record_failure(self.root, self.fingerprint, str(error))
 
     def epoch(self, history: History) -> None:
-        """Note the epoch that just ended, with its time and the memory so far, which metrics/ leaves out."""
+        """Record the epoch that just ended, with its time and the peak memory, which are not in metrics/."""
         if not is_main_process():
             return
         measured = {"seconds": history.seconds[-1], "peak_memory_gb": history.peak_memory_gb}
         record_epoch(self.root, self.fingerprint, {**history.epochs[-1], **measured})
 
     def finish(self, train: Mapping[str, Any], files: Iterable[Path]) -> None:
-        """Note the end of the training, keep ``files`` with its run, and log where to look at it."""
+        """Record the end of the training, attach ``files`` to its run, and log the run's address."""
         if not is_main_process():
             return
         self.system_metrics.close()

@@ -1,4 +1,4 @@
-"""From journals to MLflow: what is missing there is added, and nothing twice."""
+"""From journals to MLflow: missing data is added, and nothing is logged twice."""
 
 import hashlib
 import json
@@ -30,15 +30,15 @@ from clue_ner.tracking.store import (
 )
 
 REST_SECONDS = 120
-"""After a failure, a training leaves the store alone for so long."""
+"""Seconds for which a training does not contact the store after a failure."""
 WARNINGS = "clue_ner.warnings"
-"""The tag of a run with the warnings of metrics/evaluate.json, a line each."""
+"""The tag of a run with the warnings of metrics/evaluate.json, one line each."""
 FAILURE = "clue_ner.failure"
-"""The tag of a run that says why it failed."""
+"""The tag of a run with the reason why it failed."""
 TAG_LENGTH = 5000
-"""Characters of a tag that every store of MLflow can keep."""
+"""The number of characters of a tag that every store of MLflow can keep."""
 BATCH = 1000
-"""Metric points that MLflow takes in one request."""
+"""The number of metric points that MLflow accepts in one request."""
 
 EPOCH_METRICS = {
     "loss": "train/loss",
@@ -48,16 +48,16 @@ EPOCH_METRICS = {
     "valid_precision": "valid/precision",
     "valid_recall": "valid/recall",
 }
-"""Key in an epoch of metrics/train.json, and the metric's name."""
+"""Key of an epoch in metrics/train.json, and the name of its metric."""
 
 _log = logging.getLogger(__name__)
 _resting: dict[Path, float] = {}
 
 
 def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
-    """Make MLflow equal to the journal of a training; False, and one line of warning, if that cannot be done now.
+    """Make MLflow equal to the journal of a training; False, and one line of warning, if that is not possible now.
 
-    It costs a few seconds at most: a store that failed is left alone for two minutes, unless ``again``.
+    It takes a few seconds at most: a store that failed is not contacted for two minutes, unless ``again``.
     """
     home = home_of(root)
     if not again and time.monotonic() < _resting.get(home, 0.0):
@@ -67,32 +67,32 @@ def push(root: Path, fingerprint: str, *, again: bool = False) -> bool:
             replay(connect(root), Journal(root, fingerprint))
     except TrackingError as error:
         _resting[home] = time.monotonic() + REST_SECONDS
-        _log.warning("%s; kept in .tracking/, and goes to MLflow with `clue-ner sync`", error)
+        _log.warning("%s; kept in .tracking/, and sent to MLflow by `clue-ner sync`", error)
         return False
     _resting.pop(home, None)
     return True
 
 
 def record_beginning(root: Path, fingerprint: str) -> bool:
-    """Describe a run whose journal was begun, and push."""
+    """Record the description of a run whose journal was started, and push."""
     _describe(Journal(root, fingerprint))
     return push(root, fingerprint)
 
 
 def record_epoch(root: Path, fingerprint: str, epoch: Mapping[str, Any]) -> bool:
-    """Note one epoch, as in ``epochs`` of metrics/train.json, and push."""
+    """Record one epoch, as in ``epochs`` of metrics/train.json, and push."""
     _note_epoch(Journal(root, fingerprint), epoch)
     return push(root, fingerprint)
 
 
 def record_training(root: Path, fingerprint: str, train: Mapping[str, Any], files: Iterable[Path]) -> bool:
-    """Note the end of a training, all that metrics/train.json says and ``files``, and push."""
+    """Record the end of a training, the content of metrics/train.json and ``files``, and push."""
     _note_training(Journal(root, fingerprint), train, files)
     return push(root, fingerprint, again=True)
 
 
 def record_failure(root: Path, fingerprint: str, reason: str) -> bool:
-    """Note that a training failed for good, and push."""
+    """Record that a training failed permanently, and push."""
     journal = Journal(root, fingerprint)
     journal.tags({FAILURE: reason[:TAG_LENGTH]})
     journal.end("FAILED")
@@ -100,10 +100,10 @@ def record_failure(root: Path, fingerprint: str, reason: str) -> bool:
 
 
 def record_evaluation(root: Path, fingerprint: str, evaluation: Mapping[str, Any], files: Iterable[Path]) -> bool:
-    """Note the scores and warnings of metrics/evaluate.json and ``files``, and push.
+    """Record the scores and warnings of metrics/evaluate.json and ``files``, and push.
 
-    A training evaluated again with the same scores adds nothing; other scores are the metrics' next step. A training
-    without a journal, as when its stage was restored from DVC's cache, gets one made from its artifacts.
+    Evaluating again with the same scores adds nothing; other scores become the metrics' next step. For a training
+    without a journal, for example from DVC's cache, one is created from its artifacts.
     """
     journal = Journal(root, fingerprint)
     if journal.read() is None:
@@ -117,9 +117,9 @@ def record_evaluation(root: Path, fingerprint: str, evaluation: Mapping[str, Any
 
 
 def restore(root: Path, fingerprint: str) -> Journal:
-    """Make the journal of a training that was not run here from models/tagger, metrics and plots; tagged as restored.
+    """Create the journal of a training that did not run here from models/tagger, metrics and plots, tagged as restored.
 
-    Raises TrackingError where these are not of the training ``fingerprint``. Times are those of the restoration.
+    Raises TrackingError if these are not of the training ``fingerprint``. Its times are those of the restoration.
     """
     folder, path = root / "models" / "tagger", root / "metrics" / "train.json"
     config, train = TaggerConfig.load(folder), read_json(path)
@@ -131,7 +131,7 @@ def restore(root: Path, fingerprint: str) -> Journal:
     if train["valid_micro_f1"] != trained.valid_micro_f1:
         raise TrackingError(
             f"{path}: valid F1 {train['valid_micro_f1']}, but {folder} was trained to {trained.valid_micro_f1}; "
-            "bring them together with `dvc checkout` or `dvc repro`"
+            "make them match with `dvc checkout` or `dvc repro`"
         )
     params = {**load_params(root / "params.yaml").model_dump(), **trained.params}
     tags = provenance.run_tags(params, device="unknown") | {"clue_ner.restored": "true"}
@@ -142,21 +142,21 @@ def restore(root: Path, fingerprint: str) -> Journal:
 
 
 def restore_evaluation(root: Path, journal: Journal) -> None:
-    """Add metrics/evaluate.json and plots to a restored journal, if they are there."""
+    """Add metrics/evaluate.json and plots to a restored journal, if they exist."""
     path = root / "metrics" / "evaluate.json"
     if path.exists():
         _note_evaluation(journal, read_json(path), sorted(p for p in (root / "plots").glob("*") if p.is_file()))
 
 
 def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | None:
-    """Add to MLflow what the journal has and MLflow lacks; the run's id, or None if the user deleted the run.
+    """Add to MLflow what is in the journal and missing there; the run's id, or None if the user deleted the run.
 
-    Raises TrackingError if there is no journal, if another process is just doing this, or if the store fails; then
-    calling again goes on where this one stopped.
+    Raises TrackingError if there is no journal, if another process is replaying it, or if the store fails; the next
+    call then resumes where this one stopped.
     """
     record = journal.read()
     if record is None:
-        raise TrackingError(f"{journal.path}: its beginning is missing or damaged, so nobody knows whose run it is")
+        raise TrackingError(f"{journal.path}: its beginning is missing or damaged, so its run cannot be identified")
     experiment = experiment_id(store, record.begin["experiment"])
     lock = FileLock(journal.path.with_suffix(".push.lock"), timeout=patience.seconds)
     with translated(f"MLflow at {store.uri}: run {record.begin['name']}"), lock:
@@ -184,7 +184,7 @@ def replay(store: Store, journal: Journal, patience: Patience = QUICK) -> str | 
 
 
 def _find(store: Store, experiment: str, fingerprint: str, record: Record) -> Any:
-    """The run of this journal; for a restored one, also that of whoever really trained it."""
+    """The run of this journal; for a restored one also a run of the original training."""
     import_mlflow()
     from mlflow.entities import ViewType
 
@@ -201,9 +201,9 @@ def _find(store: Store, experiment: str, fingerprint: str, record: Record) -> An
 
 
 def _only(store: Store, runs: list[Any]) -> Any:
-    """The fullest of the runs of one journal; the others are deleted.
+    """The most complete of several runs of one journal; the others are deleted.
 
-    Several there are if a server took up a request to make the run after its client had stopped waiting for it.
+    There are several if a server executed a request to create the run after its client had stopped waiting.
     """
     active = [run for run in runs if run.info.lifecycle_stage == "active"]
     first, *others = sorted(active, key=lambda run: (-len(run.data.metrics), run.info.run_id)) or runs[:1]
@@ -229,7 +229,7 @@ def _add_tags(store: Store, run: Any, record: Record) -> None:
 
 
 def _add_description(store: Store, run: Any, record: Record) -> None:
-    """Set the latest description, unless the one that is there is not of this journal: a person has edited it."""
+    """Set the latest description, unless a user has edited the existing one."""
     there = run.data.tags.get(description.TAG)
     if record.descriptions and there != record.descriptions[-1] and there in (None, *record.descriptions):
         store.client.set_tag(run.info.run_id, description.TAG, record.descriptions[-1])
@@ -253,7 +253,7 @@ def _add_points(store: Store, run: Any, record: Record) -> None:
 
 
 def _add_datasets(store: Store, run: Any, record: Record) -> None:
-    """Say what the run was trained on, and what its model was scored on."""
+    """Log the datasets on which the run was trained and scored."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     described = [("training", record.begin["dataset"]), *(("evaluation", dataset) for dataset in record.datasets)]
@@ -278,19 +278,19 @@ def _add_datasets(store: Store, run: Any, record: Record) -> None:
 
 
 def _by_type(record: Record) -> list[str]:
-    """The metrics with the F1 of single types; an older journal names no types until they are scored."""
+    """The metrics with the F1 of single types; older journals only have types once these are scored."""
     types = record.begin["dataset"].get("types")
     scored = sorted({name for name, _ in record.points if name.startswith(f"{view.MICRO}.")})
     return scored if types is None else [view.metric_name(type_) for type_ in types]
 
 
 def _add_child(store: Store, parent: str, journal: Journal, patience: Patience) -> None:
-    """Show a training's run below the run ``parent``, if it has a run and is not below another one."""
+    """Nest a training's run below the run ``parent``, if it has a run and is not nested already."""
     if journal.read() is None:
         return
     try:
         run_id = replay(store, journal, patience)
-    except TrackingError:  # its own journal is replayed too, and says so
+    except TrackingError:  # its own journal is replayed too, and reports it
         return
     if run_id is None:
         return
@@ -300,7 +300,7 @@ def _add_child(store: Store, parent: str, journal: Journal, patience: Patience) 
 
 
 def _add_artifacts(store: Store, run: Any, journal: Journal, record: Record) -> None:
-    """Upload the files, then note which they were; a kill between the two uploads the same files again."""
+    """Upload the files, then record which; after a kill between the two, the same files are uploaded again."""
     digest = hashlib.sha256()
     for name in sorted(record.artifacts):
         digest.update(f"{name}\0{sha256(journal.files / name)}\n".encode())
@@ -358,7 +358,7 @@ def _note_dataset(journal: Journal, record: Record, evaluation: Mapping[str, Any
 
 
 def _describe(journal: Journal) -> None:
-    """Note what the run's description is now, after all that the journal says and its evaluation."""
+    """Record the run's current description, from the journal and its evaluation."""
     scores = journal.files / "metrics" / "evaluate.json"
     if (record := journal.read()) is not None:
         journal.describe(description.text(record, read_json(scores) if scores.exists() else None))

@@ -1,8 +1,8 @@
-"""The registered model: MLflow runs this file, so nothing is unpickled to load a tagger.
+"""The registered model: MLflow runs this file to load a tagger, so nothing is unpickled.
 
-It takes texts and gives a record for each: ``{"text", "entities": [{"type", "start", "end", "text", "score"}]}``, with
-offsets in characters, end exclusive. The parameter ``output="json"`` makes each record a JSON string, which is what a
-Spark column can hold.
+Its input is texts; it returns a record for each: ``{"text", "entities": [{"type", "start", "end", "text",
+"score"}]}``, with offsets in characters, end exclusive. The parameter ``output="json"`` makes each record a JSON
+string, for Spark columns.
 """
 
 import json
@@ -19,7 +19,7 @@ OUTPUTS = ("records", "json")
 
 
 class Mention(BaseModel):
-    """An entity in the model's signature; ``start`` and ``end`` are characters of the whole text, ``end`` exclusive."""
+    """An entity in the model's signature; ``start`` and ``end`` count characters of the text, ``end`` exclusive."""
 
     type: str
     start: int
@@ -36,7 +36,7 @@ class Record(BaseModel):
 
 
 class TaggerModel(PythonModel):  # type: ignore[misc]
-    """A tagger behind MLflow's predict."""
+    """A tagger with MLflow's predict interface."""
 
     def load_context(self, context: Any) -> None:
         """Load the tagger that was registered."""
@@ -50,12 +50,12 @@ class TaggerModel(PythonModel):  # type: ignore[misc]
         model_input: list[str],
         params: dict[str, Any] | None = None,
     ) -> list[Record]:
-        """Tag texts, in order; ``params``: ``output``, one of ``records`` and ``json``."""
+        """Tag texts, in order; ``params``: ``output`` is ``records`` or ``json``."""
         output = (params or {}).get("output", OUTPUTS[0])
         if output not in OUTPUTS:
             raise MlflowException.invalid_parameter_value(f"output {output!r}: there are {', '.join(OUTPUTS)}")
         records = [_record(text, found) for text, found in zip(model_input, self.tagger.tag(model_input), strict=True)]
-        # MLflow reads the signature off the annotation; what JSON and Spark want are plain values.
+        # MLflow infers the signature from the annotation; JSON and Spark need plain values.
         plain: Any = [json.dumps(record) for record in records] if output == "json" else records
         return plain  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, how long to wait for it, and one kind of error for all that can go wrong."""
+"""The MLflow store: its address, timeouts, and one class of errors for all failures."""
 
 import contextlib
 import logging
@@ -18,20 +18,20 @@ from clue_ner.common.redaction import redact
 from clue_ner.tracking.address import TRACKING, is_database, uri_of
 
 LOCK_SECONDS = 60
-"""How long to wait for another process that is creating the local store's tables."""
+"""Seconds to wait for another process that is creating the local store's tables."""
 
 
 class Patience(NamedTuple):
-    """How long to wait for one answer of a server, in seconds, and how often to ask again."""
+    """The timeout of a request to a server in seconds, and the number of retries."""
 
     seconds: int
     retries: int
 
 
 QUICK = Patience(3, 0)
-"""While a stage runs: a dead or slow server costs seconds, and is fed later."""
+"""While a stage runs: a dead or slow server costs seconds, and gets the data later."""
 PATIENT = Patience(60, 1)
-"""For uploads, and where waiting is what the user asked for."""
+"""For uploads, and for commands for which the user is willing to wait."""
 
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -53,19 +53,19 @@ class Store:
 
     @property
     def is_server(self) -> bool:
-        """Whether something else than this process decides where artifacts go."""
+        """Whether a server decides where artifacts go, and not this process."""
         return not is_database(self.uri)
 
 
 def announce(root: Path) -> None:
-    """Log where runs and versions go; raises TrackingError if that is an address that can never work."""
+    """Log the store for runs and versions; raises TrackingError if its address cannot work."""
     uri = uri_of(root)
     why = TRACKING if os.environ.get(TRACKING, "").strip() else f"{TRACKING} is not set"
     _log.info("MLflow at %s (%s)", redact(uri), why)
 
 
 def connect(root: Path) -> Store:
-    """Open the store, making a local one's tables if there are none; raises TrackingError if it does not answer."""
+    """Open the store, and create a local one's tables if needed; raises TrackingError if it does not answer."""
     home = home_of(root)
     uri = uri_of(root)
     with translated(f"MLflow at {uri}"):
@@ -81,7 +81,7 @@ def connect(root: Path) -> Store:
 
 
 def experiment_id(store: Store, name: str) -> str:
-    """The id of the experiment ``name``, made if it is not there; a local one keeps its artifacts below ``home``."""
+    """The id of the experiment ``name``, created if missing; a local one keeps its artifacts in ``home``."""
     with translated(f"MLflow at {store.uri}: experiment {name!r}"), _lock(store.home):
         experiment = store.client.get_experiment_by_name(name)
         if experiment is None:
@@ -98,7 +98,7 @@ def experiment_id(store: Store, name: str) -> str:
 
 
 def import_mlflow() -> Any:
-    """MLflow, without its telemetry, progress bars and notes."""
+    """The MLflow module, with telemetry, progress bars and notices switched off."""
     account.supply()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -110,7 +110,7 @@ def import_mlflow() -> Any:
 
 @contextlib.contextmanager
 def waiting(patience: Patience) -> Iterator[None]:
-    """Wait for servers so long, in this process, until the block ends."""
+    """Use these timeouts for servers in this process until the block ends."""
     with _restored("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(patience.seconds)
         os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(patience.retries)
@@ -119,9 +119,9 @@ def waiting(patience: Patience) -> Iterator[None]:
 
 @contextlib.contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Make any failure inside a TrackingError that begins with ``what`` and holds no password.
+    """Turn any failure in the block into a TrackingError that begins with ``what`` and contains no password.
 
-    MLflow lets through whatever its database driver, HTTP library and artifact stores raise; all means the same here.
+    MLflow does not wrap the errors of its database driver, HTTP library and artifact stores.
     """
     try:
         yield
@@ -134,7 +134,7 @@ def translated(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def answered(code: str) -> Iterator[None]:
-    """Pass over MLflow's answer that somebody else has just done the same thing: ``RESOURCE_ALREADY_EXISTS``, …"""
+    """Ignore MLflow's answer that another client has just done the same: ``RESOURCE_ALREADY_EXISTS``, …"""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -146,7 +146,7 @@ def answered(code: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _restored(*names: str) -> Iterator[None]:
-    """Give these environment variables their values back when the block ends."""
+    """Restore the values of these environment variables when the block ends."""
     before = {name: os.environ.get(name) for name in names}
     try:
         yield
@@ -158,6 +158,6 @@ def _restored(*names: str) -> Iterator[None]:
 
 
 def _lock(home: Path) -> FileLock:
-    """Held while tables or an experiment are made: two processes that make them at once break each other."""
+    """A lock for creating tables or an experiment: two processes that do this at once disturb each other."""
     home.mkdir(parents=True, exist_ok=True)
     return FileLock(home / ".mlflow.lock", timeout=LOCK_SECONDS)

@@ -1,4 +1,4 @@
-"""Sends MLflow everything that it missed: runs, scores, files, model versions."""
+"""Sends MLflow what is missing there: runs, scores, files, model versions."""
 
 import contextlib
 import itertools
@@ -22,28 +22,28 @@ DROPPED = ".tracking/dropped"
 
 @dataclass
 class Summary:
-    """What ``sync`` found and did."""
+    """The result of ``sync``."""
 
     runs: list[str] = field(default_factory=list)
-    """fingerprints of the trainings that MLflow has in full"""
+    """fingerprints of the trainings that are complete in MLflow"""
     deleted: list[str] = field(default_factory=list)
-    """those whose run somebody deleted in MLflow"""
+    """those whose run was deleted in MLflow"""
     restored: list[str] = field(default_factory=list)
-    """those whose journal was made from artifacts, as after ``dvc pull``"""
+    """those whose journal was created from artifacts, for example after ``dvc pull``"""
     versions: list[model_registry.Version] = field(default_factory=list)
-    """model versions of models/export and of what could not be registered before"""
+    """model versions of models/export and of models that could not be registered before"""
     dropped: list[str] = field(default_factory=list)
-    """what was set aside because the user said so: where it is now, and why it could not go"""
+    """what was set aside on the user's request: its new location, and why it could not be sent"""
     problems: list[str] = field(default_factory=list)
-    """what is still missing, and why"""
+    """what could not be sent, and why"""
 
 
 def sync(root: Path, drop: Iterable[str] = ()) -> Summary:
-    """Bring MLflow up to date with all journals, models/tagger and models/export; twice is as good as once.
+    """Bring MLflow up to date with all journals, models/tagger and models/export; running it again changes nothing.
 
-    What fails of the trainings whose fingerprints begin with one of ``drop`` is moved to ``.tracking/dropped/``, and
-    not sent again. Raises TrackingError if the store does not answer, or a training in ``drop`` is not there; what else
-    goes wrong is in ``problems``, and the rest is done.
+    Failed parts of trainings whose fingerprints begin with one of ``drop`` are moved to ``.tracking/dropped/`` and not
+    sent again. Raises TrackingError if the store does not answer, or if there is no training for a value of ``drop``;
+    all other errors are in ``problems``, and the rest is still sent.
     """
     summary = Summary()
     unwanted = {_training(root, beginning) for beginning in drop}
@@ -68,9 +68,9 @@ def sync(root: Path, drop: Iterable[str] = ()) -> Summary:
 
 
 def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
-    """What was recorded of a training, such as its commit: in its journal here, or else in the store's run.
+    """The record of a training, such as its commit, from its journal here or else from the store's run.
 
-    Raises TrackingError if neither knows it.
+    Raises TrackingError if there is neither.
     """
     if (record := Journal(root, fingerprint).read()) is not None:
         return dict(record.begin["tags"])
@@ -86,7 +86,7 @@ def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
 
 
 def _training(root: Path, beginning: str) -> str:
-    """The one training in ``.tracking/`` whose fingerprint, or name of its file, begins so."""
+    """The only training in ``.tracking/`` whose fingerprint, or file name, has this beginning."""
     names = {journal.fingerprint for journal in journals(root)}
     names |= {folder.name for folder in model_registry.kept_for_later(root)}
     found = sorted(name for name in names if beginning and name.startswith(beginning))
@@ -97,17 +97,17 @@ def _training(root: Path, beginning: str) -> str:
 
 
 def _send(store: Store, journal: Journal, summary: Summary) -> None:
-    """Replay a journal; raises ArtifactError for lines that could not be read when the others have been sent."""
+    """Replay a journal; after the other lines are sent, raises ArtifactError for lines that could not be read."""
     if replay(store, journal, PATIENT) is None:
         summary.deleted.append(journal.fingerprint)
         return
     summary.runs.append(journal.fingerprint)
     if (record := journal.read()) and record.damaged:
-        raise ArtifactError(f"{journal.path}: damaged lines, passed over: {record.damaged}")
+        raise ArtifactError(f"{journal.path}: damaged lines, skipped: {record.damaged}")
 
 
 def _restore(root: Path) -> list[str]:
-    """The fingerprint of models/tagger, in a list, if its journal had to be made; not one that was dropped."""
+    """The fingerprint of models/tagger, in a list, if its journal had to be created; not if it was dropped."""
     fingerprint = TaggerConfig.load(root / "models" / "tagger").trained.fingerprint
     journal = Journal(root, fingerprint)
     if journal.read() is not None or list((home_of(root) / DROPPED).glob(f"*/{journal.path.name}")):
@@ -131,7 +131,7 @@ def _noted(summary: Summary) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _droppable(summary: Summary, root: Path, unwanted: Container[str], *paths: Path) -> Iterator[None]:
-    """Where it fails, set the ``paths`` of a training aside if that is ``unwanted``, or else say how to."""
+    """If the block fails, set the ``paths`` of a training aside if it is ``unwanted``, else add how to do that."""
     name = paths[0].name.removesuffix(".jsonl")
     try:
         yield
@@ -143,7 +143,7 @@ def _droppable(summary: Summary, root: Path, unwanted: Container[str], *paths: P
 
 
 def _set_aside(root: Path, name: str, *paths: Path) -> Path:
-    """Move files and folders of a training to a folder of their own below ``.tracking/dropped/``, which is returned."""
+    """Move files and folders of a training to a new folder in ``.tracking/dropped/``, which is returned."""
     folders = (home_of(root) / DROPPED / f"{name}-{number}" for number in itertools.count(1))
     target = next(folder for folder in folders if not folder.exists())
     target.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""How busy the machine was during a training: MLflow's system metrics, through the journal like all others."""
+"""MLflow's system metrics (CPU, memory, GPU) of a training, written to the journal like all other metrics."""
 
 import logging
 import threading
@@ -9,19 +9,19 @@ from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.store import import_mlflow
 
 PREFIX = "system/"
-"""By which MLflow's UI knows them."""
+"""The prefix by which MLflow's UI recognises system metrics."""
 _WAIT = 5.0
-"""Seconds to wait for a sample that is just being taken."""
+"""Seconds to wait for a sample that is being taken."""
 
 _log = logging.getLogger(__name__)
 
 
 class SystemMetrics:
-    """Notes use of CPU, memory, disk, network and GPU while it is open, if MLflow's own switch says so.
+    """Records the use of CPU, memory, disk, network and GPU while it is open, if MLflow's own switch is on.
 
-    That is ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING``; ``MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL`` and
-    ``…_SAMPLES_BEFORE_LOGGING`` hold as well. A training that is resumed goes on with the next step. Nothing that goes
-    wrong here reaches the training: it is one line of warning.
+    The switch is ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING``; ``MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL`` and
+    ``…_SAMPLES_BEFORE_LOGGING`` apply as well. A resumed training continues with the next step. Errors here do not
+    affect the training: they are one line of warning.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -46,14 +46,14 @@ class SystemMetrics:
         self.close()
 
     def close(self) -> None:
-        """Take no more samples."""
+        """Stop sampling."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_WAIT)
             self._thread = None
 
     def _monitor(self) -> tuple[Any, int]:
-        """MLflow's own monitor, which here only measures, and the next step."""
+        """MLflow's own monitor, used only for measuring, and the next step."""
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         record = self.journal.read()

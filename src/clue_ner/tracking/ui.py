@@ -1,4 +1,4 @@
-"""MLflow's UI: a server for a store that has none, and the addresses of the experiments in it."""
+"""MLflow's UI: starts a server if the store has none, and prints the addresses of its experiments."""
 
 import contextlib
 import errno
@@ -21,21 +21,21 @@ from clue_ner.tracking.store import PATIENT, QUICK, Store, connect, translated, 
 
 HOST, PORT = "127.0.0.1", 5000
 PORTS = 100
-"""How many ports from the first on are tried for a free one."""
+"""Number of ports that are tried, from the first on."""
 START_SECONDS = 120
-"""How long a server may take to answer."""
+"""Seconds in which a server must answer."""
 STOP_SECONDS = 10
 LOG = ".tracking/ui.log"
-"""Where the server's own lines go."""
+"""The server's log file."""
 
 _log = logging.getLogger(__name__)
 
 
 def show(root: Path, port: int | None, say: Callable[[str], None]) -> None:
-    """Say where the experiments of the repository's store are looked at, and serve them until Ctrl-C.
+    """Print the addresses of the experiments in the repository's store, and run MLflow's server until Ctrl-C.
 
-    A store that is a server is not served again. ``port`` is of 127.0.0.1; without one the first free one from 5000 on
-    is taken. Raises TrackingError if the store does not answer, the port is taken, or the server does not come up.
+    If the store is a server, none is started. ``port`` is on 127.0.0.1; by default the first free one from 5000. Raises
+    TrackingError if the store does not answer, the port is in use, or the server does not start.
     """
     with waiting(PATIENT):
         store = connect(root)
@@ -50,7 +50,7 @@ def show(root: Path, port: int | None, say: Callable[[str], None]) -> None:
 
 
 def announce(root: Path, experiment: str) -> None:
-    """Log where the runs of an experiment are looked at; nothing where the store does not answer, or lacks it."""
+    """Log the address of an experiment's runs; nothing if the store does not answer or lacks the experiment."""
     with contextlib.suppress(TrackingError), waiting(QUICK):
         store = connect(root)
         with translated(f"MLflow at {store.uri}"):
@@ -66,12 +66,12 @@ def announce(root: Path, experiment: str) -> None:
 
 
 def addresses(store: Store, server: str) -> list[tuple[str, str]]:
-    """Name and address of each experiment with runs of this project, that of the newest run first."""
+    """Name and address of each experiment with runs of this project; the one with the newest run first."""
     found = []
     with translated(f"MLflow at {store.uri}"):
         for experiment in store.client.search_experiments():
             if (run := _newest_run(store, experiment.experiment_id)) is not None:
-                key = view.newest(experiment.tags) or _keep(store, run)  # the latter in a store of an earlier release
+                key = view.newest(experiment.tags) or _keep(store, run)  # none yet: of an earlier release
                 address = view.address(server, experiment.experiment_id, key)
                 found.append((run.info.start_time, experiment.name, address))
     return [(name, address) for _, name, address in sorted(found, reverse=True)]
@@ -102,7 +102,7 @@ def _is_web(store: Store) -> bool:
 
 
 def _free_port(asked: int | None) -> int:
-    """The port that was asked for, or the first free one; raises TrackingError if there is none."""
+    """The requested port, or the first free one; raises TrackingError if there is none."""
     for port in range(PORT, PORT + PORTS) if asked is None else [asked]:
         obstacle = _obstacle(port)
         if obstacle is None:
@@ -113,9 +113,9 @@ def _free_port(asked: int | None) -> int:
 
 
 def _obstacle(port: int) -> str | None:
-    """Why nothing can be served on a port, if so."""
+    """Why a port cannot be used; None if it can."""
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=2):
-        return os.strerror(errno.EADDRINUSE)  # also where a server on all addresses lets a second one bind to this one
+        return os.strerror(errno.EADDRINUSE)  # also if a server on all addresses lets a second one bind to this address
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -127,7 +127,7 @@ def _obstacle(port: int) -> str | None:
 
 @contextlib.contextmanager
 def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """MLflow's server on a store, with its address, once it answers; ended with the block, however that ends."""
+    """MLflow's server on a store, with its address, once it answers; it is stopped when the block ends."""
     address = f"http://{HOST}:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     environment = {
@@ -137,7 +137,7 @@ def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
     }
     log = store.home / LOG
     log.parent.mkdir(exist_ok=True)
-    with log.open("wb") as said:  # a group of its own, which is ended as a whole: the server has processes below it
+    with log.open("wb") as said:  # a process group, so that the server's child processes end too
         process = subprocess.Popen(
             command,
             cwd=store.home,
@@ -161,7 +161,7 @@ def _server(store: Store, port: int) -> Iterator[tuple[subprocess.Popen[bytes], 
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    """Until the server answers."""
+    """Wait until the server answers."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -175,7 +175,7 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
 
 @contextlib.contextmanager
 def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
-    """Have these signals end the block as Ctrl-C does."""
+    """Let these signals end the block as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

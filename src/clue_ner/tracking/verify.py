@@ -1,4 +1,4 @@
-"""Where a model comes from, derived again from its files, its training's record and what this repository has."""
+"""The origin of a model, recomputed from its files, its training's record and this repository."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ OK, UNKNOWN, MOVED, WRONG = "ok", "not traced", "moved", "WRONG"
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; ``state`` is ``OK``, ``UNKNOWN``, ``MOVED`` or ``WRONG``."""
+    """One check; ``state`` is ``OK``, ``UNKNOWN``, ``MOVED`` or ``WRONG``."""
 
     state: str
     what: str
@@ -31,9 +31,9 @@ class Finding(NamedTuple):
 
 
 def verify(root: Path, model: str) -> Iterator[Finding]:
-    """Findings on a model, a folder or a name in MLflow, from its own files outwards; they end where these are damaged.
+    """Check a model, given as a folder or a name in MLflow; stops after the model's own files if these are damaged.
 
-    Raises TrackingError for a registered model that is not there, ArtifactError if there is no model in the folder.
+    Raises TrackingError for a registered model that does not exist, ArtifactError if the folder has no model.
     """
     folder = model_folder(resolve_model(root, model))
     try:
@@ -74,7 +74,7 @@ def _version(root: Path, model: str, trained: TrainingRecord) -> Finding:
 
 
 def _corpus(root: Path, corpus: CorpusRecord) -> Finding:
-    """The content of the splits that the model's fingerprint covers, compared with what is in data/."""
+    """Compare the splits that the model's fingerprint covers with those in data/."""
     message = f"{corpus.name} {corpus.fingerprint[:12]}"
     wanted = ("train", "valid", "test") if corpus.splits == "all" else ("train", "valid")
     try:
@@ -92,7 +92,7 @@ def _corpus(root: Path, corpus: CorpusRecord) -> Finding:
 
 
 def _state(error: ArtifactError) -> str:
-    """What is damaged is wrong; what is not there cannot be traced."""
+    """WRONG for damaged files, UNKNOWN for missing ones."""
     return WRONG if "damaged" in str(error) else UNKNOWN
 
 
@@ -109,7 +109,7 @@ def _backbone(root: Path, backbone: dict[str, Any]) -> Finding:
 
 
 def _revision(backbone: dict[str, Any], revision: str | None) -> Finding:
-    """Whether the hub's name for the backbone's commit, a branch or a tag, still stands for it."""
+    """Whether the branch or tag of the backbone on the hub still refers to the recorded commit."""
     commit, message = (
         backbone["revision"],
         f"{backbone['name']}: {revision or 'main'} was commit {backbone['revision']}",
@@ -131,7 +131,7 @@ def _revision(backbone: dict[str, Any], revision: str | None) -> Finding:
 
 
 def _teacher(root: Path, recorded: TeacherRecord) -> Finding:
-    """Whether the name of the teacher still stands for the model that was learned from."""
+    """Whether the name of the teacher still refers to the model that was used."""
     name, was = recorded.name, recorded.resolved
     if was is None or name == was:
         return Finding(OK, "teacher", f"{name}, with {len(recorded.checksums)} checksums")
@@ -179,7 +179,7 @@ def _commit(root: Path, training: str) -> Finding:
 
 
 def _training(root: Path, recorded: str) -> Finding:
-    """The fingerprint over params, data, backbone and code, calculated again from what is here."""
+    """The fingerprint of params, data, backbone and code, recomputed from this repository."""
     try:
         params = load_params(root / "params.yaml")
         learned_from = teacher.record(root, params.train.teacher)

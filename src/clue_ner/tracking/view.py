@@ -1,7 +1,7 @@
-"""The view of an experiment in MLflow's UI: columns, order and charts that show what its runs were compared for.
+"""The view of an experiment in MLflow's UI: columns, order and charts for comparing its runs.
 
-MLflow keeps a saved view as a tag of the experiment, and opens it where an address has the tag's key. The key is made
-from the content, so that a view that changes is another one and older addresses still open theirs.
+MLflow stores a saved view as a tag of the experiment, and opens it if an address has the tag's key. The key is computed
+from the content, so a changed view gets a new key, and old addresses still open the old view.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from clue_ner.tracking.store import Store, translated
 
 TAG = "mlflow.sharedViewState."
 KEY = "clue-ner-"
-"""What the keys of our views begin with."""
+"""The prefix of the keys of this project's views."""
 TAG_LENGTH = 20_000
-"""Characters of an experiment's tag that MLflow keeps."""
+"""The number of characters of an experiment's tag that MLflow keeps."""
 BEST, MICRO, OFFICIAL = "valid/best_micro_f1", "test/micro_f1", "test/official_macro_f1"
 
 COLUMNS = {
@@ -37,17 +37,17 @@ COLUMNS = {
     "tags.`clue_ner.device`": 125,
     "tags.`clue_ner.warnings`": 200,
 }
-"""Column to its width in pixels, in their order."""
+"""The width of each column in pixels, in display order."""
 _FIXED = {"0": 73, "attributes.`Run Name`": 230}
-"""Columns that are always there, before ours: the box to tick, and the name."""
+"""Columns that MLflow always shows first: the check box and the name."""
 _IN_TABLE = {"attributes.`Duration`": "duration"}
-"""Where the table calls a column otherwise than the list of columns."""
+"""Columns whose name in the table differs from that in the list of columns."""
 
 _log = logging.getLogger(__name__)
 
 
 def metric_name(type_: str) -> str:
-    """The name of the metric with an entity type's F1; MLflow allows words, dots, dashes and spaces in it.
+    """The name of the metric with an entity type's F1; MLflow allows words, dots, dashes and spaces.
 
     >>> metric_name("组织 (公司)")
     'test/micro_f1.组织 _28_公司_29_'
@@ -56,7 +56,7 @@ def metric_name(type_: str) -> str:
 
 
 def state(by_type: Iterable[str]) -> dict[str, Any]:
-    """What MLflow's UI is set to: columns, the order of runs, charts; ``by_type`` are the metrics of single types."""
+    """The state of MLflow's UI: columns, order of runs, charts; ``by_type`` are the metrics of single types."""
     widths = _FIXED | {_IN_TABLE.get(name, name): width for name, width in COLUMNS.items()}
     return {
         "orderByKey": f"metrics.`{BEST}`",
@@ -64,7 +64,7 @@ def state(by_type: Iterable[str]) -> dict[str, Any]:
         "selectedColumns": list(COLUMNS),
         "columnOrder": list(widths),
         "columnWidths": widths,
-        "isAccordionReordered": True,  # else sections are sorted by name
+        "isAccordionReordered": True,  # otherwise sections are sorted by name
         "compareRunSections": [_section("scores", "Scores", 330), _section("types", "Test F1 by type", 260)],
         "compareRunCharts": [
             _line("valid/micro_f1"),
@@ -83,21 +83,21 @@ def state(by_type: Iterable[str]) -> dict[str, Any]:
 
 
 def key_of(content: Mapping[str, Any]) -> str:
-    """The key of a view: the beginning of a hash of its content."""
+    """The key of a view: the first characters of a hash of its content."""
     return KEY + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def keep(store: Store, experiment: str, by_type: Iterable[str], corpus: str) -> str | None:
-    """Write the view into the experiment with this id, if it is not there; its key, or None if that cannot be done.
+    """Write the view into the experiment with this id, if it is missing; its key, or None if that is not possible.
 
-    ``by_type``: see ``state``. ``corpus`` names it in MLflow's list of saved views. A store that does not let us write
-    keeps its runs all the same.
+    ``by_type``: see ``state``. ``corpus`` names it in MLflow's list of saved views. If the store refuses the tag, only
+    the view is missing.
     """
     content = state(by_type)
     key, now = key_of(content), time.time_ns() // 1_000_000
     name = f"clue-ner: {corpus}"
     tag = json.dumps({"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(content)})
-    if len(tag) > TAG_LENGTH:  # hundreds of types: their charts are the ones that MLflow makes by itself
+    if len(tag) > TAG_LENGTH:  # hundreds of types: MLflow creates their charts itself
         return keep(store, experiment, [], corpus)
     try:
         with translated(f"MLflow at {store.uri}: view of experiment {experiment}"):
@@ -110,7 +110,7 @@ def keep(store: Store, experiment: str, by_type: Iterable[str], corpus: str) -> 
 
 
 def newest(tags: Mapping[str, str]) -> str | None:
-    """The key of the latest of our views in an experiment's tags, or None if there is none."""
+    """The key of the latest view of this project in an experiment's tags, or None."""
     found = {}
     for name, value in tags.items():
         if name.startswith(TAG + KEY):
@@ -122,9 +122,9 @@ def newest(tags: Mapping[str, str]) -> str | None:
 
 
 def address(server: str, experiment: str, key: str | None) -> str:
-    """The page with the runs of the experiment with this id, on the server at ``server``; without a user and password.
+    """The address of the experiment's runs on the server at ``server``, without user and password.
 
-    ``key`` is of the view to open, or None for MLflow's own.
+    ``key`` is the view to open, or None for MLflow's own.
     """
     parts = urlsplit(server)
     server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")

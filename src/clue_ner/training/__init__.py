@@ -1,1 +1,1 @@
-"""Fine-tuning."""
+"""Stage fine_tune; docs/training-step.md walks through one step."""

@@ -1,7 +1,7 @@
-"""Checkpoints of trainings on disk: whole or not there, compared with their checksums before use, two kept.
+"""Checkpoints of trainings on disk: written atomically, verified by checksums before use; the newest two are kept.
 
-They lie in ``.checkpoints/KEY/step-NUMBER/`` of the repository. The key is made of all that decides the weights, so no
-training resumes from one that differs in params, data, code, libraries or device.
+They are in ``.checkpoints/KEY/step-NUMBER/`` of the repository. The key is a hash of everything that determines the
+weights, so a training never resumes from a checkpoint with other params, data, code, libraries or device.
 """
 
 import contextlib
@@ -23,23 +23,23 @@ logger = logging.getLogger(__name__)
 
 KEPT = 2
 LIMIT = 10 * 2**30
-"""Bytes that the checkpoints of other trainings, killed and not yet repeated, can take in all."""
+"""Maximum total size in bytes of the checkpoints of other trainings that were killed and not resumed."""
 ABOUT = "about.json"
 
 
 class Checkpoints:
-    """Those of one training; ``about`` is all that decides its weights, with the code under ``code``."""
+    """The checkpoints of one training; ``about`` is everything that determines its weights (code under ``code``)."""
 
     def __init__(self, home: Path, about: Mapping[str, Any]) -> None:
         self.about = dict(about)
         key = hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()[:32]
         self.folder = home / ".checkpoints" / key
         self.seconds = 0.0
-        """what the last one took to write"""
+        """the time that the last one took to write"""
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep others off this training, and clear away what can be of no use; the lock dies with its process."""
+        """Lock this training against other processes, remove unusable checkpoints; the lock ends with its process."""
         lock = _lock_of(self.folder)
         try:
             lock.acquire(timeout=0)
@@ -53,10 +53,10 @@ class Checkpoints:
             lock.release()
 
     def newest(self) -> Path | None:
-        """The last one that is whole; a damaged one is named and removed, and the one before is taken."""
+        """The newest undamaged checkpoint; damaged ones are logged and removed."""
         for path in reversed(self._steps()):
             try:
-                verify_checksums(path, "the checkpoint before it is used, or the training begins anew")
+                verify_checksums(path, "the checkpoint before it is used, or the training starts from the beginning")
             except ArtifactError as error:
                 logger.warning("%s", error)
                 shutil.rmtree(path)
@@ -65,7 +65,7 @@ class Checkpoints:
         return None
 
     def write(self, step: int, fill: Callable[[Path], None]) -> None:
-        """Have the state after ``step`` steps written to a folder, which counts only when all is on disk.
+        """Let ``fill`` write the state after ``step`` steps to a folder, which gets its final name when it is complete.
 
         A full disk is logged, and the training continues without this checkpoint.
         """
@@ -83,15 +83,15 @@ class Checkpoints:
             shutil.rmtree(old)
 
     def remove(self) -> None:
-        """Drop them: the training is done."""
+        """Remove all checkpoints: the training is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _steps(self) -> list[Path]:
-        """Oldest first."""
+        """The folders, oldest first."""
         return sorted(self.folder.glob("step-*"))
 
     def _clean(self) -> None:
-        """Remove half-written ones, those of other code, and of the rest the oldest above ``LIMIT``."""
+        """Remove incomplete checkpoints, those of other code, and the oldest of the rest above ``LIMIT``."""
         for half in self.folder.glob(".step-*"):
             shutil.rmtree(half)
         others = [path for path in self.folder.parent.glob("*/") if path != self.folder]
@@ -109,7 +109,7 @@ class Checkpoints:
                 logger.info("removed the checkpoints in %s: %s", path, reason)
 
     def _useless(self, other: Path) -> str | None:
-        """Why no training can go on from ``other``, or None if one can."""
+        """The reason why no training can resume from ``other``; None if one can."""
         try:
             code = read_json(other / ABOUT).get("code")
         except (ArtifactError, AttributeError):

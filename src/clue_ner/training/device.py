@@ -1,4 +1,4 @@
-"""What is computed how, where params.yaml says ``auto``: the device decides, and the log and MLflow say what it was."""
+"""The device, and what ``auto`` in params.yaml means on it; the log and MLflow record the choice."""
 
 import contextlib
 import hashlib
@@ -22,18 +22,18 @@ logger = logging.getLogger(__name__)
 
 
 def kind() -> str:
-    """Where training computes: ``cuda``, else ``mps`` (a Mac's GPU; not tested here), else ``cpu``."""
+    """The device of training: ``cuda``, else ``mps`` (a Mac's GPU; not tested here), else ``cpu``."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def number_format(wanted: str, encoder: Any = None) -> str:
-    """``bf16``, ``fp16`` or ``float32``: what autocast computes matrix products in.
+    """``bf16``, ``fp16`` or ``float32``: the number format of matrix products under autocast.
 
-    ``auto`` is bf16 where the device multiplies it natively, else fp16 with CUDA, else float32. A CPU without AMX
-    or AVX-512 BF16 emulates bf16, a hundred times slower than float32. An ``encoder`` that does not compute under
-    autocast has float32 only. Raises ParamsError for a format that is not there.
+    ``auto`` is bf16 if the device multiplies it natively, else fp16 with CUDA, else float32. A CPU without AMX or
+    AVX-512 BF16 only emulates bf16, a hundred times slower than float32. An ``encoder`` that does not work under
+    autocast always gets float32. Raises ParamsError for a format that is not available.
     """
     formats = [*(["bf16"] if has_bf16() else []), *(["fp16"] if kind() == "cuda" else []), "float32"]
     if wanted not in ("auto", *formats):
@@ -47,13 +47,13 @@ def number_format(wanted: str, encoder: Any = None) -> str:
     if wanted == "auto":
         return "float32"
     raise ParamsError(
-        f"params.yaml: train.precision: {wanted}, which {encoder.config.model_type} does not compute in; "
+        f"params.yaml: train.precision: {wanted}, which {encoder.config.model_type} does not support; "
         "wanted auto or float32"
     )
 
 
 def autocasts(encoder: Any) -> bool:
-    """Whether the encoder computes under autocast as ``suit`` makes it train."""
+    """Whether the encoder works under autocast in the way that ``suit`` sets it up."""
     hook = embeddings_of(encoder).register_forward_hook(_as_autocast)
     try:
         return trial.autocasts(encoder)
@@ -66,15 +66,15 @@ def has_bf16() -> bool:
     if kind() == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if kind() == "mps":
-        return False  # newer ones do, and nothing here has tried it
+        return False  # newer ones do, but this is not tested
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def attention(wanted: str, kinds: Sequence[str]) -> str:
-    """One of ``kinds``, those that the encoder has: ``sdpa`` or ``eager``.
+    """The attention implementation, one of the encoder's ``kinds``: ``sdpa`` or ``eager``.
 
-    ``auto`` is sdpa on a GPU if it is there, eager on a CPU: faster there on short sentences. Raises ParamsError for a
-    kind that is not there.
+    ``auto`` is sdpa on a GPU if available, and eager on a CPU, where it is faster for short sentences. Raises
+    ParamsError for one that the encoder does not have.
     """
     if wanted == "auto":
         return "sdpa" if kind() != "cpu" and "sdpa" in kinds else "eager"
@@ -87,10 +87,10 @@ def attention(wanted: str, kinds: Sequence[str]) -> str:
 
 
 def suit(model: nn.Module, encoder: Any) -> None:
-    """Make training of ``model`` cheap on a CPU; on a GPU, leave it as it is.
+    """Make training of ``model`` faster on a CPU; on a GPU do nothing.
 
-    Dropout draws bytes. Under bf16 autocast the states between the encoder's layers are bf16 as well; layer norms still
-    add up in float32, as weights, gradients of weights and the loss are float32.
+    Dropout draws random bytes. Under bf16 autocast the states between the encoder's layers are bf16 as well. Layer
+    norms still accumulate in float32; weights, their gradients and the loss are float32.
     """
     if kind() != "cpu":
         return
@@ -105,17 +105,17 @@ def _as_autocast(module: nn.Module, inputs: Any, output: Any) -> Any:
 
 
 def slowness(params: TrainParams) -> str | None:
-    """Why training takes long on this device, and what is shorter; None if it does not."""
+    """A message if training is slow on this device, with a shorter alternative; else None."""
     if kind() != "cpu" or number_format(params.precision) != "float32" or params.precision != "auto":
         return None
     return (
-        "this processor does not multiply bf16, so that training takes about four times as long as on one with AMX or "
-        "AVX-512 BF16; `clue-ner recipe` has shorter recipes"
+        "this CPU does not multiply bf16 natively, so training takes about four times as long as on a CPU with AMX or "
+        "AVX-512 BF16; `clue-ner recipe` lists shorter recipes"
     )
 
 
 def describe(params: TrainParams, encoder: Any) -> str:
-    """The device and all that was chosen for it and the ``encoder``, for a person to read."""
+    """A readable description of the device, and of the choices for it and the ``encoder``."""
     device = kind()
     if device == "cuda":
         device += f", {torch.cuda.get_device_name()}"
@@ -130,10 +130,10 @@ def describe(params: TrainParams, encoder: Any) -> str:
 
 @contextlib.contextmanager
 def turn(home: Path) -> Iterator[None]:
-    """Keep other trainings of the repository ``home`` off the devices that this process sees.
+    """Wait until no other training of the repository ``home`` uses this process's devices, and lock them.
 
-    These are its GPUs, or else the CPU cores that it may use: trainings pinned to other cores run beside it.
-    The locks die with their holder.
+    The devices are its GPUs, or else the CPU cores that it may use: trainings pinned to other cores run at the same
+    time. The locks end with their process.
     """
     with contextlib.ExitStack() as stack:
         for name in _devices():
@@ -148,7 +148,7 @@ def turn(home: Path) -> Iterator[None]:
 
 
 def _devices() -> list[str]:
-    """In one order for all, so that no two wait for each other."""
+    """The names of the locks, sorted, so that two processes cannot deadlock."""
     if kind() == "mps":
         return ["mps"]
     if kind() == "cuda":

@@ -1,7 +1,7 @@
-"""Several processes on one training (`train.processes`): torchrun runs the stage's script once in each.
+"""Several processes for one training (`train.processes`): torchrun runs the stage's script once in each.
 
-Every process trains on its share of every batch, and validates for itself, since all have the same weights; only the
-main one logs and writes.
+Every process trains on its share of each batch. All have the same weights, so each validates without communication;
+only the main process logs and writes.
 """
 
 import os
@@ -17,7 +17,7 @@ def is_launched() -> bool:
 
 
 def rank() -> int:
-    """The number of this process, from 0."""
+    """The rank of this process, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -32,9 +32,9 @@ def backend() -> str:
 
 
 def relaunch(script: str, processes: int) -> bool:
-    """Run ``script`` in several processes, unless one is enough or torchrun has started this one; whether it did.
+    """Run ``script`` under torchrun if ``processes`` is above 1 and this is not one of its processes; whether it did.
 
-    Exits with their status if one fails.
+    Exits with torchrun's status if it fails.
     """
     if processes == 1 or is_launched():
         return False

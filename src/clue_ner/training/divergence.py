@@ -1,4 +1,4 @@
-"""A training that has left what numbers can hold: it stops, so that nothing of it is saved or registered."""
+"""Checks for infinite or NaN loss and weights: the training stops, and nothing of it is saved or registered."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from clue_ner.core.params import TrainParams
 
 
 def check_loss(loss: Tensor, step: int, epoch: int, optimizer: Any, params: TrainParams) -> None:
-    """Raise TrainingError if the ``loss`` of this ``step`` and ``epoch``, both from 1, is infinite or no number."""
+    """Raise TrainingError if the ``loss`` of this ``step`` and ``epoch``, both from 1, is infinite or NaN."""
     if not torch.isfinite(loss):
         raise _error(f"the loss is {loss.item()}", step, epoch, optimizer, params)
 
 
 def check_weights(model: nn.Module, step: int, epoch: int, optimizer: Any, params: TrainParams) -> None:
-    """Raise TrainingError if after this ``step`` and ``epoch`` a trainable weight is infinite or no number."""
+    """Raise TrainingError if after this ``step`` and ``epoch`` a trainable weight is infinite or NaN."""
     for name, weight in model.named_parameters():
         if weight.requires_grad and not torch.isfinite(weight).all():
             raise _error(f"weights of {name} are not finite", step, epoch, optimizer, params)

@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, scored and kept in their place (Tarvainen and Valpola 2017)."""
+"""Exponential moving average (EMA) of the weights, scored and saved instead of them (Tarvainen and Valpola 2017)."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 class ExponentialMovingAverage(TrainerCallback):  # type: ignore[misc]
     """After step t of training, average = d × average + (1 − d) × weights, with d = min(decay, (1 + t) / (10 + t)).
 
-    It begins at the weights before the first step; the rising d, as TensorFlow's, soon forgets those.
+    It starts with the initial weights; because d rises (as in TensorFlow), their influence soon vanishes.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -21,7 +21,7 @@ class ExponentialMovingAverage(TrainerCallback):  # type: ignore[misc]
         """by the names of the trainable parameters"""
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take ``weights`` as the average so far."""
+        """Set the average to ``weights``, from a checkpoint."""
         for name, value in self.weights.items():
             value.copy_(weights[name])
 
@@ -35,7 +35,7 @@ class ExponentialMovingAverage(TrainerCallback):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the model the average until the block ends."""
+        """Put the average into the model until the block ends."""
         weights = {name: p.detach().clone() for name, p in self._parameters()}
         self._fill(self.weights)
         try:

@@ -1,4 +1,4 @@
-"""What happens after each epoch: valid scores, a line in the log, the history, and the weights that are kept."""
+"""After each epoch: scores on valid, a line in the log, the history, and the choice of the weights to keep."""
 
 import contextlib
 import logging
@@ -26,7 +26,7 @@ Validate = Callable[[TaggerModel], dict[str, float]]
 
 @dataclass
 class History:
-    """What each epoch gave; seconds are a list of their own, so that equal runs give equal metrics."""
+    """The results of each epoch; seconds are a separate list, so that equal runs give equal metrics."""
 
     epochs: list[dict[str, Any]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -35,13 +35,13 @@ class History:
     peak_memory_gb: float = 0.0
 
     def summary(self) -> dict[str, Any]:
-        """``metrics/train.json``: the epochs, the one that is kept, and its valid F1 (None without a valid split)."""
+        """``metrics/train.json``: the epochs, the kept one, and its valid F1 (None without a valid split)."""
         kept = self.epochs[self.best - 1]
         return {"epochs": self.epochs, "best_epoch": self.best, "valid_micro_f1": kept.get("valid_micro_f1")}
 
 
 class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
-    """After each epoch: valid scores, one line, the history, and the weights if they are the best so far."""
+    """After each epoch: scores on valid, a log line, the history, and a copy of the weights if they are the best."""
 
     def __init__(
         self,
@@ -63,19 +63,19 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
         self._before = 0.0
 
     def state(self) -> dict[str, Any]:
-        """The history and the seconds that this epoch has taken so far."""
+        """The history and the seconds of the current epoch, for a checkpoint."""
         return {"history": asdict(self.history), "seconds": time.perf_counter() - self._started}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take the values that ``state`` gave."""
+        """Restore the values from ``state``."""
         self.history, self._before = History(**state["history"]), state["seconds"]
 
     def is_done(self) -> bool:
-        """Whether ``patience`` is at its end."""
+        """Whether ``patience`` epochs have passed without a better F1."""
         return bool(self.params.patience) and self._waited() >= self.params.patience
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
-        """Trainer's mean loss of the epoch arrives here, after ``on_epoch_end``."""
+        """Called by Trainer with the mean loss of the epoch, after ``on_epoch_end``."""
         if logs and "loss" in logs:
             epoch = len(self.history.epochs) + 1
             check_weights(others["model"], state.global_step, epoch, others["optimizer"], self.params)
@@ -103,18 +103,18 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
             control.should_training_stop = True
 
     def _is_best(self, row: dict[str, Any]) -> bool:
-        """Of epochs with the same F1 the later one is: so a model that finds nothing yet gives way to any other."""
+        """Of epochs with equal F1 the later one is best, so a model that finds nothing yet is always replaced."""
         if self.validate is None or self.params.keep == "last" or not self.history.best:
             return True
         return bool(row["valid_micro_f1"] >= self.history.epochs[self.history.best - 1]["valid_micro_f1"])
 
     def _waited(self) -> int:
-        """Epochs since the best valid F1 was reached, whichever is kept; 0 while it is 0, or without a valid split."""
+        """Epochs since the best valid F1, whichever epoch is kept; 0 while F1 is 0, or without a valid split."""
         scores = [row.get("valid_micro_f1", 0.0) for row in self.history.epochs]
         return len(scores) - 1 - scores.index(max(scores)) if any(scores) else 0
 
     def restore(self, model: TaggerModel) -> None:
-        """Give ``model`` the weights of the epoch that is kept."""
+        """Load the weights of the kept epoch into ``model``."""
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if name in self.kept:
@@ -122,24 +122,24 @@ class EvaluationCallback(TrainerCallback):  # type: ignore[misc]
 
 
 class StepProgress(TrainerCallback):  # type: ignore[misc]
-    """Shows how many of all steps are done; the epochs' own lines are above it."""
+    """A progress bar of the training steps; log lines appear above it."""
 
     def __init__(self) -> None:
         self._shown = contextlib.ExitStack()
         self._advance: Callable[[int], None] = lambda _: None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Begin where a checkpoint ended."""
+        """Start the bar, after a resume at the checkpoint's step."""
         self._advance = self._shown.enter_context(progress("training steps", state.max_steps, state.global_step))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """One more."""
+        """Advance by one step."""
         self._advance(1)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.close()
 
     def close(self) -> None:
-        """The same, after an error."""
+        """Remove the bar, also after an error."""
         self._shown.close()

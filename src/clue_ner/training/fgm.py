@@ -1,7 +1,8 @@
 """Adversarial training on word embeddings: the fast gradient method (Miyato et al. 2017, arXiv 1605.07725).
 
-After the gradient of a batch, the output of its embeddings is moved by ``epsilon`` along that gradient, where the loss
-rises fastest, and the loss is computed once more. The embedding table itself is never changed, so it may be frozen.
+After the backward pass of a batch, the outputs of its embeddings are shifted by ``epsilon`` along their gradient, in
+which direction the loss rises fastest, and the forward and backward pass runs again. The embedding table itself does
+not change, so it may be frozen. Letters: B batch, T tokens or units, E embedding size.
 """
 
 import contextlib
@@ -13,16 +14,16 @@ from torch import Tensor, nn
 
 
 class FastGradientMethod:
-    """Records the output of ``embeddings`` for a batch, and then perturbs it."""
+    """Records the gradients of the outputs of ``embeddings`` for a batch, and then shifts the outputs along them."""
 
     def __init__(self, embeddings: nn.Module, epsilon: float) -> None:
         self.embeddings, self.epsilon = embeddings, epsilon
         self._zeros: list[Tensor] = []
-        """zeros that were added to each output of the embeddings, because their gradient is needed"""
+        """zeros added to each output [B, T, E] of the embeddings; their gradient is that of the output"""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
-        """Record the gradients of the embeddings' output in the block, which is one forward and backward pass."""
+        """Record the gradients of the embeddings' outputs in the block, which is one forward and backward pass."""
         self._zeros = []
 
         def add_zeros(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
@@ -34,7 +35,7 @@ class FastGradientMethod:
 
     @contextlib.contextmanager
     def perturbed(self) -> Iterator[None]:
-        """Perturb the embeddings' output in the block, which is one pass of the batch that was recorded."""
+        """Perturb the embeddings' outputs in the block, which is one pass of the recorded batch."""
         steps = iter(self.perturbations())
         with self._hooked(lambda module, inputs, output: output + next(steps)):
             yield
@@ -42,8 +43,9 @@ class FastGradientMethod:
     def perturbations(self) -> list[Tensor]:
         """The perturbation of each recorded output [B, T, E]; its norm over all outputs of a sentence is epsilon."""
         gradients = [torch.zeros_like(zeros) if zeros.grad is None else zeros.grad for zeros in self._zeros]
-        norm = torch.stack([gradient.flatten(1).float().square().sum(1) for gradient in gradients]).sum(0).sqrt()
-        scale = self.epsilon / norm.clamp_min(torch.finfo(torch.float32).tiny)
+        squares = [gradient.flatten(1).float().square().sum(1) for gradient in gradients]  # [B] each
+        norm = torch.stack(squares).sum(0).sqrt()  # [B]
+        scale = self.epsilon / norm.clamp_min(torch.finfo(torch.float32).tiny)  # [B]
         return [gradient * scale[:, None, None].to(gradient.dtype) for gradient in gradients]
 
     @contextlib.contextmanager

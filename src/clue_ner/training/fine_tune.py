@@ -1,4 +1,4 @@
-"""One fine-tuning: from what the stages before have made to a folder that ``Tagger.load`` reads."""
+"""One fine-tuning: from the outputs of the earlier stages to a folder that ``Tagger.load`` reads."""
 
 import contextlib
 import logging
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def checkpoints_of(home: Path, inputs: Inputs, config: TaggerConfig, used: str) -> Checkpoints:
-    """Where the training of ``config`` keeps its checkpoints, with these libraries on what ``device.describe`` says."""
+    """The checkpoints of the training of ``config``, for these library versions and the device (``used``)."""
     about = {
         "training": config.trained.fingerprint,
         "code": inputs.digests["code"],
@@ -42,7 +42,7 @@ def checkpoints_of(home: Path, inputs: Inputs, config: TaggerConfig, used: str) 
 
 @contextlib.contextmanager
 def exclusive(home: Path, checkpoints: Checkpoints) -> Iterator[None]:
-    """Wait for the device and for other processes on the same training; of several processes, the main one waits."""
+    """Lock the device and the training against other trainings; of several processes, the main one does it."""
     if distributed.is_main_process():
         with device.turn(home), checkpoints.held():
             yield
@@ -59,12 +59,15 @@ def train(
     on_epoch: Callable[[History], None],
     teacher: Path | None = None,
 ) -> tuple[TaggerModel, History]:
-    """The model that ``config`` describes, fine-tuned, and what each epoch gave; resumes from ``checkpoints``.
+    """Fine-tune the model that ``config`` describes, from ``checkpoints`` if there are any; the model and its history.
 
-    ``used`` is what ``device.describe`` says; ``on_epoch`` is called at the end of each epoch; ``teacher`` is the
-    folder of the model to learn from. Raises CorpusError if there is nothing to train on, ArtifactError if the teacher
-    is damaged or of another kind, and TrainingError if loss or weights are no numbers any more; the same training would
-    come to the same, so that its checkpoints are removed.
+    - ``used``: the result of ``device.describe``
+    - ``on_epoch``: called at the end of each epoch
+    - ``teacher``: the folder of the model to learn from
+
+    Raises CorpusError if there is nothing to train on, ArtifactError if the teacher is damaged or does not match, and
+    TrainingError if loss or weights are infinite or NaN. In the last case the checkpoints are removed, because
+    resuming would give the same result.
     """
     from transformers import set_seed
 
@@ -77,7 +80,9 @@ def train(
         logger.info("with %s", levers)
     pairs = inputs.corpus["splits"]["train"]["overlapping_pairs"]
     if options.flat and pairs:
-        logger.info("%d pairs of entities in train overlap; of such, one is found (train.flat: true)", pairs)
+        logger.info(
+            "%d pairs of entities in train overlap; only one of each pair can be found (train.flat: true)", pairs
+        )
     aligner = inputs.aligner(config)
     teacher_model = None
     if teacher is not None:
@@ -103,7 +108,8 @@ def train(
         raise
     if history.summary()["valid_micro_f1"] == 0:
         logger.warning(
-            "warning: valid F1 is 0 after each of %d epochs: the model finds nothing, and will not be champion; raise "
+            "warning: valid F1 is 0 after each of %d epochs: the model finds nothing and will not become champion; "
+            "raise "
             "train.epochs, or change train.lr (%g)",
             len(history.epochs),
             options.lr,
@@ -112,7 +118,7 @@ def train(
 
 
 def save(folder: Path, model: TaggerModel, config: TaggerConfig, history: History, inputs: Inputs) -> None:
-    """Write all that ``Tagger.load`` needs into ``folder``: weights, configurations, tokenizer, checksums."""
+    """Write everything that ``Tagger.load`` needs into ``folder``: weights, configurations, tokenizer, checksums."""
     from safetensors.torch import save_file
 
     score = history.summary()["valid_micro_f1"]
@@ -127,7 +133,7 @@ def save(folder: Path, model: TaggerModel, config: TaggerConfig, history: Histor
 
 
 def _validation(gold: list[Sentence] | None, aligner: Aligner, config: TaggerConfig) -> Validate | None:
-    """Scores on ``gold``; None if nothing in it can tell a better model from a worse one."""
+    """A function that scores a model on ``gold``; None without ``gold``, or if it has no entity."""
     if gold is None:
         return None
     if not any(sentence.entities for sentence in gold):

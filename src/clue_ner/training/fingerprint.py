@@ -1,4 +1,4 @@
-"""Which code decides the weights: fine_tune's ``deps`` in dvc.yaml, and no other list."""
+"""The code that determines the weights: fine_tune's ``deps`` in dvc.yaml, the only list of it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ CODE = ("src/", "stages/")
 def code_paths(root: Path) -> list[str]:
     """The source folders and files that fine_tune depends on, relative to ``root``.
 
-    Raises ArtifactError where there is no pipeline: an installed package without it does not train.
+    Raises ArtifactError if there is no dvc.yaml: an installed package without it cannot train.
     """
     path = root / "dvc.yaml"
     try:
@@ -23,7 +23,7 @@ def code_paths(root: Path) -> list[str]:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: no such file; train in a clone of the repository") from None
     except (KeyError, TypeError, AttributeError):
-        raise ArtifactError(f"{path}: found no stage fine_tune with deps; take dvc.yaml from git again") from None
+        raise ArtifactError(f"{path}: found no stage fine_tune with deps; restore dvc.yaml from git") from None
 
 
 def code_fingerprint(root: Path) -> str:
@@ -37,5 +37,5 @@ def code_fingerprint(root: Path) -> str:
 
 def _files(path: Path) -> Iterator[Path]:
     if not path.exists():
-        raise ArtifactError(f"{path}: missing, and dvc.yaml lists it; take it from git again")
+        raise ArtifactError(f"{path}: missing, and dvc.yaml lists it; restore it from git")
     return path.rglob("*.py") if path.is_dir() else iter([path])

@@ -1,4 +1,4 @@
-"""What the stages before have made, read once and checked."""
+"""The outputs of the earlier stages, read once and checked."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from clue_ner.training.fingerprint import code_fingerprint
 
 @dataclass(frozen=True)
 class Inputs:
-    """The data of one training, and all that identifies it; examples and sentences are read when asked for."""
+    """The data of one training, and everything that identifies it; examples and sentences are read on demand."""
 
     corpus: dict[str, Any]
     """data/corpus/corpus.json: train and valid"""
@@ -37,7 +37,7 @@ class Inputs:
 
     @classmethod
     def read(cls, root: Path) -> "Inputs":
-        """Those in data/ of the pipeline at ``root``; raises ArtifactError if a file is missing or damaged."""
+        """Read data/ of the pipeline at ``root``; raises ArtifactError if a file is missing or damaged."""
         corpus, backbone, encoded = (checked(root / "data" / name) for name in ("corpus", "backbone", "encoded"))
         return cls(
             corpus=read_json(corpus / "corpus.json"),
@@ -69,14 +69,14 @@ class Inputs:
         return read_sentences(path) if path.exists() else None
 
     def aligner(self, config: TaggerConfig) -> Aligner:
-        """What reads texts as the examples were read."""
+        """The aligner with which the examples were encoded."""
         return Aligner(Tokenizer.load(self.encoded / "tokenizer"), config.align, config.window, config.overlap)
 
 
 def describe(inputs: Inputs, params: Params, teacher: TeacherRecord | None = None) -> TaggerConfig:
-    """``tagger.json`` before training: the model's shape, and what it is made from.
+    """``tagger.json`` before training: the model's shape, and what it is trained from.
 
-    ``teacher`` is what ``training.teacher.record`` says of the model that ``train.teacher`` names.
+    ``teacher`` is the result of ``training.teacher.record``.
     """
     corpus, tags, train = inputs.corpus, inputs.tags, params.train
     trained: dict[str, Any] = {

@@ -11,28 +11,30 @@ from clue_ner.core.params import TrainParams
 from clue_ner.network.heads import EntityHead
 
 TEACHER_LOGITS = "teacher_logits"
-"""The key under which a batch has its teacher's logits."""
+"""The key of the teacher's logits in a batch."""
 
 
 class TrainingLoss:
-    """The loss of ``head`` on gold, a teacher's labels, and the divergence of two dropout passes.
+    """The head's loss on gold labels, plus distillation from a teacher, plus R-Drop.
 
-    The teacher's part has the weight ``teacher_weight`` and gold the rest of 1. It is the divergence of softened
-    distributions, times the square of the temperature so that its gradients keep their size (Hinton et al. 2015, arXiv
-    1503.02531).
-    With ``r_drop`` (Liang et al. 2021, arXiv 2106.14448) the batch runs twice side by side, each with its own dropout,
-    and the mean of the divergences in both directions is added ``r_drop`` times.
+    - Distillation has the weight ``teacher_weight``, and the gold loss 1 - ``teacher_weight``. It is the divergence of
+      the softened distributions, times the square of the temperature, so that the size of its gradients does not depend
+      on the temperature (Hinton et al. 2015, arXiv 1503.02531).
+    - R-Drop (Liang et al. 2021, arXiv 2106.14448): the batch is concatenated with itself, both halves get different
+      dropout masks, and ``r_drop`` times the mean of the divergences in both directions is added.
+
+    Letters: B batch. The shapes of the logits depend on the head; their axis 0 is B, or 2 B with R-Drop.
     """
 
     def __init__(self, head: EntityHead, params: TrainParams) -> None:
         self.head, self.params = head, params
 
     def __call__(self, model: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """The loss of ``model``, a scalar, and its logits of ``batch``, or of two of it."""
+        """The loss of ``model`` on ``batch``, a scalar, and its logits."""
         if self.params.r_drop:
-            batch = {name: torch.cat([values, values]) for name, values in batch.items()}
-        logits = model(**{name: batch[name] for name in INPUTS})
-        loss = self.head.loss(logits, batch)
+            batch = {name: torch.cat([values, values]) for name, values in batch.items()}  # [2 B, …] each
+        logits = model(**{name: batch[name] for name in INPUTS})  # [B or 2 B, …]
+        loss = self.head.loss(logits, batch)  # scalar
         if TEACHER_LOGITS in batch:
             temperature, weight = self.params.temperature, self.params.teacher_weight
             soft = self.head.divergence(logits, batch[TEACHER_LOGITS], batch["unit_mask"], temperature) * temperature**2
@@ -42,7 +44,7 @@ class TrainingLoss:
         return loss, logits
 
     def _r_drop(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """The mean of the divergences in both directions between the two halves of ``logits``."""
-        one, other = logits.chunk(2)
-        mask = mask.chunk(2)[0]
+        """The mean of the divergences in both directions between the two halves of ``logits``, a scalar."""
+        one, other = logits.chunk(2)  # [B, …] each
+        mask = mask.chunk(2)[0]  # [B, U]
         return (self.head.divergence(one, other, mask) + self.head.divergence(other, one, mask)) / 2

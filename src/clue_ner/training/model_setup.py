@@ -1,4 +1,4 @@
-"""A model as training begins: pretrained weights, which of its layers there are, and which of them are trainable."""
+"""The model at the start of training: pretrained weights, its layers, and which parameters are trainable."""
 
 import json
 from pathlib import Path
@@ -25,22 +25,22 @@ OFF = {
     "layers": None,
     "freeze_layers": 0,
 }
-"""Training levers and the value with which each does nothing."""
+"""Training options and the value with which each is off."""
 
 
 def build(backbone: Path, config: TaggerConfig, params: TrainParams) -> TaggerModel:
-    """The network that ``config`` describes with the encoder in ``backbone``; what is not pretrained is random.
+    """The network that ``config`` describes, with the encoder in ``backbone``; all other weights are random.
 
-    Raises errors as ``build_encoder``.
+    Raises the errors of ``build_encoder``.
     """
     return TaggerModel(build_encoder(backbone, params), config, params.dropout)
 
 
 def build_encoder(backbone: Path, params: TrainParams) -> Any:
-    """The pretrained encoder in ``backbone`` as ``params`` want it.
+    """The pretrained encoder in ``backbone``, set up as in ``params``.
 
-    Raises ParamsError for more ``layers`` than it has and for what its architecture does not have, BackboneError for
-    dropout that ``params`` do not name.
+    Raises ParamsError for more ``layers`` than it has and for options that its architecture lacks, BackboneError for
+    dropout that ``params`` do not control.
     """
     attention = device.attention(params.attention, encoders.attention_kinds(backbone))
     encoder = encoders.load_encoder(backbone, params.dropout, params.attention_dropout, attention)
@@ -53,9 +53,9 @@ def build_encoder(backbone: Path, params: TrainParams) -> Any:
 
 
 def prepare(model: TaggerModel, params: TrainParams) -> None:
-    """Freeze what ``params`` say, weigh the types, and make training cheap on this device.
+    """Freeze parameters, set the class weights, and make training faster on this device.
 
-    Raises ParamsError for layers or types that are not there.
+    Raises ParamsError for layers or types that do not exist.
     """
     model.head.set_class_weights(params.class_weights)
     _freeze(model, params)
@@ -63,12 +63,12 @@ def prepare(model: TaggerModel, params: TrainParams) -> None:
 
 
 def head_weights(model: TaggerModel, head: str) -> dict[str, NDArray[Any]]:
-    """Those weights of the head, as they are now, that the decoder of ``head`` reads."""
+    """A copy of the current weights of the head that the decoder of ``head`` needs."""
     return {name: getattr(model.head, name).detach().cpu().numpy().copy() for name in weight_names(head)}
 
 
 def levers(params: TrainParams) -> str:
-    """The levers that are on, for a person to read; empty if none is."""
+    """A readable list of the training options that are on; empty if none is."""
     values = params.model_dump(include=set(OFF))
     used = [f"{name} {value}" for name, value in values.items() if value != OFF[name]]
     if params.teacher is not None:
@@ -77,19 +77,19 @@ def levers(params: TrainParams) -> str:
 
 
 def layers_of(encoder: Any, param: str) -> nn.ModuleList:
-    """The encoder's layers, lowest first; raises ParamsError naming ``param`` if they share weights or are no list."""
+    """The encoder's layers, lowest first; ParamsError naming ``param`` if they share weights or are not separate."""
     found = encoders.layers_of(encoder)
     if found is None:
         kind = encoder.config.model_type
         raise ParamsError(
-            f"params.yaml: train.{param}: {kind} has no layers one after another with weights of their own; "
+            f"params.yaml: train.{param}: {kind} has no layers that run one after another, each with its own weights; "
             f"{_off(param)}"
         )
     return found
 
 
 def evenly_spaced(layers: int, kept: int) -> list[int]:
-    """The ``kept`` of ``layers`` layers, from the first to the last, as DistilBERT (Sanh et al. 2019) begins.
+    """The indices of ``kept`` of ``layers`` layers, evenly spaced, as in DistilBERT (Sanh et al. 2019).
 
     >>> evenly_spaced(12, 6), evenly_spaced(12, 1), evenly_spaced(3, 3)
     ([0, 2, 4, 7, 9, 11], [0], [0, 1, 2])
@@ -98,7 +98,7 @@ def evenly_spaced(layers: int, kept: int) -> list[int]:
 
 
 def config_json(backbone: Path, layers: int | None) -> str:
-    """``config.json`` of an encoder with only ``layers`` layers of the one in ``backbone``; None: all of them."""
+    """``config.json`` of the encoder in ``backbone`` with only ``layers`` layers; None: all of them."""
     text = (backbone / "config.json").read_text(encoding="utf-8")
     if layers is None:
         return text
@@ -107,12 +107,12 @@ def config_json(backbone: Path, layers: int | None) -> str:
 
 
 def _cut(encoder: Any, backbone: Path, kept: int) -> None:
-    """Keep ``kept`` of the layers; raises ParamsError if there are fewer, or if config.json cannot say that."""
+    """Keep ``kept`` of the layers; raises ParamsError if there are fewer, or if config.json cannot represent that."""
     stack, kind = layers_of(encoder, "layers"), encoder.config.model_type
     if getattr(encoder.config, "layer_types", None):
         raise ParamsError(f"params.yaml: train.layers: {kind} has layers of several kinds; {_off('layers')}")
     if kept > len(stack):
-        raise ParamsError(f"params.yaml: train.layers: {kept}, and the encoder has {len(stack)} layers")
+        raise ParamsError(f"params.yaml: train.layers: {kept}, but the encoder has only {len(stack)} layers")
     chosen = [stack[number] for number in evenly_spaced(len(stack), kept)]
     del stack[:]
     stack.extend(chosen)
@@ -124,18 +124,18 @@ def _cut(encoder: Any, backbone: Path, kept: int) -> None:
 
 
 def _saved_shapes(text: str, config: Any) -> dict[str, tuple[int, ...]] | None:
-    """The parameters of the encoder that config.json, as ``text``, describes; None if there can be no such encoder."""
+    """The parameter shapes of the encoder in the config.json ``text``; None if it cannot be built."""
     with torch.random.fork_rng([]), torch.device("meta"):
         try:
             return encoders.shapes(encoders.of_config(type(config).from_dict(json.loads(text))))
-        except Exception:  # of whatever kind the parts of an architecture raise
+        except Exception:  # any kind: architectures raise different errors
             return None
 
 
 def _freeze(model: TaggerModel, params: TrainParams) -> None:
-    """Keep the word embeddings as pretrained; with ``freeze_layers`` the lowest layers and all below them too.
+    """Freeze the word embeddings; with ``freeze_layers`` also the lowest layers and everything below them.
 
-    What is frozen has no dropout, and no gradient is computed in it.
+    Frozen modules have no dropout, and no gradients are computed in them.
     Raises ParamsError if the encoder has fewer layers.
     """
     if params.freeze_embeddings:
@@ -145,7 +145,7 @@ def _freeze(model: TaggerModel, params: TrainParams) -> None:
     stack = layers_of(model.encoder, "freeze_layers")
     if params.freeze_layers > len(stack):
         raise ParamsError(
-            f"params.yaml: train.freeze_layers: {params.freeze_layers}, and the encoder has {len(stack)} layers"
+            f"params.yaml: train.freeze_layers: {params.freeze_layers}, but the encoder has only {len(stack)} layers"
         )
     lowest = [part for layer in stack[: params.freeze_layers] for part in layer.modules()]
     for module in (*encoders.below(model.encoder, stack), *lowest):
@@ -157,7 +157,7 @@ def _freeze(model: TaggerModel, params: TrainParams) -> None:
 
 
 def _off(param: str) -> str:
-    """What to set ``param`` to, for a person to do.
+    """The advice to set ``param`` to the value with which it is off.
 
     >>> _off("layers"), _off("layer_lr_decay")
     ('set it to null', 'set it to 1.0')

@@ -9,10 +9,11 @@ from clue_ner.training.model_setup import layers_of
 
 
 def parameter_groups(model: TaggerModel, params: TrainParams) -> list[dict[str, Any]]:
-    """The trainable parameters by learning rate and weight decay; no decay of biases, norms and transitions.
+    """The trainable parameters by learning rate and weight decay; no decay for biases, norms and transitions.
 
-    With ``layer_lr_decay`` (as ELECTRA's: Clark et al. 2020) each encoder layer learns at that times the one above it,
-    the embeddings at that times the lowest; head and characters stand above all layers.
+    With ``layer_lr_decay`` (as in ELECTRA, Clark et al. 2020) the learning rate of an encoder layer is that factor
+    times the one of the layer above it, and that of the embeddings that factor times the one of the lowest layer. Head
+    and character layers use ``head_lr_factor``.
     """
     transitions = {id(parameter) for parameter in model.head.transition_parameters()}
     depths = _layers_above(model, params)
@@ -31,7 +32,7 @@ def parameter_groups(model: TaggerModel, params: TrainParams) -> list[dict[str, 
 
 
 def _layers_above(model: TaggerModel, params: TrainParams) -> dict[str, int]:
-    """For each pretrained parameter how many encoder layers stand above it; none above what follows the last."""
+    """For each pretrained parameter the number of encoder layers above it; 0 for modules after the last layer."""
     depths = dict.fromkeys(model.encoder_parameters(), 0)
     if params.layer_lr_decay == 1.0:
         return depths

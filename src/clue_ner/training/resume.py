@@ -1,8 +1,8 @@
-"""transformers' Trainer that resumes from a checkpoint and ends with the bytes of an uninterrupted training.
+"""transformers' Trainer with checkpoints from which it resumes to the same bytes as an uninterrupted training.
 
-Trainer's own checkpoints lack the loss since the last log and are written in place; here a checkpoint has what
-training changes and nothing else: trainable weights and their average, optimizer, scheduler, scaler, each process's
-random numbers and loss, the history, and the weights of the best epoch.
+Trainer's own checkpoints lack the loss since the last log and are written in place. A checkpoint here has exactly the
+state that training changes: trainable weights and their average, optimizer, scheduler, scaler, random number generators
+and loss of each process, the history, and the weights of the best epoch.
 """
 
 import json
@@ -26,29 +26,29 @@ logger = logging.getLogger(__name__)
 
 AVERAGE = "average.safetensors"
 COST = 1 / 50
-"""Share of a training that writing checkpoints can take."""
+"""Maximum share of the training time for writing checkpoints."""
 
 
 class Progress(Protocol):
-    """What else than Trainer's state a training has."""
+    """The state of a training in addition to Trainer's."""
 
     def state(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The state as plain JSON values."""
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take the values that ``state`` gave."""
+        """Restore the values from ``state``."""
 
     kept: dict[str, Tensor]
     average: ExponentialMovingAverage | None
 
 
 class ResumingTrainer(Trainer):  # type: ignore[misc]
-    """Saves to ``checkpoints`` every so often, and resumes from the newest of them."""
+    """Saves to ``checkpoints`` at intervals, and resumes from the newest one."""
 
     checkpoints: Checkpoints | None = None
     progress: Progress
     newest: Path | None = None
-    """the checkpoint that this training resumes from"""
+    """the checkpoint from which this training resumes"""
 
     def use(self, checkpoints: Checkpoints, seconds: float, progress: Progress) -> None:
         """Save to ``checkpoints`` every ``seconds`` (0: after every step), and prepare to resume from the newest."""
@@ -65,7 +65,7 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
             logger.info("resuming from %s", self.newest)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Trainer calls this when a callback said ``should_save``."""
+        """Called by Trainer when a callback has set ``should_save``."""
         assert self.checkpoints is not None
         processes = gather_object([{"rng": _random_state(), "loss": self._tr_loss.item()}])
         if not distributed.is_main_process():
@@ -75,7 +75,7 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
         self.checkpoints.seconds = time.perf_counter() - started
 
     def _fill(self, folder: Path, processes: list[Any]) -> None:
-        """Write all that a checkpoint has."""
+        """Write the files of a checkpoint."""
         weights = {name: p.detach() for name, p in self.model.named_parameters() if p.requires_grad}
         save_file(_packed(weights), folder / "model.safetensors")
         kept = self._save_kept(folder, weights)
@@ -89,7 +89,7 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
     def _save_kept(self, folder: Path, weights: dict[str, Tensor]) -> str | None:
-        """The name of the file with the best epoch's weights, written only if they are not the newest."""
+        """The name of the file with the best epoch's weights; only written if they are not the current weights."""
         kept = self.progress.kept
         if not kept:
             return None
@@ -99,7 +99,7 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
         return "kept.safetensors"
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Trainer calls this before it makes the optimizer."""
+        """Called by Trainer before it creates the optimizer."""
         weights = load_file(Path(resume_from_checkpoint) / "model.safetensors")
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
@@ -107,12 +107,12 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
                     parameter.copy_(weights[name])
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        """Trainer calls this where the first epoch, or the rest of it, begins."""
+        """Called by Trainer at the start of the first epoch, or of the rest of it."""
         if checkpoint is not None:
             _set_random_state(self._process(checkpoint)["rng"])
 
     def restore_loss(self) -> None:
-        """The loss since the last log, which Trainer begins at zero."""
+        """Restore the loss since the last log, which Trainer sets to zero."""
         if self.newest is not None:
             self._tr_loss.fill_(self._process(self.newest)["loss"])
             self._globalstep_last_logged = _read(self.newest)["logged"]
@@ -123,7 +123,7 @@ class ResumingTrainer(Trainer):  # type: ignore[misc]
 
 
 class _Saving(TrainerCallback):  # type: ignore[misc]
-    """Says when to save: within an epoch after a step, at its end after the scores of valid."""
+    """Decides when to save: within an epoch after a step, at its end after the evaluation on valid."""
 
     def __init__(self, trainer: ResumingTrainer, seconds: float) -> None:
         self.trainer, self.seconds = trainer, seconds
@@ -135,15 +135,15 @@ class _Saving(TrainerCallback):  # type: ignore[misc]
         self._last = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """An epoch's last step is left to its end: a checkpoint there would skip the scores of valid."""
+        """Save if due, except after the last step of an epoch: resuming there would skip the evaluation on valid."""
         control.should_save = state.epoch != int(state.epoch) and self._is_due()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """As after a step."""
+        """Save if it is due."""
         control.should_save = self._is_due()
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Start the clock again."""
+        """Restart the clock."""
         self._last = time.perf_counter()
 
     def _is_due(self) -> bool:

@@ -1,4 +1,4 @@
-"""Batches of like length, in an order that depends on nothing but the seed and the epoch."""
+"""Length-grouped batches, in an order that depends only on the seed and the epoch."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,10 @@ from torch.utils.data import DataLoader, Sampler
 
 
 class LengthGroupedBatches(Sampler[list[int]]):
-    """Shuffles rows, sorts stretches of ``stretch`` batches by length, and shuffles the batches cut from them.
+    """Shuffles the rows, sorts stretches of ``stretch`` batches by length, cuts them into batches and shuffles these.
 
-    Of several ``processes``, the one with this ``rank`` gets every n-th row of each batch, so that together they see
-    what one would; a last batch too small for all goes to the one before.
+    With several ``processes``, the one with this ``rank`` gets every n-th row of each batch, so that together they get
+    the batches of a single process. A last batch that is too small for all processes is joined to the one before.
     """
 
     def __init__(
@@ -23,13 +23,13 @@ class LengthGroupedBatches(Sampler[list[int]]):
         processes: int = 1,
         stretch: int = 50,
     ) -> None:
-        # no attribute batch_size: accelerate takes it to mean that only the last batch can be short
+        # no attribute batch_size: accelerate would assume that only the last batch can be short
         self.lengths, self.size, self.seed, self.stretch = lengths, batch_size, seed, stretch
         self.rank, self.processes = rank, processes
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Which epoch comes next, from 0."""
+        """Set the next epoch, from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
 
 
 class EpochLoader(DataLoader[Any]):
-    """A DataLoader over batches that passes on which epoch comes next."""
+    """A DataLoader that passes the number of the epoch to its batch sampler."""
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Trainer before each epoch."""

@@ -1,4 +1,4 @@
-"""A trained tagger whose logits a smaller one learns from (knowledge distillation)."""
+"""The teacher of knowledge distillation: a trained tagger whose logits another one learns from."""
 
 import contextlib
 from collections.abc import Mapping
@@ -20,12 +20,12 @@ from clue_ner.tagger.model_files import model_folder
 from clue_ner.training import device
 
 SHARED = ("head", "align", "scheme", "types", "tags", "window", "overlap")
-"""What must be the same in both configurations, for logits to mean the same."""
+"""The fields that must be equal in both configurations, so that logits mean the same."""
 TOKENIZER = "tokenizer.json"
 
 
 class Teacher:
-    """Gives logits of batches: no dropout, no gradient, and no part in what is trained or saved."""
+    """Computes logits of batches without dropout and gradients; it is not trained or saved."""
 
     def __init__(self, model: TaggerModel, params: TrainParams) -> None:
         self.model = model.eval().requires_grad_(False)
@@ -37,9 +37,9 @@ class Teacher:
 
     @classmethod
     def load(cls, folder: Path, config: TaggerConfig, tokenizer: Path, params: TrainParams) -> "Teacher":
-        """The model in ``folder``, for a student of ``config`` whose tokens the files in ``tokenizer`` make.
+        """Load the model in ``folder``, for a student with ``config`` and the tokenizer in the folder ``tokenizer``.
 
-        Raises ArtifactError if it is no model of this project, damaged, or its logits mean something else.
+        Raises ArtifactError if it is not a model of this project, is damaged, or its logits mean something else.
         """
         folder = model_folder(folder)
         theirs = TaggerConfig.load(folder)
@@ -53,14 +53,15 @@ class Teacher:
             unlike.append("the tokenizer's vocabulary")
         if unlike:
             raise ArtifactError(
-                f"train.teacher: {params.teacher}: its logits do not fit, as it differs in {'; '.join(unlike)}; "
+                f"train.teacher: {params.teacher}: its logits cannot be used, because it differs in "
+                f"{'; '.join(unlike)}; "
                 "name a teacher trained with the same head, tagging, corpus types and tokenizer, or train one"
             )
         return cls(load_model(folder, theirs), params)
 
     @torch.no_grad()
     def logits(self, batch: Mapping[str, Tensor], place: torch.device) -> Tensor:
-        """The teacher's logits of a batch, as its head gives them, on the device ``place``."""
+        """The logits of the teacher's head for a batch, float32, on the device ``place``."""
         self.model.to(place)
         columns = {name: batch[name].to(place) for name in INPUTS}
         with contextlib.nullcontext() if self.autocasts else torch.autocast(place.type, enabled=False):
@@ -69,14 +70,14 @@ class Teacher:
 
 
 def folder_of(root: Path, name: str | None) -> Path | None:
-    """Where the stage sources has linked the teacher of the pipeline at ``root``; None without a ``name``."""
+    """The folder in which the stage sources linked the teacher of the pipeline at ``root``; None without a ``name``."""
     return None if name is None else root / "data/sources/teacher"
 
 
 def record(root: Path, name: str | None) -> TeacherRecord | None:
-    """What the training of the pipeline at ``root`` records of its teacher ``name``; None without one.
+    """The record of the teacher ``name`` for the training of the pipeline at ``root``; None without one.
 
-    Raises ArtifactError if there is no model in its folder, or stage sources has not run since it was named.
+    Raises ArtifactError if there is no model in its folder, or the stage sources has not run since it was set.
     """
     folder = folder_of(root, name)
     if folder is None:
@@ -89,7 +90,7 @@ def record(root: Path, name: str | None) -> TeacherRecord | None:
 
 
 def identity(folder: Path) -> dict[str, Any]:
-    """The checksums of a teacher's files, which decide its logits; raises ArtifactError if there is no model."""
+    """The checksums of a teacher's files; raises ArtifactError if there is no model."""
     try:
         found: dict[str, Any] = read_json(model_folder(folder) / CHECKSUMS)
     except ArtifactError as error:

@@ -1,4 +1,4 @@
-"""transformers' Trainer with length-grouped batches, a learning rate for each part, and valid F1 after each epoch."""
+"""transformers' Trainer with length-grouped batches, learning rates for each part, and F1 on valid after each epoch."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from clue_ner.training.teacher import Teacher
 
 
 def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) -> TrainingArguments:
-    """Trainer's arguments for ours and for ``encoder``; ``folder`` is where it may put files of its own."""
+    """Trainer's arguments for ``params`` and ``encoder``; Trainer may put its own files into ``folder``."""
     kind, form = device.kind(), device.number_format(params.precision, encoder)
     return TrainingArguments(
         output_dir=folder,
@@ -56,7 +56,7 @@ def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) 
 
 
 class NerTrainer(ResumingTrainer):
-    """Fine-tunes a TaggerModel on examples, with a teacher if there is one."""
+    """Fine-tunes a TaggerModel on examples, optionally with a teacher."""
 
     optimizer: Any
 
@@ -79,12 +79,12 @@ class NerTrainer(ResumingTrainer):
     def compute_loss(
         self, model: Any, inputs: Mapping[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """The training loss on a batch."""
+        """The training loss on a batch, a scalar; with its logits if ``return_outputs``."""
         loss, logits = self.training_loss(model, inputs)
         return (loss, logits) if return_outputs else loss
 
     def training_step(self, model: Any, inputs: Mapping[str, Tensor], *others: Any, **named: Any) -> Tensor:
-        """The gradient of a batch, and of the same batch perturbed by FGM; the loss is that without."""
+        """Add the gradients of a batch, with FGM also those of the perturbed batch; returns the unperturbed loss."""
         if self.teacher is not None:
             with self.accelerator.autocast():
                 inputs = {**inputs, TEACHER_LOGITS: self.teacher.logits(inputs, self.args.device)}
@@ -102,7 +102,7 @@ class NerTrainer(ResumingTrainer):
         return loss
 
     def get_train_dataloader(self) -> EpochLoader:
-        """Length-grouped batches; their order is a function of seed and epoch."""
+        """Length-grouped batches, whose order depends on seed and epoch."""
         examples = self.train_dataset
         sampler = LengthGroupedBatches(
             [len(example.input_ids) for example in examples],
@@ -116,7 +116,7 @@ class NerTrainer(ResumingTrainer):
         )
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """AdamW with a learning rate for the encoder, the head and its transitions; no decay of biases and norms."""
+        """AdamW with the parameter groups of ``optimizer.py``."""
         if self.optimizer is None:
             kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             self.optimizer = kind(parameter_groups(model or self.model, self.params), **options)
@@ -135,15 +135,15 @@ def fit(
     checkpoints: Checkpoints | None = None,
     teacher: Teacher | None = None,
 ) -> History:
-    """Train ``model`` in place; the weights of the kept epoch remain.
+    """Train ``model`` in place; at the end it has the weights of the kept epoch.
 
-    - ``examples``: the windows of train; ``pad_id``: the token that fills short rows
-    - ``seed``: of the order of the batches and of dropout
-    - ``folder``: where Trainer may put files of its own
+    - ``examples``: the windows of train; ``pad_id``: the padding token
+    - ``seed``: for the order of the batches and dropout
+    - ``folder``: for Trainer's own files
     - ``validate``: scores a model on valid after each epoch; None without a valid split
     - ``on_epoch``: called with the history at the end of each epoch
-    - ``checkpoints``: where to save, and whose newest is resumed from
-    - ``teacher``: gives logits to learn from
+    - ``checkpoints``: where to save; the newest one is resumed from
+    - ``teacher``: for distillation
     """
     model_setup.prepare(model, params)
     trainer = NerTrainer(model, arguments(params, seed, folder, model.encoder), params, examples, pad_id, teacher)

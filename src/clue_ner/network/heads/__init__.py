@@ -1,4 +1,4 @@
-"""What a head learns: logits and their loss, one head a file; how logits are read is in ``tagger.decoding``.
+"""Logits and loss of each head, one file per head; decoding is in ``tagger.decoding``.
 
 A head module has a class ``Head``, an ``EntityHead``; ``build`` finds it by the file's name.
 """
@@ -10,6 +10,6 @@ __all__ = ["EntityHead", "HeadSpec", "build"]
 
 
 def build(name: str, spec: HeadSpec) -> EntityHead:
-    """The head called ``name``; raises UnknownNameError listing those there are."""
+    """The head called ``name``; raises UnknownNameError that lists the existing ones."""
     head: EntityHead = plugins.load(plugins.HEADS, name, "head").Head(spec)
     return head

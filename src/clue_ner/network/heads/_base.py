@@ -1,7 +1,8 @@
-"""What every head promises. Letters: B batch, U units (characters or tokens), H hidden size, L labels, T types.
+"""The base class of all heads.
 
-A head's loss is a function of its logits. Entities are read from the logits by ``tagger.decoding``, so the logits may
-come from elsewhere, such as an ONNX graph.
+Letters: B batch, U units (characters or tokens), H hidden size, L tags, K types, E entities. A head's loss is a
+function of its logits. Entities are decoded from the logits by ``tagger.decoding``, so the logits may also come from
+an ONNX graph.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ from clue_ner.core.schemes import Scheme, types_of_tags
 
 @dataclass(frozen=True, slots=True)
 class HeadSpec:
-    """All that a head is made from: the states' size H, the scheme, its label list, dropout before the head."""
+    """The settings of a head: the states' size H, the scheme, its label list, dropout before the head."""
 
     size: int
     scheme: Scheme
@@ -34,13 +35,13 @@ class HeadSpec:
 
 
 class EntityHead(nn.Module, ABC):
-    """States of units in, logits out, and the loss on them; entities are read by ``tagger.decoding``.
+    """Computes logits from the states of units, and the loss from the logits.
 
-    A head's module has ``WEIGHS_TYPES = False`` if its loss takes no ``class_weights``.
+    A head's module has ``WEIGHS_TYPES = False`` if its loss does not support ``class_weights``.
     """
 
     class_axis: int | None = None
-    """The axis of the logits over which classes exclude each other; None: every logit is a yes or no of its own."""
+    """The axis of the logits for mutually exclusive classes; None: every logit is a separate yes/no decision."""
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class EntityHead(nn.Module, ABC):
         self.class_weights: dict[str, float] = {}
 
     def set_class_weights(self, class_weights: Mapping[str, float]) -> None:
-        """Weigh types in the loss, those not named with 1; raises ParamsError for a type that is not there."""
+        """Set the weights of types in the loss, 1 for others; raises ParamsError for an unknown type."""
         if unknown := sorted(class_weights.keys() - set(self.spec.types)):
             raise ParamsError(
                 f"params.yaml: train.class_weights: no type {', '.join(unknown)} in the corpus; "
@@ -58,7 +59,7 @@ class EntityHead(nn.Module, ABC):
         self.class_weights = dict(class_weights)
 
     def weights_of(self, classes: Sequence[str], like: Tensor) -> Tensor | None:
-        """The weights of ``classes``, which are types or ``O``, as ``like`` is; None if all weigh the same."""
+        """The weights of ``classes`` (types or ``O``), a tensor like ``like``; None if all weights are equal."""
         if not self.class_weights:
             return None
         return like.new_tensor([self.class_weights.get(type_, 1.0) for type_ in classes])
@@ -71,23 +72,23 @@ class EntityHead(nn.Module, ABC):
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """The mean loss, a scalar, float32.
 
-        ``batch`` has unit_mask [B, U] (bool), labels [B, U] (the tags' ids) and entities [B, E, 3]: start, end and
-        the type's id, which is -1 where a row has fewer than E.
+        ``batch`` has unit_mask [B, U] (bool), labels [B, U] (tag ids) and entities [B, E, 3]: start, end (exclusive)
+        and the type's id, which is -1 in rows with fewer than E entities.
         """
 
     def valid_mask(self, mask: Tensor) -> Tensor:
-        """Which logits mean something for windows with ``mask`` [B, U]: a mask that broadcasts to them."""
+        """The mask, broadcastable to the logits, of valid logits for windows with ``mask`` [B, U]."""
         return mask[..., None]
 
     def terms(self, mask: Tensor) -> Tensor | int:
-        """How many terms the loss is a mean of: by default the units."""
+        """The number of terms in the mean of the loss; default: the number of units."""
         return mask.sum()
 
     def divergence(self, logits: Tensor, target: Tensor, mask: Tensor, temperature: float = 1.0) -> Tensor:
-        """The divergence of ``logits`` from ``target``: a scalar, float32, a mean as the loss is one.
+        """The Kullback-Leibler divergence from ``target`` to ``logits``, a float32 scalar.
 
-        The Kullback-Leibler divergence of the distributions over classes, or of each yes or no, after all logits are
-        divided by ``temperature``; summed over the valid logits of windows with ``mask`` [B, U].
+        It is that of the distributions over classes, or of each yes/no decision, after all logits are divided by
+        ``temperature``; summed over the valid logits of windows with ``mask`` [B, U], and divided by ``terms``.
         """
         ours, wanted = logits.float() / temperature, target.float() / temperature
         if self.class_axis is None:
@@ -95,12 +96,12 @@ class EntityHead(nn.Module, ABC):
             divergence = yes + (-wanted).sigmoid() * (logsigmoid(-wanted) - logsigmoid(-ours))
         else:
             ours, wanted = ours.log_softmax(self.class_axis), wanted.log_softmax(self.class_axis)
-            divergence = (wanted.exp() * (wanted - ours)).sum(self.class_axis, keepdim=True)
+            divergence = (wanted.exp() * (wanted - ours)).sum(self.class_axis, keepdim=True)  # 1 at the class axis
         summed: Tensor = divergence.masked_fill(~self.valid_mask(mask), 0.0).sum()
         return summed / self.terms(mask)
 
     def transition_parameters(self) -> list[nn.Parameter]:
-        """Parameters that learn at ``train.transition_lr_factor``."""
+        """Parameters with the learning rate factor ``train.transition_lr_factor``."""
         return []
 
 

@@ -1,7 +1,7 @@
 """A biaffine classifier of every span (Yu et al. 2020, arXiv 2005.07150), after Dozat and Manning 2017.
 
-A unit as a start and the same unit as an end have a layer each; a form on both scores each type for the span, and
-that it is none. Entities may nest; a span has one type.
+Two layers compute a start vector and an end vector of each unit. A bilinear form of both scores each class of the
+span: the types and "no entity". Entities may nest; a span has one type.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,11 @@ from clue_ner.network.heads._base import HeadSpec
 from clue_ner.network.heads._span_matrix import SpanMatrixHead, class_products, entity_cells
 
 RARE = 8.0
-"""What is added to the first bias of "no entity": one span in hundreds is one, and training need not find that out
-(Lin et al. 2017)."""
+"""Added to the initial bias of "no entity", because only one span in hundreds is an entity (Lin et al. 2017)."""
 
 
 class Head(SpanMatrixHead):
-    """Starts and ends of size ``head_size`` (D), a D x D form and a linear one for each of T + 1 classes."""
+    """Starts and ends of size ``head_size`` (D); for each of 1 + K classes a D x D bilinear form and a linear form."""
 
     class_axis = 1
 
@@ -35,28 +34,28 @@ class Head(SpanMatrixHead):
             self.start_bias.bias[0] += RARE
 
     def forward(self, states: Tensor) -> Tensor:
-        """Logits [B, 1 + T, U, U], starts by last units, of states [B, U, H]; class 0 is no entity."""
+        """Logits [B, 1 + K, U, U], starts x last units, of states [B, U, H]; class 0 is "no entity"."""
         states = self.dropout(states)
-        starts, ends = self.dropout(gelu(self.start(states))), self.dropout(gelu(self.end(states)))
-        formed = self.form(starts).reshape(*starts.shape[:2], -1, self.spec.options["head_size"])
-        logits = class_products(formed, ends[:, :, None])
-        of_start, of_end = self.start_bias(starts).transpose(1, 2), self.end_bias(ends).transpose(1, 2)
-        summed: Tensor = logits + of_start[..., None] + of_end[:, :, None]
+        starts, ends = self.dropout(gelu(self.start(states))), self.dropout(gelu(self.end(states)))  # [B, U, D]
+        formed = self.form(starts).reshape(*starts.shape[:2], -1, self.spec.options["head_size"])  # [B, U, 1 + K, D]
+        logits = class_products(formed, ends[:, :, None])  # [B, 1 + K, U, U]
+        of_start, of_end = self.start_bias(starts).transpose(1, 2), self.end_bias(ends).transpose(1, 2)  # [B, 1 + K, U]
+        summed: Tensor = logits + of_start[..., None] + of_end[:, :, None]  # [B, 1 + K, U, U]
         return summed
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross entropy, summed over all spans, a mean over the units of the batch.
+        """Cross entropy, summed over all spans and divided by the number of units in the batch.
 
-        Of two types on the same span, the one with the higher id is learned. The terms of spans
-        with a weighted type are multiplied by its weight.
+        If a span has two types, the one with the higher id is learned. The terms of spans with a weighted type are
+        multiplied by its weight.
         """
         mask = batch["unit_mask"]
-        wanted = torch.zeros(len(mask), *logits.shape[2:], dtype=torch.long, device=logits.device)
-        rows, types, starts, lasts = entity_cells(batch["entities"])
+        wanted = torch.zeros(len(mask), *logits.shape[2:], dtype=torch.long, device=logits.device)  # [B, U, U]
+        rows, types, starts, lasts = entity_cells(batch["entities"])  # [N]
         wanted.view(-1).scatter_reduce_(
             0, (rows * wanted.shape[1] + starts) * wanted.shape[1] + lasts, types + 1, reduce="amax"
         )
-        spans = self.valid_mask(mask)[:, 0]
-        scores = logits.permute(0, 2, 3, 1)[spans].float()
+        spans = self.valid_mask(mask)[:, 0]  # [B, U, U]
+        scores = logits.permute(0, 2, 3, 1)[spans].float()  # [spans, 1 + K]
         weights = self.weights_of((OUTSIDE, *self.spec.types), scores)
         return cross_entropy(scores, wanted[spans], weights, reduction="sum") / mask.sum()

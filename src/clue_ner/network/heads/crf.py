@@ -1,7 +1,7 @@
 """A linear-chain conditional random field over the tags (Lafferty et al. 2001; for NER, Lample et al. 2016).
 
-Transitions that the scheme forbids cost ``FORBIDDEN`` in training and everything in decoding: no illegal sequence is
-ever read.
+Transitions that the scheme forbids have the score ``FORBIDDEN`` in training and minus infinity in decoding, so illegal
+sequences are never predicted. Letters: B batch, U units, L tags.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ FORBIDDEN = -1e4
 
 
 class Head(TaggingHead):
-    """Emissions from a linear layer, learned transitions [L, L] from-to, and scores to begin and to end with a tag."""
+    """Emissions [B, U, L] from a linear layer, transition scores [L, L] from-to, start and end scores [L]."""
 
     legal: Tensor
     legal_start: Tensor
@@ -36,37 +36,37 @@ class Head(TaggingHead):
             self.register_buffer(name, torch.tensor(table), persistent=False)
 
     def transition_parameters(self) -> list[nn.Parameter]:
-        """The scores between, before and after tags."""
+        """The transition, start and end scores."""
         return [self.transitions, self.start, self.end]
 
     def terms(self, mask: Tensor) -> int:
-        """The windows."""
+        """The number of windows."""
         return len(mask)
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Negative log-likelihood of the gold tags, summed over a window and averaged over the batch."""
+        """Negative log-likelihood of the gold tags: a sum over the units of a window, a mean over the batch."""
         mask, emissions = batch["unit_mask"], logits.float()
         gold = self.score(emissions, mask, batch["labels"])
         return (self.partition(emissions, mask) - gold).mean()
 
     def score(self, emissions: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
         """The score [B] of the tag sequences ``labels`` [B, U]."""
-        start, transitions, end = self._masked(emissions)
-        weight = mask.to(emissions.dtype)
-        own = (emissions.gather(-1, labels[..., None]).squeeze(-1) * weight).sum(-1)
-        moves = (transitions[labels[:, :-1], labels[:, 1:]] * weight[:, 1:]).sum(-1)
-        last = labels.gather(1, mask.sum(-1, keepdim=True) - 1).squeeze(-1)
+        start, transitions, end = self._masked(emissions)  # [L], [L, L], [L]
+        weight = mask.to(emissions.dtype)  # [B, U]
+        own = (emissions.gather(-1, labels[..., None]).squeeze(-1) * weight).sum(-1)  # [B]
+        moves = (transitions[labels[:, :-1], labels[:, 1:]] * weight[:, 1:]).sum(-1)  # [B]
+        last = labels.gather(1, mask.sum(-1, keepdim=True) - 1).squeeze(-1)  # [B]
         return start[labels[:, 0]] + own + moves + end[last]
 
     def partition(self, emissions: Tensor, mask: Tensor) -> Tensor:
-        """The log of the summed exponentials [B] of all sequences' scores, by the forward algorithm."""
+        """The log partition [B]: logsumexp of the scores of all sequences, by the forward algorithm."""
         partition: Tensor = _LogPartition.apply(  # type: ignore[no-untyped-call]
             emissions, mask.sum(-1), *self._masked(emissions)
         )
         return partition
 
     def _masked(self, emissions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores to begin, to move and to end, on the device of ``emissions``."""
+        """Start [L], transition [L, L] and end scores [L], forbidden ones masked, on the device of ``emissions``."""
         return (
             self.start.masked_fill(~self.legal_start, FORBIDDEN).to(emissions.device),
             self.transitions.masked_fill(~self.legal, FORBIDDEN).to(emissions.device),
@@ -75,19 +75,19 @@ class Head(TaggingHead):
 
 
 class _LogPartition(torch.autograd.Function):
-    """The log partition with its derivatives in closed form: PyTorch would record a dozen small steps a unit."""
+    """The log partition [B] with closed-form derivatives: autograd would record a dozen small operations per unit."""
 
     @staticmethod
     def forward(context: Any, emissions: Tensor, lengths: Tensor, *tables: Tensor) -> Tensor:
         posterior = _linear_chain.posterior(*_arrays(emissions, lengths, *tables))
-        last = posterior.marginals[np.arange(len(lengths)), lengths.cpu().numpy() - 1]
+        last = posterior.marginals[np.arange(len(lengths)), lengths.cpu().numpy() - 1]  # [B, L]
         derivatives = (posterior.marginals, posterior.marginals[:, 0], posterior.moves, last)
         context.save_for_backward(*(torch.from_numpy(d).to(emissions) for d in derivatives))
         return torch.from_numpy(posterior.log_partition).to(emissions)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        marginals, first, moves, last = context.saved_tensors
+        marginals, first, moves, last = context.saved_tensors  # [B, U, L], [B, L], [B, L, L], [B, L]
         summed = (torch.tensordot(gradient, derivative, 1) for derivative in (first, moves, last))
         return gradient[:, None, None] * marginals, None, *summed
 

@@ -1,4 +1,4 @@
-"""A linear layer and cross entropy: every unit's tag is learned on its own."""
+"""Token classification: a linear layer and cross entropy for the tag of each unit, independently."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ class Head(TaggingHead):
     """Token classification as in Devlin et al. 2019."""
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Cross entropy, a mean over the units of the batch; those in an entity of a weighted type times its weight."""
+        """Cross entropy, a mean over the units of the batch; tags of a weighted type are multiplied by its weight."""
         mask = batch["unit_mask"]
-        scores, labels = logits[mask].float(), batch["labels"][mask]
+        scores, labels = logits[mask].float(), batch["labels"][mask]  # [units, L], [units]
         weights = self.weights_of([tag.partition("-")[2] for tag in self.spec.tags], scores)
         if weights is None:
             return cross_entropy(scores, labels)

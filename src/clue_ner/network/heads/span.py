@@ -1,4 +1,4 @@
-"""Pointers: for each type, whether an entity starts at a unit and whether one ends there."""
+"""Start and end pointers: for each type and unit, whether an entity starts there and whether one ends there."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ from clue_ner.network.heads._base import EntityHead, HeadSpec
 from clue_ner.network.heads._span_matrix import entity_cells
 
 RARE = -4.0
-"""The first bias of a start and an end: few units are one, and training need not find that out (Lin et al. 2017)."""
+"""The initial bias of starts and ends, because few units are one (Lin et al. 2017)."""
 
 
 class Head(EntityHead):
-    """A linear layer to a start and an end logit a type, each a yes or no (as CasRel's: Wei et al. 2020)."""
+    """A linear layer to a start and an end logit for each type, binary decisions as in CasRel (Wei et al. 2020)."""
 
     def __init__(self, spec: HeadSpec) -> None:
         super().__init__(spec)
@@ -22,20 +22,20 @@ class Head(EntityHead):
         nn.init.constant_(self.linear.bias, RARE)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Logits [B, U, 2 T] of states [B, U, H]: starts, then ends."""
+        """Logits [B, U, 2 K] of states [B, U, H]: starts, then ends."""
         logits: Tensor = self.linear(self.dropout(states))
         return logits
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """Binary cross entropy, summed over starts and ends, a mean over the units of the batch.
+        """Binary cross entropy, summed over starts and ends and divided by the number of units in the batch.
 
-        The starts and ends of a weighted type are multiplied by its weight.
+        The terms of a weighted type are multiplied by its weight.
         """
         mask = batch["unit_mask"]
-        wanted = torch.zeros_like(logits, dtype=torch.float32)
-        rows, types, starts, lasts = entity_cells(batch["entities"])
+        wanted = torch.zeros_like(logits, dtype=torch.float32)  # [B, U, 2 K]
+        rows, types, starts, lasts = entity_cells(batch["entities"])  # [N]
         wanted[rows, starts, types] = 1
         wanted[rows, lasts, len(self.spec.types) + types] = 1
-        scores = logits[mask].float()
+        scores = logits[mask].float()  # [units, 2 K]
         weights = self.weights_of(2 * self.spec.types, scores)
         return binary_cross_entropy_with_logits(scores, wanted[mask], weights, reduction="sum") / mask.sum()

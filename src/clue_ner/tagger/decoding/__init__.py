@@ -1,4 +1,4 @@
-"""How a head's logits are read, one head a file, with NumPy only; what a head learns is in ``network.heads``.
+"""Decoding of each head's logits, one file per head, with NumPy only; logits and loss are in ``network.heads``.
 
 A module has a class ``Decoder``, an ``EntityDecoder``; ``build`` finds it by the head's name.
 """
@@ -17,13 +17,13 @@ __all__ = ["Decoded", "DecoderSpec", "EntityDecoder", "build", "read_weights", "
 
 
 def build(head: str, spec: DecoderSpec) -> EntityDecoder:
-    """The decoder of the head called ``head``; raises UnknownNameError listing those there are."""
+    """The decoder of the head called ``head``; raises UnknownNameError that lists the existing ones."""
     decoder: EntityDecoder = plugins.load(plugins.DECODERS, head, "head").Decoder(spec)
     return decoder
 
 
 def weight_names(head: str) -> tuple[str, ...]:
-    """The head's parameters that its decoder reads.
+    """The names of the head's parameters that its decoder needs.
 
     >>> weight_names("crf")
     ('transitions', 'start', 'end')
@@ -32,9 +32,9 @@ def weight_names(head: str) -> tuple[str, ...]:
 
 
 def read_weights(head: str, path: Path) -> Mapping[str, NDArray[Any]]:
-    """What the decoder of ``head`` reads of the model in ``path`` (safetensors).
+    """The weights in the file ``path`` (safetensors) that the decoder of ``head`` needs.
 
-    Raises ArtifactError if that is not there.
+    Raises ArtifactError if they are missing.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -43,7 +43,7 @@ def read_weights(head: str, path: Path) -> Mapping[str, NDArray[Any]]:
     try:
         with safe_open(path, framework="numpy") as stored:
             return {name: stored.get_tensor(f"head.{name}") for name in names}
-    except (SafetensorError, TypeError, ValueError) as error:  # the latter for a type that NumPy does not have
+    except (SafetensorError, TypeError, ValueError) as error:  # TypeError for a number format that NumPy does not have
         raise ArtifactError(
             f"{path}: not the weights of a head {head} ({error}); fetch it again, or train one"
         ) from None

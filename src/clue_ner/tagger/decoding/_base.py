@@ -1,6 +1,6 @@
-"""What every decoder promises: logits of a batch in, entities on units out, with NumPy only.
+"""The base class of all decoders: from logits of a batch to entities on units, with NumPy only.
 
-Letters: B batch, U units (characters or tokens), L labels, T types. Entities are on units, start inclusive, end
+Letters: B batch, U units (characters or tokens), L tags, K types. Entities are on units, start inclusive, end
 exclusive.
 """
 
@@ -23,15 +23,15 @@ Scored = tuple[int, int, str, float]
 
 @dataclass(frozen=True, slots=True)
 class DecoderSpec:
-    """All that a decoder is made from."""
+    """The settings of a decoder."""
 
     scheme: Scheme
     tags: tuple[str, ...]
     """the label list, whose index is the id"""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """the head's own parameters, all that its ``PARAMS`` names"""
+    """the head's own params, all names in its ``PARAMS``"""
     weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    """the head's parameters and buffers that its ``WEIGHTS`` name"""
+    """the head's parameters and buffers in its ``WEIGHTS``"""
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class DecoderSpec:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What is decoded from one window: the entities as a user gets them, and those that keep to the scheme."""
+    """The result for one window: the entities for the user, and those whose tags are legal in the scheme."""
 
     entities: list[Scored]
     strict: list[Scored]
@@ -49,17 +49,17 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class TagSequence:
-    """The tag of each unit of one window, and how sure the model is of it, 0 to 1."""
+    """The tag of each unit of one window, and its probability, 0 to 1."""
 
     tags: list[str]
     scores: list[float]
 
 
 class EntityDecoder(ABC):
-    """Reads the entities from a head's logits.
+    """Decodes entities from a head's logits.
 
-    A module here has ``READS_TAGS = False`` if its decoder is no ``TagDecoder``, and names its head's own parameters
-    (``PARAMS``, with the value of older models) and the weights of the head that it reads (``WEIGHTS``).
+    A module here has ``READS_TAGS = False`` if its decoder is not a ``TagDecoder``. It lists the head's own params
+    (``PARAMS``, with the value for older models) and the weights of the head that it needs (``WEIGHTS``).
     """
 
     unit_axes: tuple[int, ...] = (1,)
@@ -72,13 +72,13 @@ class EntityDecoder(ABC):
     def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
         """The entities of each window, in order of start, end and type.
 
-        ``lengths`` [B] are the numbers of the windows' units, which come first.
+        ``lengths`` [B] are the numbers of units in the windows; padding comes after them.
         """
 
     def grouped(self, windows: int, *found: NDArray[Any]) -> list[Decoded]:
-        """What was found as entities of each of the ``windows``, in the order of ``found``.
+        """Group entities by window, in their order.
 
-        That is five arrays of one length: window, first unit, last unit, the type's id and the score.
+        They are given as five arrays [N]: window, first unit, last unit, the type's id and the score.
         """
         entities: list[list[Scored]] = [[] for _ in range(windows)]
         for window, start, last, type_, score in zip(*(column.tolist() for column in found)):
@@ -87,7 +87,7 @@ class EntityDecoder(ABC):
 
 
 class TagDecoder(EntityDecoder):
-    """Reads a tag for each unit from logits [B, U, L], and entities from the tags by the scheme."""
+    """Decodes a tag for each unit from logits [B, U, L], and entities from the tags by the scheme."""
 
     @abstractmethod
     def read(self, logits: Floats, lengths: Ints) -> list[TagSequence]:
@@ -101,7 +101,7 @@ class TagDecoder(EntityDecoder):
         ]
 
     def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
-        """The entities in the tags, leniently and strictly; an entity's score is the mean of its units'."""
+        """The entities in the tags, read leniently and strictly; a score is the mean of the units' probabilities."""
         scheme = self.spec.scheme
         return [
             Decoded(_scored(scheme.decode_lenient(found.tags), found), _scored(scheme.decode(found.tags), found))
@@ -116,7 +116,7 @@ def softmax(logits: Floats, axis: int) -> Floats:
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """The probability of each yes or no, without overflow."""
+    """The probability of each yes/no decision, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
 
 

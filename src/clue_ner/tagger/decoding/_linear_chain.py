@@ -1,6 +1,6 @@
-"""Inference in a linear chain with NumPy: a step is a few small products, which PyTorch's overhead would outweigh.
+"""Inference in a linear chain with NumPy: a step is a few small products, for which PyTorch has too much overhead.
 
-Letters: B batch, U units, L labels. Windows begin at unit 0; what is returned beyond their end has no meaning.
+Letters: B batch, U units, L labels. Windows begin at unit 0; results beyond their end have no meaning.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def viterbi(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats
     ``emissions`` are [B, U, L], ``lengths`` [B] from 1 to U, ``transitions`` [L, L] from-to, -inf where forbidden.
     """
     batch, units, size = emissions.shape
-    best = emissions.transpose(1, 2, 0).copy()  # windows last: NumPy is slow on rows of L
+    best = emissions.transpose(1, 2, 0).copy()  # windows as last axis, because NumPy is slow on rows of L
     best[0] += start[:, None]
     scores = np.empty((size, size, batch))
     for i in range(1, units):
@@ -32,7 +32,7 @@ def viterbi(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats
     for i in range(units - 1, 0, -1):
         labels[:, i] = label
         origin = (best[i - 1] + transitions[:, label]).argmax(0)
-        label = np.where(i < lengths, origin, label)  # beyond its end, a window stays where it is
+        label = np.where(i < lengths, origin, label)  # beyond its end, a window keeps its state
     labels[:, 0] = label
     return labels
 
@@ -46,11 +46,11 @@ class Posterior:
     marginals: Floats
     """[B, U, L]: the probability of each label at each unit; 0 beyond the end"""
     moves: Floats
-    """[B, L, L]: how often each label is expected to follow each other, from-to"""
+    """[B, L, L]: the expected number of transitions, from-to"""
 
 
 def posterior(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats, end: Floats) -> Posterior:
-    """All that training wants of the forward-backward sums; arguments are as in ``viterbi``."""
+    """The results of forward-backward that training needs; arguments are as in ``viterbi``."""
     sums = _forward_backward(emissions, lengths, start, transitions, end)
     forward = sums.alpha * sums.own  # [B, U, L]
     stop = np.exp(end - end.max())
@@ -64,31 +64,31 @@ def posterior(emissions: Floats, lengths: Ints, start: Floats, transitions: Floa
 
 
 def marginals(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats, end: Floats) -> Floats:
-    """The posterior's ``marginals`` [B, U, L], which is all that tagging wants."""
+    """Only the ``marginals`` [B, U, L] of the posterior, for tagging."""
     sums = _forward_backward(emissions, lengths, start, transitions, end)
     return sums.alpha * sums.beta
 
 
 class _Sums(NamedTuple):
-    """Scaled sums for each unit and label [B, U, L], over all that can come before it and from it on."""
+    """Scaled forward (alpha) and backward (beta) sums for each unit and label [B, U, L]."""
 
     own: Floats
     alpha: Floats
-    """over all paths that lead to the unit, without its own score"""
+    """over all paths that lead to the unit, without the unit's own score"""
     beta: Floats
     """over all paths from the unit on, with its own score, scaled so that alpha x beta are the marginals; 0 beyond the
     end"""
     scales: Floats
-    """[B, U]: what a unit's alpha was divided by"""
+    """[B, U]: the number by which a unit's alpha was divided"""
     inside: npt.NDArray[np.bool_]
-    """[B, U]: whether the window has the unit"""
+    """[B, U]: whether the unit is inside the window"""
 
 
 def _forward_backward(emissions: Floats, lengths: Ints, start: Floats, transitions: Floats, end: Floats) -> _Sums:
     """The forward-backward algorithm (Rabiner 1989); the marginals are the log partition's derivatives.
 
-    Every step is scaled to a sum of one, so that nothing overflows. Both directions are computed in one loop: backward
-    is forward over the mirrored window with the transposed transitions.
+    Every step is scaled to a sum of one to prevent overflow. One loop computes both directions: backward is forward
+    over the mirrored window with transposed transitions.
     """
     batch, units, size = emissions.shape
     own = np.exp(emissions - emissions.max(-1, keepdims=True))  # [B, U, L]

@@ -1,6 +1,6 @@
 """Cells of span matrices. Letters: B batch, U units, K classes.
 
-A span is a cell [start, last unit], both inclusive; the cells that count have start <= last < length.
+A span is a cell [start, last unit], both inclusive; valid cells have start <= last < length.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from clue_ner.tagger.decoding._base import Ints
 
 
 def cells(found: NDArray[np.bool_], lengths: Ints) -> tuple[NDArray[np.intp], ...]:
-    """The indices of the true cells of ``found`` [B, ..., U, U] (starts by last units) that count."""
-    spans = ~np.tri(found.shape[-1], k=-1, dtype=np.bool_)  # [U, U]; heads learn nothing of the cells below
+    """The indices of the valid true cells of ``found`` [B, ..., U, U] (starts x last units)."""
+    spans = ~np.tri(found.shape[-1], k=-1, dtype=np.bool_)  # [U, U]; heads are not trained on the cells below
     indices = np.unravel_index(np.flatnonzero(found & spans), found.shape)
     inside = indices[-1] < lengths[indices[0]]
     return tuple(index[inside] for index in indices)

@@ -1,6 +1,6 @@
 """Head biaffine: the spans whose most probable class is a type, best first, without those that cross a better one.
 
-Two cross if each has a unit of its own and they share one. Entities may nest; a span has one type.
+Two spans cross if they overlap and neither contains the other. Entities may nest; a span has one type.
 """
 
 import numpy as np
@@ -13,15 +13,15 @@ PARAMS = {"head_size": 64}
 
 
 class Decoder(EntityDecoder):
-    """Logits [B, 1 + T, U, U], starts by last units; class 0 is no entity."""
+    """Logits [B, 1 + K, U, U], starts x last units; class 0 is "no entity"."""
 
     unit_axes = (2, 3)
 
     def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
         """The spans, in order of start and end; the score is the class's probability."""
         rows, starts, lasts = cells(logits[:, 1:].max(1) > logits[:, 0], lengths)
-        spans = logits[rows, :, starts, lasts]  # [N, 1 + T]
-        classes = spans.argmax(-1)  # of logits: two that hardly differ can have the same probability
+        spans = logits[rows, :, starts, lasts]  # [N, 1 + K]
+        classes = spans.argmax(-1)  # sorted by logits, because almost equal logits can have the same probability
         scores = softmax(spans, -1).max(-1)
         ranks = np.lexsort((lasts, starts, rows, -scores))
         found: list[list[Scored]] = [[] for _ in lengths]

@@ -10,7 +10,7 @@ WEIGHTS = ("transitions", "start", "end")
 
 
 class Decoder(TagDecoder):
-    """Transitions that the scheme forbids cost everything: no illegal sequence is ever read."""
+    """Transitions that the scheme forbids have the score minus infinity, so illegal sequences are never predicted."""
 
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__(spec)

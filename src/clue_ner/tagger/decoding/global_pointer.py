@@ -10,12 +10,12 @@ PARAMS = {"efficient": False, "head_size": 64}
 
 
 class Decoder(EntityDecoder):
-    """Logits [B, T, U, U], starts by last units."""
+    """Logits [B, K, U, U], first x last units."""
 
     unit_axes = (2, 3)
 
     def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
-        """The spans, in order of start and end; the sigmoid is the entity's score."""
+        """The spans, in order of start and end; an entity's score is the sigmoid of its logit."""
         rows, types, starts, lasts = cells(logits > 0, lengths)
         order = np.lexsort((types, lasts, starts, rows))
         columns = rows, starts, lasts, types, sigmoid(logits[rows, types, starts, lasts])

@@ -1,7 +1,7 @@
-"""Head softmax: the most probable tag of each unit, as a stock token-classification pipeline takes it.
+"""Head softmax: the most probable tag of each unit, as in the stock token-classification pipeline.
 
-With ``train.constrained`` the tags of a window are decoded together: of the sequences that the scheme allows, the one
-with the highest product of probabilities.
+With ``train.constrained`` the tags of a window are decoded together: the legal sequence with the highest product of
+probabilities.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ class Decoder(TagDecoder):
         """The tags, each with its own probability."""
         best = logits.argmax(-1)  # [B, U]
         shifted = logits - np.take_along_axis(logits, best[..., None], -1)  # 0 at the best tag: exp does not overflow
-        # a constant added to all logits of a unit changes no path, so the chain takes them as they are
+        # adding a constant to all logits of a unit changes no path, so they need not be normalised
         ids = best if self._chain is None else _linear_chain.viterbi(logits.astype(np.float64), lengths, *self._chain)
         chosen = np.take_along_axis(shifted, ids[..., None], -1)[..., 0]
         scores = np.exp(chosen) / np.exp(shifted).sum(-1)

@@ -1,7 +1,7 @@
 """Head span: each start is paired with the nearest end of its type, at or after it.
 
-A start before whose end another start of that type comes stays unpaired. Entities of different types may overlap, nest
-or start together; of one type, they cannot.
+A start is dropped if another start of its type comes before the end. Entities of different types may overlap, nest or
+start together; entities of one type cannot.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ READS_TAGS = False
 
 
 class Decoder(EntityDecoder):
-    """Logits [B, U, 2 T]: a start, then an end for each type, each a yes or no."""
+    """Logits [B, U, 2 K]: a start for each type, then an end for each type, all yes/no decisions."""
 
     def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
         """The pairs, in order of start and end; the score is the mean of the start's and the end's probability."""
@@ -21,7 +21,7 @@ class Decoder(EntityDecoder):
         inside = units < lengths[rows]
         rows, units, columns = rows[inside], units[inside], columns[inside]
         is_end, kinds = columns >= types, columns % types
-        # In this order a start is followed by whatever comes next of its window and type; at one unit, starts go first.
+        # Sorted by window, type and unit; at the same unit, starts come first.
         order = np.lexsort((is_end, units, kinds, rows))
         rows, units, kinds, is_end = rows[order], units[order], kinds[order], is_end[order]
         follows = ~is_end[:-1] & is_end[1:] & (rows[:-1] == rows[1:]) & (kinds[:-1] == kinds[1:])
