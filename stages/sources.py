@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clue_ner.common.files import atomic_folder, write_json
+from clue_ner.common.files import atomic_folder, write_json, write_text
 from clue_ner.common.paths import is_registry_name, resolve_path
 from clue_ner.common.stage import run
 from clue_ner.core.folders import local_folders
@@ -31,7 +31,7 @@ def main(root: Path) -> None:
             if key in named:
                 (folder / source).symlink_to(named[key], target_is_directory=True)
             else:
-                (folder / source).touch()
+                write_text(folder / source, "no folder\n")  # DVC warns of what is empty
         write_json(folder / "teacher.json", {"name": teacher, "resolved": resolved})
 
 

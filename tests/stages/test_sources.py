@@ -25,9 +25,9 @@ def in_a_repository_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def links(root: Path) -> dict[str, Path | None]:
-    """Where each source leads; None for an empty file."""
+    """Where each source leads; None for a file without a folder."""
     places = sorted(path for path in (root / "data/sources").iterdir() if path.name != "teacher.json")
-    assert all(place.is_symlink() or place.read_bytes() == b"" for place in places)
+    assert all(place.is_symlink() or place.read_text() == "no folder\n" for place in places)
     return {place.name: place.readlink() if place.is_symlink() else None for place in places}
 
 

@@ -1,15 +1,20 @@
 """Packages whose modules are found by looking: a new head, corpus or backbone is one new file."""
 
 import ast
+import contextlib
+import functools
 import importlib
 import importlib.util
 import pkgutil
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from clue_ner.common.errors import UnknownNameError
 
+_PARSING = threading.Lock()
+"""Python 3.11 can fail to parse in several threads at once (SystemError: AST constructor recursion depth mismatch)."""
 HEADS, DECODERS = "clue_ner.network.heads", "clue_ner.tagger.decoding"
 """What a head learns (torch), and how its logits are read (NumPy): a file each of the head's name."""
 
@@ -37,13 +42,22 @@ def literal(package: str, name: str, constant: str, default: Any) -> Any:
     >>> literal(DECODERS, "global_pointer", "READS_TAGS", default=True)
     False
     """
+    with _PARSING:
+        return _literals(package, name).get(constant, default)
+
+
+@functools.cache
+def _literals(package: str, name: str) -> dict[str, Any]:
+    """The constants of a module that are literals; none if there is no such module."""
     if name not in names(package):
-        return default
+        return {}
     (path,) = (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file())
+    found = {}
     for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
-            return ast.literal_eval(statement.value)
-    return default
+        if isinstance(statement, ast.Assign):
+            with contextlib.suppress(ValueError):
+                found[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
+    return found
 
 
 def reads_tags(head: str) -> bool:
