@@ -15,9 +15,10 @@ SOURCES = {"corpus": "corpus.path", "backbone": "backbone.name", "teacher": "tra
 def main(root: Path) -> None:
     """Link the folders, so that DVC sees their content: the stage that reads one depends on its link.
 
-    A source that is no folder has an empty file there. The name of a teacher in MLflow, which may move, is resolved
-    here and nowhere else; teacher.json has what it stood for. Raises ParamsError for all that is wrong in params.yaml,
-    folders that do not exist included, TrackingError for a teacher that is not in MLflow.
+    A source that is no folder has a file of one line there: DVC warns of what is empty. The name of a teacher in
+    MLflow, which may move, is resolved here and nowhere else; teacher.json has what it stood for. Raises ParamsError for
+    all that is wrong in params.yaml, folders that do not exist included, TrackingError for a teacher that is not in
+    MLflow.
     """
     params = load_params(root / "params.yaml", root)
     named = {key: resolve_path(name, root) for key, name in local_folders(dotted(params.model_dump())).items()}
@@ -31,7 +32,7 @@ def main(root: Path) -> None:
             if key in named:
                 (folder / source).symlink_to(named[key], target_is_directory=True)
             else:
-                write_text(folder / source, "no folder\n")  # DVC warns of what is empty
+                write_text(folder / source, "no folder\n")
         write_json(folder / "teacher.json", {"name": teacher, "resolved": resolved})
 
 

@@ -1,4 +1,4 @@
-"""The sources stage: a link to each local folder that params.yaml names, and an empty file for what is none."""
+"""The sources stage: a link to each local folder that params.yaml names, and a file of one line for what is none."""
 
 import runpy
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def links(root: Path) -> dict[str, Path | None]:
     return {place.name: place.readlink() if place.is_symlink() else None for place in places}
 
 
-def test_sources_of_the_committed_params_are_empty(tmp_path: Path) -> None:
+def test_sources_of_the_committed_params_are_no_folders(tmp_path: Path) -> None:
     write_params(tmp_path)
     main(tmp_path)
     assert links(tmp_path) == {"backbone": None, "corpus": None, "teacher": None}

@@ -1,7 +1,6 @@
 """Packages whose modules are found by looking: a new head, corpus or backbone is one new file."""
 
 import ast
-import contextlib
 import functools
 import importlib
 import importlib.util
@@ -42,22 +41,19 @@ def literal(package: str, name: str, constant: str, default: Any) -> Any:
     >>> literal(DECODERS, "global_pointer", "READS_TAGS", default=True)
     False
     """
+    if name not in names(package):
+        return default
+    (path,) = (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file())
     with _PARSING:
-        return _literals(package, name).get(constant, default)
+        found = _constants(path).get(constant)
+    return default if found is None else ast.literal_eval(found)
 
 
 @functools.cache
-def _literals(package: str, name: str) -> dict[str, Any]:
-    """The constants of a module that are literals; none if there is no such module."""
-    if name not in names(package):
-        return {}
-    (path,) = (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file())
-    found = {}
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign):
-            with contextlib.suppress(ValueError):
-                found[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
-    return found
+def _constants(path: Path) -> dict[str, ast.expr]:
+    """What the names at the top of a file are set to."""
+    statements = ast.parse(path.read_text(encoding="utf-8")).body
+    return {ast.unparse(each.targets[0]): each.value for each in statements if isinstance(each, ast.Assign)}
 
 
 def reads_tags(head: str) -> bool:
