@@ -4,7 +4,7 @@ A unit as a start and the same unit as an end have a layer each; a form on both 
 that it is none. Entities may nest; a span has one type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,13 @@ class Head(SpanMatrixHead):
         of_start, of_end = self.start_bias(starts).transpose(1, 2), self.end_bias(ends).transpose(1, 2)
         summed: Tensor = logits + of_start[..., None] + of_end[:, :, None]
         return summed
+
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """A row for each class, in the form as many as an end has dimensions; None is the class of no entity."""
+        classes = (None, *self.spec.types)
+        formed = [(class_, dimension) for class_ in classes for dimension in range(self.spec.options["head_size"])]
+        biases = dict.fromkeys(("start_bias.weight", "start_bias.bias", "end_bias.weight"), (classes,))
+        return {"form.weight": (formed,), **biases}
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross entropy, summed over all spans, a mean over the units of the batch.
