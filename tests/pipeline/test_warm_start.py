@@ -60,7 +60,7 @@ def test_warm_start_from_training_to_a_new_type_and_back_to_the_first_model(tmp_
     tags = {"clue_ner.init_from": "models:/clue-ner/1", "clue_ner.init_from_fingerprint": first.fingerprint}
     version = clone.client().get_model_version("clue-ner", "2")
     run = clone.client().get_run(version.run_id)
-    logged = clone.client().get_logged_model(version.model_id)
+    logged = clone.client().get_logged_model(version.source.removeprefix("models:/"))
     for found in (version.tags, run.data.tags, logged.tags):
         assert found.items() >= tags.items()
     assert run.data.params["train.init_from"] == NAME

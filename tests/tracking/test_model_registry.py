@@ -119,7 +119,7 @@ def test_registry_version_leads_back_to_the_one_that_its_training_began_with(tmp
     write_checksums(export / "tagger")
     assert register(tmp_path, export, tracking_params()) is not None
     version = local_client(tmp_path).get_model_version("clue-ner", "1")
-    logged = local_client(tmp_path).get_logged_model(version.model_id)
+    logged = local_client(tmp_path).get_logged_model(version.source.removeprefix("models:/"))
     for tags in (version.tags, logged.tags):
         assert tags["clue_ner.init_from"] == start
         assert tags["clue_ner.init_from_fingerprint"] == fingerprint_of("a")
