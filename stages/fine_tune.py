@@ -9,9 +9,9 @@ from clue_ner.core.params import load_params
 from clue_ner.evaluation.curves import write_curves
 from clue_ner.tracking.recorder import TrainingRecorder
 from clue_ner.tracking.store import announce
-from clue_ner.training import device, distributed, teacher
+from clue_ner.training import device, distributed, trained_tagger
 from clue_ner.training.evaluation_callback import History
-from clue_ner.training.fine_tune import checkpoints_of, exclusive, save, train
+from clue_ner.training.fine_tune import checkpoints_of, exclusive, load_taggers, save, train
 from clue_ner.training.inputs import Inputs, describe
 from clue_ner.training.model_setup import build_encoder
 
@@ -24,9 +24,10 @@ def main(root: Path) -> None:
     if distributed.relaunch(__file__, params.train.processes):
         return
     inputs = Inputs.read(root)
-    config = describe(inputs, params, teacher.record(root, params.train.teacher))
-    # options that the architecture lacks are refused here, before a run is recorded
+    config = describe(inputs, params, trained_tagger.records(root, params.train))
+    # options that the architecture lacks, and taggers that do not fit, are refused here, before a run is recorded
     used = device.describe(params.train, build_encoder(inputs.backbone, params.train))
+    teacher, start = load_taggers(trained_tagger.folders(root, params.train), inputs, params, config)
     checkpoints = checkpoints_of(home_of(root), inputs, config, used)
     with exclusive(home_of(root), checkpoints), TrainingRecorder(root, params, config, used) as recorder:
 
@@ -34,8 +35,7 @@ def main(root: Path) -> None:
             write_history(root, history)
             recorder.epoch(history)
 
-        folder = teacher.folder_of(root, params.train.teacher)
-        model, history = train(inputs, params, config, checkpoints, used, after_epoch, folder)
+        model, history = train(inputs, params, config, checkpoints, used, after_epoch, teacher, start)
         if distributed.is_main_process():
             save(root / "models/tagger", model, config, history, inputs)
             write_history(root, history)

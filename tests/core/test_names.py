@@ -106,8 +106,8 @@ def test_experiment_name_is_one_that_mlflow_takes() -> None:
     "name",
     ["models:/clue-ner@champion", "models:/我的/3", "models:/a b/latest", "runs:/0123abc/model", "./old", "old/tagger"],
 )
-def test_teacher_name_takes_the_registrys_and_folders(name: str) -> None:
-    assert names.teacher_name(name) == name
+def test_tagger_name_takes_the_registrys_and_folders(name: str) -> None:
+    assert names.tagger_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_teacher_name_takes_the_registrys_and_folders(name: str) -> None:
         ],
     ],
 )
-def test_teacher_name_refuses_what_the_registry_would(name: str) -> None:
-    assert refused(names.teacher_name, name) == f"wanted {names.TEACHERS}"
+def test_tagger_name_refuses_what_the_registry_would(name: str) -> None:
+    assert refused(names.tagger_name, name) == f"wanted {names.TAGGER_FORMS}"
 
 
 # --- folders
@@ -138,7 +138,7 @@ def test_teacher_name_refuses_what_the_registry_would(name: str) -> None:
 def test_folder_name_is_not_where_stages_write(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert "stages write to this folder" in refused(names.folder_name, name)
-    assert "stages write to this folder" in refused(names.teacher_name, name)
+    assert "stages write to this folder" in refused(names.tagger_name, name)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,14 @@ def test_params_of_the_project_are_right(values: dict[str, Any]) -> None:
     assert set(values) == set(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))
 
 
+@pytest.mark.parametrize("name", ["corpus.options", "train.init_from"])
+def test_params_that_an_earlier_release_does_not_have_are_as_it_was(values: dict[str, Any], name: str) -> None:
+    section, key = name.split(".")
+    default = values[section].pop(key)
+    assert parse_params(values, "params.yaml").model_dump()[section][key] == default
+    assert default in ({}, None)
+
+
 def test_params_are_frozen() -> None:
     params = load_params(PARAMS)
     with pytest.raises(ValidationError, match="frozen"):
@@ -166,7 +174,8 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         (
             {"teacher": "./models/tagger/"},
             {
-                "teacher": "stages write to this folder; copy the files to another folder and name that one, "
+                "teacher": "stages write to this folder; name the registered version, such as models:/clue-ner@champion, "
+                "or copy the files to another folder and name that one, "
                 "found './models/tagger/'"
             },
         ),

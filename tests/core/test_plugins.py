@@ -1,7 +1,12 @@
 """Packages that discover their modules."""
 
+import ast
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +54,47 @@ def test_plugins_literal_reads_a_constant_without_importing_its_module(zoo: str)
     with pytest.raises(ValueError, match="malformed"):
         plugins.literal(zoo, "cat", "COMPUTED", default=0)
     assert not [name for name in sys.modules if name.startswith(zoo)]
+
+
+def test_plugins_literal_is_of_the_folder_where_the_package_lies_now(
+    zoo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert plugins.literal(zoo, "cat", "LEGS", default=0) == 4
+    assert plugins.literal(zoo, "snake", "LEGS", default=8) == 8
+    (tmp_path / "zoo/snake.py").write_text("LEGS = 0\n", encoding="utf-8")
+    assert plugins.literal(zoo, "snake", "LEGS", default=8) == 0
+    (tmp_path / "other/zoo").mkdir(parents=True)
+    (tmp_path / "other/zoo/cat.py").write_text("LEGS = 3\n", encoding="utf-8")
+    (tmp_path / "other/zoo/__init__.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "other"))
+    assert plugins.literal(zoo, "cat", "LEGS", default=0) == 3
+
+
+def test_plugins_literal_that_a_caller_changes_is_the_same_for_the_next(zoo: str) -> None:
+    plugins.literal(zoo, "cat", "PARAMS", default={}).clear()
+    assert plugins.literal(zoo, "cat", "PARAMS", default={}) == {"purr": True, "lives": 9}
+
+
+def test_plugins_literal_parses_a_file_once_and_in_one_thread_at_a_time(
+    zoo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11 may fail with `SystemError: AST constructor recursion depth mismatch` where threads parse at once."""
+    parse, lock, files = ast.parse, threading.Lock(), []
+
+    def alone(*arguments: Any) -> Any:
+        assert lock.acquire(blocking=False), "two threads parse at once"
+        try:
+            files.append(arguments)
+            time.sleep(0.01)
+            return parse(*arguments)
+        finally:
+            lock.release()
+
+    monkeypatch.setattr(ast, "parse", alone)
+    with ThreadPoolExecutor(4) as pool:
+        legs = pool.map(lambda name: plugins.literal(zoo, name, "LEGS", default=0), ["cat", "big_dog"] * 8)
+        assert list(legs) == [4, (4,)] * 8
+    assert len(files) == 2
 
 
 def test_plugins_know_what_heads_decide_and_take() -> None:

@@ -278,3 +278,14 @@ def test_schemes_strict_entities_are_lenient_ones_of_legal_sequences(name: str) 
     for tags in _random_sequences(scheme, 2000):
         if all(scheme.allowed(a, b) for a, b in itertools.pairwise([None, *tags, None])):
             assert scheme.decode(tags) == scheme.decode_lenient(tags)
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(SCHEMES, 2)))
+def test_schemes_tags_of_one_meaning_stand_at_the_same_units(one: str, other: str) -> None:
+    first, second = SCHEMES[one], SCHEMES[other]
+    meanings = [{scheme.meaning(f"{prefix}-PER") for prefix in scheme.prefixes} for scheme in (first, second)]
+    assert (meanings[0] == meanings[1]) == ({one, other} <= {"BIOES", "BMES", "BILOU"})
+    if meanings[0] == meanings[1]:
+        for spans in ([], [(0, 1, "PER"), (1, 4, "PER")], [(0, 2, "PER"), (2, 3, "LOC")], [(1, 4, "LOC")]):
+            pairs = zip(first.encode(spans, 4), second.encode(spans, 4), strict=True)
+            assert all(first.meaning(left) == second.meaning(right) for left, right in pairs)

@@ -6,7 +6,7 @@ from jinja2 import UndefinedError
 from support.cards import CORPUS, SCORES, TAGGER, TRAIN
 
 from clue_ner.exporting import model_card
-from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.config import TaggerConfig, TaggerRecord
 from clue_ner.tagger.model_files import GRAPHS
 
 PARITY: dict[str, Any] = {
@@ -119,6 +119,21 @@ def test_card_lists_the_warnings() -> None:
     lines = model_card.render(TAGGER, CORPUS, TRAIN, scores, PARITY, None).splitlines()
     at = lines.index("Warnings of the data and the scores:")
     assert lines[at + 1 : at + 4] == ["", "- test: leaks", "- valid: no entity"]
+
+
+def test_card_names_the_taggers_that_training_began_with() -> None:
+    plain = model_card.render(TAGGER, CORPUS, TRAIN, SCORES, PARITY, None)
+    assert "It began with" not in plain
+    assert "It learned from" not in plain
+    start = TaggerRecord(name="models:/x@champion", resolved="models:/x/1", fingerprint="2" * 64, checksums={})
+    trained = TAGGER.trained.model_copy(
+        update={"init_from": start, "teacher": TaggerRecord(name="../big", checksums={})}
+    )
+    text = model_card.render(TAGGER.model_copy(update={"trained": trained}), CORPUS, TRAIN, SCORES, PARITY, None)
+    lines = text.splitlines()
+    at = lines.index(f"It began with the weights of `models:/x/1` (training `{'2' * 64}`).")
+    assert lines[at + 1 : at + 4] == ["It learned from the logits of `../big`.", "", "| param | value |"]
+    assert [line for line in lines if line not in lines[at : at + 2]] == plain.splitlines()
 
 
 def test_card_says_that_scores_on_valid_are_not_test_scores() -> None:

@@ -21,6 +21,7 @@ from support.tracking_repository import local_client, put_empty_store, runs
 
 from clue_ner.common.files import CHECKSUMS, folder_fingerprint, read_json, verify_checksums, write_checksums
 from clue_ner.core.entities import Sentence
+from clue_ner.core.folders import TAGGERS
 from clue_ner.core.sentences import write_sentences
 from clue_ner.evaluation.scores import micro
 from clue_ner.runtimes._onnxruntime import OnnxRuntime
@@ -126,6 +127,51 @@ def test_fine_tune_stage_teaches_a_smaller_student(
     write_graphs(tagger, small, texts)
     fast = tagger.using(OnnxRuntime(small / "onnx/model.onnx", threads=1))
     assert fast.tag(texts) == tagger.tag(texts)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_fine_tune_stage_goes_on_from_a_tagger_also_where_it_is_killed(
+    undisturbed: tuple[Path, str], fine_tune_inputs: Callable[..., Path], forks: ForkServer, processes: int
+) -> None:
+    before = undisturbed[0] / "models/tagger"
+    fewer = {"init_from": str(before), "epochs": 1, "lr": 1e-9, "checkpoint_seconds": 0.0, "processes": processes}
+    whole, root = (fine_tune_inputs(name, **fewer) for name in ("whole", "killed"))
+    output = run(forks, whole)
+    assert f"with init_from {before}" in output.splitlines()
+    assert f"weights of {before}: types name" in output.splitlines()
+    weights = [load_file(folder / "model.safetensors") for folder in (before, whole / "models/tagger")]
+    assert all(value.allclose(weights[1][name], atol=1e-5) for name, value in weights[0].items())
+    theirs, ours = (TaggerConfig.load(folder).trained for folder in (before, whole / "models/tagger"))
+    assert ours.init_from is not None
+    assert (ours.init_from.name, ours.init_from.resolved) == (str(before), None)
+    assert ours.init_from.fingerprint == theirs.fingerprint
+    assert ours.init_from.checksums == read_json(before / CHECKSUMS)
+    (tracked,) = runs(local_client(whole))
+    assert tracked.data.tags["clue_ner.init_from"] == str(before)
+    assert tracked.data.tags["clue_ner.init_from_fingerprint"] == theirs.fingerprint
+    if processes == 1:
+        put_empty_store(root)
+        process = forks.start(SCRIPT, root, CLUE_NER_HOME=str(root))
+        wait_for_checkpoint(root, 3, lambda: not psutil.pid_exists(process))
+        forks.kill(process)
+        assert f"resuming from {root}/.checkpoints/" in run(forks, root, new_store=False)
+        assert folder_fingerprint(root / "models/tagger") == folder_fingerprint(whole / "models/tagger")
+
+
+@pytest.mark.parametrize("key", TAGGERS)
+def test_fine_tune_stage_records_no_run_with_a_tagger_that_does_not_fit(
+    undisturbed: tuple[Path, str], fine_tune_inputs: Callable[..., Path], forks: ForkServer, key: str
+) -> None:
+    before = undisturbed[0] / "models/tagger"
+    root = fine_tune_inputs("unlike", **{key: str(before)}, head="span")
+    forks.start(SCRIPT, root, CLUE_NER_HOME=str(root))
+    assert forks.wait() == 1
+    last = forks.output().splitlines()[-1]
+    assert last.startswith(f"error: train.{key}: {before}: its ")
+    assert "head (" in last
+    assert not (root / "models").exists()
+    assert not list(root.glob(".tracking/*.jsonl"))
 
 
 def test_fine_tune_stage_refuses_what_it_cannot_train_in_one_line(

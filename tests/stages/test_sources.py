@@ -1,4 +1,4 @@
-"""The sources stage: a link to each local folder that params.yaml names, and an empty file for what is none."""
+"""The sources stage: a link to each local folder that params.yaml names, and a file of one line for what is none."""
 
 import runpy
 from collections.abc import Callable
@@ -8,15 +8,25 @@ from typing import Any
 import pytest
 from support.changed_params import write_params
 from support.places import ROOT
-from support.tracking_repository import leave_stores_alone, put_empty_store, tracking_params, write_repository
+from support.tracking_repository import (
+    fingerprint_of,
+    leave_stores_alone,
+    put_empty_store,
+    tracking_params,
+    write_repository,
+)
 
-from clue_ner.common.errors import ArtifactError, ParamsError, TrackingError
+from clue_ner.common.errors import ParamsError, TrackingError
 from clue_ner.common.files import read_json
-from clue_ner.tagger.config import TeacherRecord
+from clue_ner.core.folders import TAGGERS
+from clue_ner.core.params import load_params
+from clue_ner.tagger.config import TaggerRecord
 from clue_ner.tracking import register, resolve_model
-from clue_ner.training.teacher import record
+from clue_ner.training.trained_tagger import records
 
-main: Callable[[Path], None] = runpy.run_path(str(ROOT / "stages/sources.py"))["main"]
+SCRIPT = runpy.run_path(str(ROOT / "stages/sources.py"))
+SOURCES: dict[str, str] = SCRIPT["SOURCES"]
+main: Callable[[Path], None] = SCRIPT["main"]
 
 
 @pytest.fixture(autouse=True)
@@ -25,30 +35,32 @@ def in_a_repository_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def links(root: Path) -> dict[str, Path | None]:
-    """Where each source leads; None for an empty file."""
-    places = sorted(path for path in (root / "data/sources").iterdir() if path.name != "teacher.json")
-    assert all(place.is_symlink() or place.read_bytes() == b"" for place in places)
+    """Where each source leads; None for a file without a folder."""
+    places = sorted(path for path in (root / "data/sources").iterdir() if path.suffix != ".json")
+    assert all(place.is_symlink() or place.read_text() == "no folder\n" for place in places)
     return {place.name: place.readlink() if place.is_symlink() else None for place in places}
 
 
-def test_sources_of_the_committed_params_are_empty(tmp_path: Path) -> None:
+def test_sources_of_the_committed_params_are_no_folders(tmp_path: Path) -> None:
     write_params(tmp_path)
     main(tmp_path)
-    assert links(tmp_path) == {"backbone": None, "corpus": None, "teacher": None}
-    assert read_json(tmp_path / "data/sources/teacher.json") == {"name": None, "resolved": None}
+    assert links(tmp_path) == dict.fromkeys(SOURCES)
+    for key in TAGGERS:
+        assert read_json(tmp_path / f"data/sources/{key}.json") == {"name": None, "resolved": None}
 
 
 def test_sources_lead_to_the_folders_from_the_repositorys_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("mine", "bert", "teacher"):
+    for name in ("mine", "bert", "teacher", "before"):
         (tmp_path / name).mkdir()
     write_params(
         tmp_path,
         corpus={"name": "jsonl", "path": "mine"},
         backbone={"name": "bert/"},
-        train={"teacher": str(tmp_path / "teacher")},
+        train={"teacher": str(tmp_path / "teacher"), "init_from": "./before"},
     )
     main(tmp_path)
-    wanted = {"backbone": tmp_path / "bert", "corpus": tmp_path / "mine", "teacher": tmp_path / "teacher"}
+    names = {"backbone": "bert", "corpus": "mine", "teacher": "teacher", "init_from": "before"}
+    wanted = {source: tmp_path / name for source, name in names.items()}
     assert links(tmp_path) == wanted
     temporary = tmp_path / ".dvc/tmp/exps/tmp123"
     temporary.mkdir(parents=True)
@@ -57,36 +69,38 @@ def test_sources_lead_to_the_folders_from_the_repositorys_root(tmp_path: Path, m
     assert links(temporary) == wanted
 
 
-def test_sources_resolve_a_teacher_in_mlflow_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", TAGGERS)
+def test_sources_resolve_a_tagger_in_mlflow_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     leave_stores_alone(monkeypatch)
     put_empty_store(tmp_path)
     for name in ("a", "b"):
         write_repository(tmp_path, name, {"a": 0.5, "b": 0.6}[name])
         assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
-    write_params(tmp_path, train={"teacher": "models:/clue-ner@champion"})
+    write_params(tmp_path, train={key: "models:/clue-ner@champion"})
     main(tmp_path)
-    folder = links(tmp_path)["teacher"]
+    folder = links(tmp_path)[key]
     assert folder == resolve_model(tmp_path, "models:/clue-ner/2")
-    assert read_json(tmp_path / "data/sources/teacher.json") == {
-        "name": "models:/clue-ner@champion",
-        "resolved": "models:/clue-ner/2",
+    found = read_json(tmp_path / f"data/sources/{key}.json")
+    assert found == {"name": "models:/clue-ner@champion", "resolved": "models:/clue-ner/2"}
+    params = load_params(tmp_path / "params.yaml").train
+    assert records(tmp_path, params) == {
+        key: TaggerRecord(
+            name="models:/clue-ner@champion",
+            resolved="models:/clue-ner/2",
+            fingerprint=fingerprint_of("b"),
+            checksums=read_json(folder / "checksums.json"),
+        )
     }
-    assert record(tmp_path, "models:/clue-ner@champion") == TeacherRecord(
-        name="models:/clue-ner@champion",
-        resolved="models:/clue-ner/2",
-        checksums=read_json(folder / "checksums.json"),
-    )
-    with pytest.raises(ArtifactError, match=r"of the teacher models:/clue-ner@champion, wanted \./big; run `dvc repro"):
-        record(tmp_path, "./big")
 
 
-@pytest.mark.parametrize("teacher", ["models:/clue-ner@champion", "models:/m-0123", "runs:/0123/clue-ner"])
-def test_sources_name_a_teacher_that_mlflow_does_not_have(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teacher: str
+@pytest.mark.parametrize("name", ["models:/clue-ner@champion", "models:/m-0123", "runs:/0123/clue-ner"])
+@pytest.mark.parametrize("key", TAGGERS)
+def test_sources_name_a_tagger_that_mlflow_does_not_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, key: str
 ) -> None:
     leave_stores_alone(monkeypatch)
-    write_params(tmp_path, train={"teacher": teacher})
-    with pytest.raises(TrackingError, match=f"{teacher}: there is no MLflow store yet"):
+    write_params(tmp_path, train={key: name})
+    with pytest.raises(TrackingError, match=f"{name}: there is no MLflow store yet"):
         main(tmp_path)
 
 
@@ -97,7 +111,7 @@ def test_sources_follow_the_params(tmp_path: Path) -> None:
     main(tmp_path)
     write_params(tmp_path)
     main(tmp_path)
-    assert links(tmp_path) == {"backbone": None, "corpus": None, "teacher": None}
+    assert links(tmp_path) == dict.fromkeys(SOURCES)
     assert (tmp_path / "mine/train.jsonl").read_text(encoding="utf-8") == "kept"
 
 
@@ -112,6 +126,7 @@ def test_sources_follow_the_params(tmp_path: Path) -> None:
         ({"backbone": {"name": "./absent"}}, r"backbone\.name: there is no folder .*/absent; wanted .*'\./absent'"),
         ({"backbone": {"name": "~nobody-here/bert"}}, r"backbone\.name: ~nobody-here/bert: .*; write the path in full"),
         ({"train": {"teacher": "absent"}}, r"train\.teacher: there is no folder"),
+        ({"train": {"init_from": "absent"}}, r"train\.init_from: there is no folder"),
     ],
 )
 def test_sources_name_a_folder_that_is_not_there(tmp_path: Path, sections: dict[str, Any], message: str) -> None:
@@ -129,13 +144,13 @@ def test_sources_name_all_folders_and_all_else_that_is_wrong(tmp_path: Path) -> 
         tmp_path,
         corpus={"name": "jsonl", "path": "no-corpus"},
         backbone={"name": "./no-bert"},
-        train={"teacher": "no-teacher", "lr": 0.0},
+        train={"teacher": "no-teacher", "init_from": "none-before", "lr": 0.0},
         tracking={"model": "team/ner"},
     )
     with pytest.raises(ParamsError) as caught:
         main(tmp_path)
     keys = [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]]
-    assert sorted(keys) == sorted(["train.lr", "tracking.model", "corpus.path", "backbone.name", "train.teacher"])
+    assert sorted(keys) == sorted(["train.lr", "tracking.model", *SOURCES.values()])
 
 
 @pytest.mark.parametrize("name", ["my/bert", "google-bert/bert-base-chinese"])

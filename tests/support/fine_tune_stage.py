@@ -9,6 +9,7 @@ from typing import Any
 from clue_ner.alignment.encode import Report, encode, write_examples
 from clue_ner.common.files import write_checksums, write_json
 from clue_ner.core.entities import Entity, Sentence, fingerprint, fingerprint_of_all
+from clue_ner.core.folders import TAGGERS
 from clue_ner.core.schemes import SCHEMES
 from clue_ner.core.sentences import SPLITS, write_sentences
 from clue_ner.core.tag_map import tag_map
@@ -51,9 +52,10 @@ def write_inputs(root: Path, backbone: Path, aligner: Any, **train: Any) -> None
     write_checksums(root / "data/backbone")
     write_params(root, train={**TRAIN, **train})
     (root / "data/sources").mkdir()
-    if (teacher := train.get("teacher")) is not None:
-        (root / "data/sources/teacher").symlink_to(teacher)
-        write_json(root / "data/sources/teacher.json", {"name": teacher, "resolved": None})
+    for key in TAGGERS:
+        if (tagger := train.get(key)) is not None:
+            (root / "data/sources" / key).symlink_to(tagger)
+            write_json(root / f"data/sources/{key}.json", {"name": tagger, "resolved": None})
     splits = {name: {"fingerprint": fingerprint(SENTENCES[name]), "overlapping_pairs": 0} for name in SENTENCES}
     found = fingerprint_of_all({name: str(split["fingerprint"]) for name, split in splits.items()})
     corpus = {"name": "toy", "fingerprint": found, "licence": "none", "types": ["name"], "splits": splits}

@@ -1,6 +1,6 @@
 """Heads with random weights, the decoders of their logits, and batches for their losses."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -16,9 +16,9 @@ WINDOWS: list[list[Span]] = [[(0, 2, "LOC"), (2, 3, "LOC"), (4, 6, "PER")], [(0,
 """Entities of three windows that have ``LENGTHS``."""
 
 
-def head_of(variant: str, scheme: str = "BIO", types: Sequence[str] = TYPES) -> EntityHead:
+def head_of(variant: str, scheme: str = "BIO", types: Sequence[str] = TYPES, seed: int = 0) -> EntityHead:
     """A head for states of size 8 with random weights, in float64; biases and transitions are not zero."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     name, _ = VARIANTS[variant]
     options = options_of(variant, head_size=6)
     head = build(name, HeadSpec(8, SCHEMES[scheme], tuple(SCHEMES[scheme].tags(types)), 0.0, options)).double()
@@ -32,6 +32,21 @@ def decoder_for(head: EntityHead) -> EntityDecoder:
     name = type(head).__module__.rpartition(".")[2]
     weights = {weight: getattr(head, weight).detach().numpy() for weight in weight_names(name)}
     return decoding.build(name, DecoderSpec(head.spec.scheme, head.spec.tags, head.spec.options, weights))
+
+
+def labels_of(head: EntityHead) -> tuple[int, list[Hashable]]:
+    """The axis of the logits that depends on the types, and what they are of along it.
+
+    That is a tag's meaning, a type, its start or its end, or None for no entity.
+    """
+    types, tags = head.spec.types, [head.spec.scheme.meaning(tag) for tag in head.spec.tags]
+    return {
+        "softmax": (-1, list[Hashable](tags)),
+        "crf": (-1, list[Hashable](tags)),
+        "span": (-1, [(edge, type_) for edge in ("start", "end") for type_ in types]),
+        "global_pointer": (1, list[Hashable](types)),
+        "biaffine": (1, [None, *types]),
+    }[type(head).__module__.rpartition(".")[2]]
 
 
 def mask_of(*lengths: int) -> Tensor:

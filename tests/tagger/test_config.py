@@ -11,8 +11,9 @@ from support.places import GOLDEN
 
 from clue_ner.common.errors import ArtifactError
 from clue_ner.core import plugins
+from clue_ner.core.folders import TAGGERS
 from clue_ner.core.schemes import SCHEMES
-from clue_ner.tagger.config import FILE, FORMAT, TaggerConfig, TeacherRecord
+from clue_ner.tagger.config import FILE, FORMAT, TaggerConfig, TaggerRecord
 from clue_ner.tagger.model_files import model_folder
 
 FORMAT_1 = GOLDEN / "taggers/format_1.json"
@@ -33,7 +34,7 @@ def write(folder: Path, values: Any) -> Path:
 @pytest.mark.parametrize("head", plugins.names(plugins.DECODERS))
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_config_comes_back_from_its_file(tmp_path: Path, head: str, scheme: str) -> None:
-    teacher = TeacherRecord(name="models:/clue-ner@champion", checksums={"model.safetensors": "2" * 64})
+    teacher = TaggerRecord(name="models:/clue-ner@champion", checksums={"model.safetensors": "2" * 64})
     params = {**TRAINED.params, "train": {"lr": 2e-05, "class_weights": {"公司": 2.0}, "layers": None}}
     config = tagger_config(
         ["name", "公司"],
@@ -64,7 +65,7 @@ def test_config_of_format_1_is_converted(tmp_path: Path) -> None:
     assert (config.format, config.trained.corpus.splits) == (FORMAT, "all")
     kept = values_of(config)
     assert kept["trained"]["corpus"].pop("splits") == "all"
-    assert kept["trained"].pop("teacher") is None
+    assert [kept["trained"].pop(key) for key in TAGGERS] == [None, None]
     assert kept == values | {"format": FORMAT}
     assert (config.types, config.is_flat) == (("address", "name"), True)
     assert config.head_params == {"constrained": False, "efficient": False, "head_size": 64}
@@ -85,7 +86,7 @@ def test_config_of_format_1_keeps_its_teacher(tmp_path: Path) -> None:
     values = json.loads(FORMAT_1.read_text(encoding="utf-8"))
     values["trained"]["teacher"] = {"name": "../big", "checksums": {"config.json": "3" * 64}}
     teacher = TaggerConfig.load(write(tmp_path, values)).trained.teacher
-    assert teacher == TeacherRecord(name="../big", checksums={"config.json": "3" * 64})
+    assert teacher == TaggerRecord(name="../big", checksums={"config.json": "3" * 64})
 
 
 def test_config_new_is_of_train_and_valid() -> None:

@@ -20,7 +20,8 @@ from support.tracking_repository import (
 )
 
 from clue_ner.common.errors import TrackingError
-from clue_ner.common.files import read_json, verify_checksums
+from clue_ner.common.files import read_json, verify_checksums, write_checksums
+from clue_ner.tagger.config import TaggerConfig, TaggerRecord
 from clue_ner.tracking import Version, champion_path, pinned, register, resolve_model
 from clue_ner.tracking.model_registry import gate, kept_for_later, recorded_tags
 
@@ -104,6 +105,24 @@ def test_registry_champion_moves_only_to_a_better_valid_f1(tmp_path: Path) -> No
 F1 = {value: {"valid_micro_f1": str(value)} for value in (0.1, 0.2, 0.9)}
 OLD, NEW = {"corpus_fingerprint": "x"}, {"corpus_fingerprint": "x", "train_and_valid_fingerprint": "tv"}
 """Tags of a version of 3ec9ba5, and of one since, on the same corpus."""
+
+
+def test_registry_version_leads_back_to_the_one_that_its_training_began_with(tmp_path: Path) -> None:
+    write_repository(tmp_path, "b")
+    export, start = tmp_path / "models" / "export", "models:/clue-ner/1"
+    config = TaggerConfig.load(export / "tagger")
+    record = TaggerRecord(
+        name="models:/clue-ner@champion", resolved=start, fingerprint=fingerprint_of("a"), checksums={}
+    )
+    trained = config.trained.model_copy(update={"init_from": record})
+    config.model_copy(update={"trained": trained}).save(export / "tagger")
+    write_checksums(export / "tagger")
+    assert register(tmp_path, export, tracking_params()) is not None
+    version = local_client(tmp_path).get_model_version("clue-ner", "1")
+    logged = local_client(tmp_path).get_logged_model(version.source.removeprefix("models:/"))
+    for tags in (version.tags, logged.tags):
+        assert tags["clue_ner.init_from"] == start
+        assert tags["clue_ner.init_from_fingerprint"] == fingerprint_of("a")
 
 
 @pytest.mark.parametrize(

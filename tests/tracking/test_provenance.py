@@ -5,10 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support.configs import TRAINED
 from support.tracking_repository import PARAMS, own_store  # noqa: F401
 
 from clue_ner.core.yaml import to_yaml
-from clue_ner.tracking.provenance import changed, commit_tags, recipe, run_name, run_tags
+from clue_ner.tagger.config import TaggerRecord
+from clue_ner.tracking.provenance import changed, commit_tags, recipe, run_name, run_tags, tagger_tags
 
 DVC_YAML = "stages:\n  fine_tune:\n    deps: [src/code.py]\n"
 UNKNOWN = {"mlflow.source.git.commit": "unknown", "clue_ner.dirty": "unknown"}
@@ -179,3 +181,16 @@ def test_provenance_tags_only_what_is_known(monkeypatch: pytest.MonkeyPatch) -> 
     assert "clue_ner.experiment" not in run_tags(PARAMS, "cpu")
     monkeypatch.setenv("DVC_EXP_NAME", "lucid-dove")
     assert run_tags(PARAMS, "cpu")["clue_ner.experiment"] == "lucid-dove"
+
+
+def test_provenance_tags_lead_to_the_taggers_that_training_began_with() -> None:
+    assert tagger_tags(TRAINED) == {}
+    start = TaggerRecord(
+        name="models:/clue-ner@champion", resolved="models:/clue-ner/1", fingerprint="2" * 64, checksums={}
+    )
+    teacher = TaggerRecord(name="../big", checksums={})
+    assert tagger_tags(TRAINED.model_copy(update={"init_from": start, "teacher": teacher})) == {
+        "clue_ner.init_from": "models:/clue-ner/1",
+        "clue_ner.init_from_fingerprint": "2" * 64,
+        "clue_ner.teacher": "../big",
+    }

@@ -1,17 +1,20 @@
 """What ``clue-ner verify`` says of a model that a whole pipeline made, and of one that something is wrong with."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.changed_params import PARAMS
 from support.commands import elsewhere, run  # noqa: F401
+from support.damage import flip
 from support.servers import COMMIT, hub_handler, serve, use_hub
 from support.tiny import tiny_tagger_folder
 from support.tracking_repository import local_client, own_store, tracking_params  # noqa: F401
 
 from clue_ner.common.files import read_json, write_checksums
-from clue_ner.tagger.config import TaggerConfig, TeacherRecord
+from clue_ner.core.folders import TAGGERS
+from clue_ner.tagger.config import TaggerConfig, TaggerRecord
 from clue_ner.tracking import Journal, register
 
 
@@ -132,28 +135,58 @@ def test_verify_where_no_git_is_installed(tmp_path: Path, monkeypatch: pytest.Mo
     assert "commit c0ffee, not found here: git: no such program; install it\n" in result.stdout
 
 
-def test_verify_says_whether_the_alias_of_the_teacher_has_moved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("key", TAGGERS)
+def test_verify_says_whether_the_name_of_a_tagger_that_training_began_with_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     shutil.copy(PARAMS, tmp_path)
-    tiny_tagger_folder(tmp_path / "models/export/tagger")
+    first = TaggerConfig.load(tiny_tagger_folder(tmp_path / "models/export/tagger")).trained.fingerprint
     assert register(tmp_path, tmp_path / "models/export", tracking_params()) is not None
-    folder = tiny_tagger_folder(tmp_path / "tagger")
-    config = TaggerConfig.load(folder)
+    line = partial(line_of, tiny_tagger_folder(tmp_path / "tagger"), key)
+    champion = {"name": "models:/clue-ner@champion", "resolved": "models:/clue-ner/1"}
 
-    def line(resolved: str | None, name: str = "models:/clue-ner@champion") -> str:
-        record = TeacherRecord(name=name, resolved=resolved, checksums={"model.safetensors": "1" * 64})
-        trained = config.trained.model_copy(update={"teacher": record})
-        config.model_copy(update={"trained": trained}).save(folder)
-        write_checksums(folder)
-        (found,) = (line for line in run("verify", folder).stdout.splitlines() if "  teacher  " in line)
-        return str(found)
-
-    assert line("models:/clue-ner/1").startswith("ok ")
-    moved = line("models:/clue-ner/7")
+    assert line(**champion).startswith("ok ")
+    found = line(**champion, fingerprint=first)
+    assert found.startswith("ok ")
+    assert found.endswith(f"models:/clue-ner@champion was models:/clue-ner/1, and still is, training {first[:12]}")
+    assert line(name="models:/clue-ner/1", resolved="models:/clue-ner/1", fingerprint=first).startswith("ok ")
+    wrong = line(**champion, fingerprint="7" * 64)
+    assert wrong.startswith("WRONG")
+    assert wrong.endswith(f"models:/clue-ner/1 is recorded as of training {first}; its files said {'7' * 64}")
+    moved = line(name=champion["name"], resolved="models:/clue-ner/7", fingerprint=first)
     assert moved.startswith("moved ")
-    assert "was models:/clue-ner/7, and now is models:/clue-ner/1; to keep the first, set train.teacher" in moved
-    assert line("models:/clue-ner/1", "models:/clue-ner/1").startswith("ok ")
-    assert line(None, "../big").startswith("ok ")
-    assert line("models:/gone/1", "models:/gone@champion").startswith("not traced")
+    assert f"was models:/clue-ner/7, and now is models:/clue-ner/1; to keep the first, set train.{key}: models" in moved
+    assert line(name="models:/gone@champion", resolved="models:/gone/1").startswith("not traced")
+
+
+@pytest.mark.parametrize("key", TAGGERS)
+def test_verify_says_whether_a_tagger_in_a_folder_is_still_the_one_that_training_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    shutil.copy(PARAMS, tmp_path)
+    before = tiny_tagger_folder(tmp_path / "before")
+    line = partial(line_of, tiny_tagger_folder(tmp_path / "tagger"), key, name="./before")
+    checksums = read_json(before / "checksums.json")
+    found = line(checksums=checksums)
+    assert found.startswith("ok ")
+    assert found.endswith(f"./before, its {len(checksums)} files compared")
+    other = line(checksums=checksums | {"model.safetensors": "1" * 64})
+    assert other.startswith("not traced")
+    assert other.endswith(f"./before; {before} has another by now")
+    flip(before / "model.safetensors")
+    assert line(checksums=checksums).startswith("WRONG")
+    shutil.rmtree(before)
+    assert line(checksums=checksums).startswith("not traced")
+
+
+def line_of(folder: Path, key: str, **recorded: object) -> str:
+    """What verify says of the tagger that the one in ``folder`` records as that it began with."""
+    config = TaggerConfig.load(folder)
+    record = TaggerRecord.model_validate({"checksums": {"model.safetensors": "1" * 64}, **recorded})
+    trained = config.trained.model_copy(update={key: record})
+    config.model_copy(update={"trained": trained}).save(folder)
+    write_checksums(folder)
+    (found,) = (line for line in run("verify", folder).stdout.splitlines() if f"  {key}  " in line)
+    return str(found)

@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 from support.fine_tune_stage import SENTENCES
-from support.tiny import tiny_tagger_folder
 
 from clue_ner.common.errors import ArtifactError, CorpusError
-from clue_ner.common.files import write_json
+from clue_ner.core.folders import TAGGERS
 from clue_ner.core.params import Params, load_params
 from clue_ner.core.schemes import SCHEMES
-from clue_ner.tagger.config import TeacherRecord
+from clue_ner.tagger.config import TaggerRecord
 from clue_ner.training.inputs import Inputs, describe
-from clue_ner.training.teacher import identity as identity_of
-from clue_ner.training.teacher import record
 
 
 @pytest.fixture
@@ -81,25 +78,21 @@ def test_describe_is_the_model_s_shape_and_its_sources(root: Path, params: Param
     assert trained.backbone == {"kind": "folder", "name": "toy"}
     assert set(trained.params) == {"seed", "corpus", "backbone", "tagging", "train"}
     assert trained.params["train"]["head_size"] == 8
-    assert (trained.teacher, trained.valid_micro_f1) == (None, None)
+    assert (trained.teacher, trained.init_from, trained.valid_micro_f1) == (None, None, None)
 
 
-def test_describe_identity_changes_with_all_that_decides_the_weights(
-    root: Path, params: Params, tmp_path: Path
-) -> None:
+def test_describe_identity_changes_with_all_that_decides_the_weights(root: Path, params: Params) -> None:
     inputs = Inputs.read(root)
 
-    def identity(inputs: Inputs = inputs, params: Params = params, teacher: TeacherRecord | None = None) -> str:
-        return describe(inputs, params, teacher).trained.fingerprint
+    def identity(inputs: Inputs = inputs, params: Params = params, **taggers: TaggerRecord) -> str:
+        return describe(inputs, params, taggers).trained.fingerprint
 
     def with_params(section: str, **values: Any) -> str:
         changed = getattr(params, section).model_copy(update=values)
         return identity(params=params.model_copy(update={section: changed}))
 
-    taught = params.model_copy(update={"train": params.train.model_copy(update={"teacher": "somewhere"})})
-    folders = [tiny_tagger_folder(tmp_path / str(seed), seed=seed) for seed in (0, 1)]
-    teachers = [TeacherRecord(name="somewhere", checksums=identity_of(folder)) for folder in folders]
-    teachers.append(teachers[0].model_copy(update={"resolved": "models:/x/1"}))
+    taggers = [TaggerRecord(name="somewhere", checksums={"model.safetensors": digit * 64}) for digit in "12"]
+    taggers.append(taggers[0].model_copy(update={"resolved": "models:/x/1"}))
     found = [
         identity(),
         identity(params=params.model_copy(update={"seed": 7})),
@@ -109,7 +102,7 @@ def test_describe_identity_changes_with_all_that_decides_the_weights(
         identity(replace(inputs, corpus=inputs.corpus | {"fingerprint": "f" * 64})),
         identity(replace(inputs, source=inputs.source | {"revision": "b"})),
         *(identity(replace(inputs, digests=inputs.digests | {name: "other"})) for name in inputs.digests),
-        *(identity(params=taught, teacher=teacher) for teacher in teachers),
+        *(identity(**{key: tagger}) for key in TAGGERS for tagger in taggers),
     ]
     assert len(inputs.digests) == 3
     assert len(set(found)) == len(found)
@@ -124,15 +117,8 @@ def test_describe_identity_is_not_of_the_test_split(root: Path, params: Params) 
     assert describe(Inputs.read(root), params) == before
 
 
-def test_describe_names_a_teacher_and_its_checksums(root: Path, params: Params, tmp_path: Path) -> None:
-    (root / "data/sources/teacher").symlink_to(tiny_tagger_folder(tmp_path / "teacher"))
-    write_json(root / "data/sources/teacher.json", {"name": "models:/big@champion", "resolved": "models:/big/1"})
-    made = record(root, "models:/big@champion")
-    found = describe(Inputs.read(root), params, made).trained.teacher
-    assert found is not None and found == made
-    assert (found.name, found.resolved) == ("models:/big@champion", "models:/big/1")
-    assert {"model.safetensors", "config.json", "tagger.json"} <= set(found.checksums)
-    assert record(root, None) is None
-    (tmp_path / "teacher/checksums.json").unlink()
-    with pytest.raises(ArtifactError, match=r"^params\.yaml: train\.teacher: "):
-        record(root, "models:/big@champion")
+@pytest.mark.parametrize("key", TAGGERS)
+def test_describe_names_the_taggers_that_training_began_with(root: Path, params: Params, key: str) -> None:
+    record = TaggerRecord(name="models:/big@champion", resolved="models:/big/1", fingerprint="2" * 64, checksums={})
+    trained = describe(Inputs.read(root), params, {key: record}).trained
+    assert {name: getattr(trained, name) for name in TAGGERS} == dict.fromkeys(TAGGERS) | {key: record}

@@ -8,21 +8,22 @@ from clue_ner.common.errors import ParamsError
 from clue_ner.common.paths import home_of, is_registry_name, resolve_path
 from clue_ner.core.names import backbone_kind, is_written
 
+TAGGERS = {"teacher": "train.teacher", "init_from": "train.init_from"}
+"""The params that name a trained tagger, by what each is called in data/sources/."""
+
 
 def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
-    """Which of the params ``corpus.path``, ``backbone.name`` and ``train.teacher`` name a folder, and which one.
+    """Which of the params ``corpus.path``, ``backbone.name`` and those of ``TAGGERS`` name a folder, and which one.
 
     ``named`` has params by dotted name, with valid values.
 
     >>> local_folders({"corpus.path": "my-corpus", "backbone.name": "e5-small", "train.teacher": None})
     {'corpus.path': 'my-corpus'}
     """
-    path, backbone, teacher = (named.get(key) for key in ("corpus.path", "backbone.name", "train.teacher"))
-    folders = {"corpus.path": path}
+    backbone, folders = named.get("backbone.name"), {"corpus.path": named.get("corpus.path")}
     if backbone is not None and backbone_kind(backbone) == "folder":
         folders["backbone.name"] = backbone
-    if teacher is not None and not is_registry_name(teacher):
-        folders["train.teacher"] = teacher
+    folders |= {key: named.get(key) for key in TAGGERS.values() if not is_registry_name(named.get(key) or "")}
     return {key: name for key, name in folders.items() if name is not None}
 
 

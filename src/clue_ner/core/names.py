@@ -23,7 +23,7 @@ FORMS = {
     "folder": "./FOLDER (or /FOLDER, ~/FOLDER)",
 }
 """Modules of ``BACKBONES`` that handle a form of name, not a single name."""
-TEACHERS = (
+TAGGER_FORMS = (
     "models:/NAME@ALIAS, models:/NAME/VERSION, models:/NAME/latest, of what a run logged models:/MODEL_ID or "
     "runs:/RUN_ID/NAME, or a folder"
 )
@@ -39,7 +39,7 @@ _HUB_ADDRESS = re.compile(
     rf"(?P<address>https?://[^/]+/|hf://|{_HOST}/)?(?:(?P<org>{_PART})/)?(?P<name>{_PART})"
     r"(?:@(?P<tag>[\w.-]+)|/(?:tree|blob|resolve|commit|raw)/(?P<revision>[\w.-]+)(?:/.*)?)?(?(address)(?:[/?#].*)?)"
 )
-_TEACHER = re.compile(r"models:/[^/@]+(?:@[\w-]+|/\d+|/latest)|models:/m-[\w-]+|runs:/[A-Za-z0-9][\w-]*/[^/].*")
+_TAGGER = re.compile(r"models:/[^/@]+(?:@[\w-]+|/\d+|/latest)|models:/m-[\w-]+|runs:/[A-Za-z0-9][\w-]*/[^/].*")
 _NOT_IN_MODELS = re.compile(r"""[/:.%"'@?#]""")
 _OWNERS = {
     "albert": "albert",
@@ -77,7 +77,7 @@ def optional_text(name: str) -> str:
 
 def folder_name(name: str) -> str:
     """Refuse folders that stages write to, and folders inside or around these."""
-    if is_written(Path(os.path.expanduser(name))):  # noqa: PTH111, expanduser of Path raises for unknown users
+    if _is_written(name):
         raise ValueError("stages write to this folder; copy the files to another folder and name that one")
     return name
 
@@ -87,6 +87,10 @@ def is_written(folder: Path, root: Path = Path()) -> bool:
     place = Path(os.path.abspath(root / folder))  # noqa: PTH100, of Path it would keep ..
     outs = [Path(os.path.abspath(root / out)) for out in WRITTEN]  # noqa: PTH100
     return any(place.is_relative_to(out) or out.is_relative_to(place) for out in outs)
+
+
+def _is_written(name: str) -> bool:
+    return is_written(Path(os.path.expanduser(name)))  # noqa: PTH111, expanduser of Path raises for unknown users
 
 
 def backbone_kind(name: str) -> str:
@@ -117,12 +121,15 @@ def revision_name(name: str) -> str:
     return name
 
 
-def teacher_name(name: str) -> str:
-    """Check the name of a model in the registry, or of a folder."""
-    if not is_registry_name(name):
-        return folder_name(name)
-    if not _TEACHER.fullmatch(name):
-        raise ValueError(f"wanted {TEACHERS}")
+def tagger_name(name: str) -> str:
+    """Check the name of a tagger in MLflow, or of a folder that stages do not write to."""
+    if not is_registry_name(name) and _is_written(name):
+        raise ValueError(
+            "stages write to this folder; name the registered version, such as models:/clue-ner@champion, "
+            "or copy the files to another folder and name that one"
+        )
+    if is_registry_name(name) and not _TAGGER.fullmatch(name):
+        raise ValueError(f"wanted {TAGGER_FORMS}")
     return name
 
 

@@ -34,6 +34,7 @@ HeadName = Annotated[str, _one_of("head", partial(plugins.names, plugins.DECODER
 SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
 Text = Annotated[str, AfterValidator(names.plain_text)]
 OptionalText = Annotated[str, AfterValidator(names.optional_text)]
+TaggerName = Annotated[OptionalText, AfterValidator(names.tagger_name)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -125,7 +126,8 @@ class TrainParams(_Section):
     r_drop: Annotated[float, Field(ge=0)]
     ema_decay: Fraction
     layers: Annotated[int, Field(ge=1)] | None
-    teacher: Annotated[OptionalText, AfterValidator(names.teacher_name)] | None
+    init_from: TaggerName | None = None
+    teacher: TaggerName | None
     teacher_weight: Annotated[float, Field(ge=0, le=1)]
     temperature: Positive
     constrained: bool

@@ -1,15 +1,19 @@
 """Packages whose modules are discovered: a new corpus, backbone or runtime is one new file, a new head two."""
 
 import ast
+import functools
 import importlib
 import importlib.util
 import pkgutil
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from clue_ner.common.errors import UnknownNameError
 
+_PARSING = threading.Lock()
+"""Python 3.11 can fail to parse in several threads at once (SystemError: AST constructor recursion depth mismatch)."""
 HEADS, DECODERS = "clue_ner.network.heads", "clue_ner.tagger.decoding"
 """A head's loss (torch) and its decoding (NumPy): one file in each package, with the head's name."""
 
@@ -40,10 +44,16 @@ def literal(package: str, name: str, constant: str, default: Any) -> Any:
     if name not in names(package):
         return default
     (path,) = (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file())
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
-            return ast.literal_eval(statement.value)
-    return default
+    with _PARSING:
+        found = _constants(path).get(constant)
+    return default if found is None else ast.literal_eval(found)
+
+
+@functools.cache
+def _constants(path: Path) -> dict[str, ast.expr]:
+    """What the names at the top of a file are set to."""
+    statements = ast.parse(path.read_text(encoding="utf-8")).body
+    return {ast.unparse(each.targets[0]): each.value for each in statements if isinstance(each, ast.Assign)}
 
 
 def reads_tags(head: str) -> bool:

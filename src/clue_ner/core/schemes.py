@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 OUTSIDE = "O"
+PLACES = ("touching_first", "first", "middle", "last", "touching_last", "single")
+"""Where a unit can be in an entity, first to last: the fields of ``Scheme`` that hold prefixes."""
 
 Span = tuple[int, int, str]
 """start (inclusive), end (exclusive), type"""
@@ -39,8 +41,17 @@ class Scheme:
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The prefixes in use, each once, first to last place of an entity."""
-        places = (self.touching_first, self.first, self.middle, self.last, self.touching_last, self.single)
+        places = (getattr(self, place) for place in PLACES)
         return tuple(dict.fromkeys(prefix for prefix in places if prefix is not None))
+
+    def meaning(self, tag: str) -> tuple[str, ...]:
+        """The type of ``tag`` and the places that its prefix stands for, whatever letter the scheme has for them.
+
+        >>> SCHEMES["BIOES"].meaning("E-name"), SCHEMES["BILOU"].meaning("L-name"), SCHEMES["BIO"].meaning("I-name")
+        (('name', 'last'), ('name', 'last'), ('name', 'middle', 'last'))
+        """
+        prefix, _, type_ = tag.partition("-")
+        return (type_, *(place for place in PLACES if getattr(self, place) == prefix))
 
     def tags(self, types: Iterable[str]) -> list[str]:
         """The label list, ``O`` first, then type by type in sorted order; the index is the id.

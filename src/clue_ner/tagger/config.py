@@ -30,12 +30,14 @@ class CorpusRecord(_Part):
     """what the fingerprint covers; ``all``: every labelled split, in models of format 1"""
 
 
-class TeacherRecord(_Part):
-    """The teacher of a distillation."""
+class TaggerRecord(_Part):
+    """A trained tagger that a training began with."""
 
     name: str
     resolved: str | None = None
     """the permanent name of the model in MLflow that ``name`` referred to; None for a folder"""
+    fingerprint: str | None = None
+    """of its own training; None in models that an earlier release trained"""
     checksums: dict[str, str]
 
 
@@ -43,13 +45,16 @@ class TrainingRecord(_Part):
     """What a model was trained from."""
 
     fingerprint: str
-    """SHA-256 over params, data, backbone, teacher and code: the training's identity"""
+    """SHA-256 over params, data, backbone, other taggers and code: the training's identity"""
     corpus: CorpusRecord
     backbone: dict[str, Any]
     """the source: kind, name, revision, sha256, licence, and the checksums of ``files``"""
     params: dict[str, Any]
     """seed, corpus, backbone, tagging and train of params.yaml"""
-    teacher: TeacherRecord | None = None
+    teacher: TaggerRecord | None = None
+    """whose logits were learned from"""
+    init_from: TaggerRecord | None = None
+    """whose weights training began with"""
     valid_micro_f1: float | None = None
     """F1 of the kept epoch, 0 to 1; None before training and without a valid split"""
 

@@ -300,7 +300,8 @@ def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: Track
     experiment = experiment_id(store, tracking.experiment)
     tag = {"clue_ner.fingerprint": trained.fingerprint}
     found = store.client.search_logged_models([experiment], f"tags.`clue_ner.fingerprint` = '{trained.fingerprint}'")
-    model = found[0] if found else store.client.create_logged_model(experiment, tracking.model, run_id, tag)
+    tags = tag | provenance.tagger_tags(trained)
+    model = found[0] if found else store.client.create_logged_model(experiment, tracking.model, run_id, tags)
     if str(model.status) == "READY":
         return model.model_id, model.source_run_id
     with tempfile.TemporaryDirectory() as folder:
@@ -335,6 +336,7 @@ def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
         "backbone": trained.params["backbone"]["name"],
         "head": trained.params["train"]["head"],
         "scheme": trained.params["tagging"]["scheme"],
+        **provenance.tagger_tags(trained),
     }
     if trained.corpus.splits == "all":
         tags["corpus_fingerprint"] = trained.corpus.fingerprint

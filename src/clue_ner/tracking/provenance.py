@@ -12,9 +12,10 @@ from typing import Any
 
 from clue_ner.common.errors import ArtifactError, ParamsError
 from clue_ner.common.git import commit_of, git, own_repository
+from clue_ner.core.folders import TAGGERS
 from clue_ner.core.params import dotted_training
 from clue_ner.core.yaml import read_yaml
-from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tagger.config import TaggerConfig, TrainingRecord
 from clue_ner.training.fingerprint import code_paths
 
 SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
@@ -41,6 +42,16 @@ def run_tags(params: Mapping[str, Any], device: str) -> dict[str, str]:
         "mlflow.source.name": "stages/fine_tune.py",
         "mlflow.source.type": "LOCAL",
     }
+    return {name: value for name, value in tags.items() if value}
+
+
+def tagger_tags(trained: TrainingRecord) -> dict[str, str]:
+    """Which taggers a training began with, as tags of its run and model: their names that never move, fingerprints."""
+    tags = {}
+    for key in TAGGERS:
+        if (record := getattr(trained, key)) is not None:
+            tags[f"clue_ner.{key}"] = record.resolved or record.name
+            tags[f"clue_ner.{key}_fingerprint"] = record.fingerprint or ""
     return {name: value for name, value in tags.items() if value}
 
 

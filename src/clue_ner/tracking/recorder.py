@@ -35,7 +35,8 @@ class TrainingRecorder:
             return
         values = params.model_dump()
         text = (root / "params.yaml").read_text(encoding="utf-8")
-        tags = provenance.run_tags(values, device) | provenance.commit_tags(root)
+        tags = provenance.run_tags(values, device) | provenance.tagger_tags(config.trained)
+        tags |= provenance.commit_tags(root)
         journal, changed = Journal(root, self.fingerprint), provenance.changed(root, values)
         journal.begin(values, tags, text, provenance.dataset(config), changed=changed)
         record_beginning(root, self.fingerprint)

@@ -134,7 +134,8 @@ def restore(root: Path, fingerprint: str) -> Journal:
             "make them match with `dvc checkout` or `dvc repro`"
         )
     params = {**load_params(root / "params.yaml").model_dump(), **trained.params}
-    tags = provenance.run_tags(params, device="unknown") | {"clue_ner.restored": "true"}
+    tags = provenance.run_tags(params, device="unknown") | provenance.tagger_tags(trained)
+    tags |= {"clue_ner.restored": "true"}
     journal = Journal(root, fingerprint)
     journal.begin(params, tags, to_yaml(params), provenance.dataset(config), changed=provenance.changed(root, params))
     _note_training(journal, train, [])

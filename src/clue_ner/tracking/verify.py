@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clue_ner import hub
-from clue_ner.common.errors import ArtifactError, ClueNerError, SourceError, TrackingError
+from clue_ner.common.errors import ArtifactError, ClueNerError, ParamsError, SourceError, TrackingError
 from clue_ner.common.files import ADVICE, CHECKSUMS, checked, read_json, verify_checksums
 from clue_ner.common.git import git, own_repository
-from clue_ner.common.paths import is_registry_name
+from clue_ner.common.paths import is_registry_name, resolve_path
 from clue_ner.core.entities import fingerprint, fingerprint_of_all
+from clue_ner.core.folders import TAGGERS
 from clue_ner.core.params import dotted, load_params
 from clue_ner.core.sentences import describe_corpus, read_split
-from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TeacherRecord, TrainingRecord
+from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TaggerRecord, TrainingRecord
 from clue_ner.tagger.model_files import model_folder
 from clue_ner.tracking.model_registry import TRAIN_AND_VALID, fixed_name, is_version, recorded_tags, resolve_model
 from clue_ner.tracking.sync import tags_of_training
-from clue_ner.training import teacher
+from clue_ner.training import trained_tagger
 from clue_ner.training.inputs import Inputs, describe
 
 OK, UNKNOWN, MOVED, WRONG = "ok", "not traced", "moved", "WRONG"
@@ -54,8 +55,9 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
     yield _backbone(root, trained.backbone)
     if trained.backbone.get("kind") == "hub":
         yield _revision(trained.backbone, trained.params["backbone"]["revision"])
-    if trained.teacher is not None:
-        yield _teacher(root, trained.teacher)
+    for key in TAGGERS:
+        if (recorded := getattr(trained, key)) is not None:
+            yield _tagger(root, key, recorded)
     yield _params(root, trained.params)
     yield _commit(root, trained.fingerprint)
     yield _training(root, trained.fingerprint)
@@ -130,23 +132,42 @@ def _revision(backbone: dict[str, Any], revision: str | None) -> Finding:
     )
 
 
-def _teacher(root: Path, recorded: TeacherRecord) -> Finding:
-    """Whether the name of the teacher still refers to the model that was used."""
-    name, was = recorded.name, recorded.resolved
-    if was is None or name == was:
-        return Finding(OK, "teacher", f"{name}, with {len(recorded.checksums)} checksums")
+def _tagger(root: Path, key: str, recorded: TaggerRecord) -> Finding:
+    """Whether the name of a tagger that training began with still stands for the same one, files and all."""
+    name, was, param = recorded.name, recorded.resolved, TAGGERS[key]
+    if was is None:
+        return _folder(root, key, recorded)
     try:
         now = fixed_name(root, name)
+        found = recorded_tags(root, was).get("clue_ner.fingerprint") if now == was else None
     except TrackingError as error:
-        return Finding(UNKNOWN, "teacher", f"{name} was {was}; {error}")
-    if now == was:
-        return Finding(OK, "teacher", f"{name} was {was}, and still is")
-    return Finding(
-        MOVED,
-        "teacher",
-        f"{name} was {was}, and now is {now}; to keep the first, set train.teacher: {was}; to learn from the other, "
-        "run `dvc repro --force --single-item sources` and then `dvc repro`",
-    )
+        return Finding(UNKNOWN, key, f"{name} was {was}; {error}")
+    if now != was:
+        again = "learn from the other" if key == "teacher" else "go on from the other"
+        return Finding(
+            MOVED,
+            key,
+            f"{name} was {was}, and now is {now}; to keep the first, set {param}: {was}; to {again}, "
+            "run `dvc repro --force --single-item sources` and then `dvc repro`",
+        )
+    if recorded.fingerprint not in (None, found):
+        return Finding(WRONG, key, f"{was} is recorded as of training {found}; its files said {recorded.fingerprint}")
+    message = was if name == was else f"{name} was {was}, and still is"
+    return Finding(OK, key, f"{message}, training {recorded.fingerprint[:12]}" if recorded.fingerprint else message)
+
+
+def _folder(root: Path, key: str, recorded: TaggerRecord) -> Finding:
+    """Whether the files of a tagger in a folder are those that training began with."""
+    try:
+        folder = model_folder(resolve_path(recorded.name, root))
+        if read_json(folder / CHECKSUMS) != recorded.checksums:
+            return Finding(UNKNOWN, key, f"{recorded.name}; {folder} has another by now")
+        verify_checksums(folder, "get it again")
+    except ArtifactError as error:
+        return Finding(_state(error), key, f"{recorded.name}; {error}")
+    except (ParamsError, OSError) as error:
+        return Finding(UNKNOWN, key, f"{recorded.name}; {error}")
+    return Finding(OK, key, f"{recorded.name}, its {len(recorded.checksums)} files compared")
 
 
 def _params(root: Path, params: dict[str, Any]) -> Finding:
@@ -182,8 +203,8 @@ def _training(root: Path, recorded: str) -> Finding:
     """The fingerprint of params, data, backbone and code, recomputed from this repository."""
     try:
         params = load_params(root / "params.yaml")
-        learned_from = teacher.record(root, params.train.teacher)
-        here = describe(Inputs.read(root), params, learned_from).trained.fingerprint
+        taggers = trained_tagger.records(root, params.train)
+        here = describe(Inputs.read(root), params, taggers).trained.fingerprint
     except (ClueNerError, OSError) as error:
         return Finding(UNKNOWN, "training", f"{recorded[:12]}; cannot be derived here: {error}")
     if here != recorded:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from clue_ner.training.evaluation_callback import History, Validate
 from clue_ner.training.inputs import Inputs
 from clue_ner.training.teacher import Teacher
 from clue_ner.training.trainer import fit
+from clue_ner.training.warm_start import WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,21 @@ def exclusive(home: Path, checkpoints: Checkpoints) -> Iterator[None]:
         yield
 
 
+def load_taggers(
+    folders: Mapping[str, Path], inputs: Inputs, params: Params, config: TaggerConfig
+) -> tuple[Teacher | None, WarmStart | None]:
+    """The tagger to learn from and the one to go on from; ``folders`` as of ``trained_tagger.folders``.
+
+    Raises ArtifactError for one that is damaged or does not fit.
+    """
+    teacher, start = None, None
+    if (folder := folders.get("init_from")) is not None:
+        start = WarmStart.load(folder, config, inputs, params.train)
+    if (folder := folders.get("teacher")) is not None:
+        teacher = Teacher.load(folder, config, inputs.encoded / "tokenizer", params.train)
+    return teacher, start
+
+
 def train(
     inputs: Inputs,
     params: Params,
@@ -57,17 +73,17 @@ def train(
     checkpoints: Checkpoints,
     used: str,
     on_epoch: Callable[[History], None],
-    teacher: Path | None = None,
+    teacher: Teacher | None = None,
+    start: WarmStart | None = None,
 ) -> tuple[TaggerModel, History]:
     """Fine-tune the model that ``config`` describes, from ``checkpoints`` if there are any; the model and its history.
 
     - ``used``: the result of ``device.describe``
     - ``on_epoch``: called at the end of each epoch
-    - ``teacher``: the folder of the model to learn from
+    - ``teacher``, ``start``: from ``load_taggers``; the weights of ``start`` are released after use
 
-    Raises CorpusError if there is nothing to train on, ArtifactError if the teacher is damaged or does not match, and
-    TrainingError if loss or weights are infinite or NaN. In the last case the checkpoints are removed, because
-    resuming would give the same result.
+    Raises CorpusError if there is nothing to train on, and TrainingError if loss or weights are infinite or NaN. In the
+    last case the checkpoints are removed, because resuming would give the same result.
     """
     from transformers import set_seed
 
@@ -84,11 +100,10 @@ def train(
             "%d pairs of entities in train overlap; only one of each pair can be found (train.flat: true)", pairs
         )
     aligner = inputs.aligner(config)
-    teacher_model = None
-    if teacher is not None:
-        teacher_model = Teacher.load(teacher, config, inputs.encoded / "tokenizer", options)
     set_seed(params.seed)
     model = model_setup.build(inputs.backbone, config, options)
+    if start is not None:
+        start.into(model)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             history = fit(
@@ -101,7 +116,7 @@ def train(
                 _validation(inputs.valid(), aligner, config),
                 on_epoch,
                 checkpoints,
-                teacher_model,
+                teacher,
             )
     except TrainingError:
         checkpoints.remove()

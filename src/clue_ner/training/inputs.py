@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from clue_ner.alignment.aligner import Aligner
@@ -15,7 +17,7 @@ from clue_ner.core.entities import Sentence
 from clue_ner.core.params import Params
 from clue_ner.core.sentences import read_sentences
 from clue_ner.core.tag_map import read_tags
-from clue_ner.tagger.config import CorpusRecord, TaggerConfig, TeacherRecord, TrainingRecord
+from clue_ner.tagger.config import CorpusRecord, TaggerConfig, TaggerRecord, TrainingRecord
 from clue_ner.training.fingerprint import code_fingerprint
 
 
@@ -73,10 +75,12 @@ class Inputs:
         return Aligner(Tokenizer.load(self.encoded / "tokenizer"), config.align, config.window, config.overlap)
 
 
-def describe(inputs: Inputs, params: Params, teacher: TeacherRecord | None = None) -> TaggerConfig:
+def describe(
+    inputs: Inputs, params: Params, taggers: Mapping[str, TaggerRecord] = MappingProxyType({})
+) -> TaggerConfig:
     """``tagger.json`` before training: the model's shape, and what it is trained from.
 
-    ``teacher`` is the result of ``training.teacher.record``.
+    ``taggers`` is the result of ``training.trained_tagger.records``.
     """
     corpus, tags, train = inputs.corpus, inputs.tags, params.train
     trained: dict[str, Any] = {
@@ -84,8 +88,7 @@ def describe(inputs: Inputs, params: Params, teacher: TeacherRecord | None = Non
         "backbone": inputs.source,
         "params": params.of_training(),
     }
-    if teacher is not None:
-        trained["teacher"] = teacher.model_dump()
+    trained |= {key: record.model_dump() for key, record in taggers.items()}
     digest = hashlib.sha256(json.dumps({**trained, **inputs.digests}, sort_keys=True).encode()).hexdigest()
     return TaggerConfig(
         head=train.head,
@@ -103,6 +106,7 @@ def describe(inputs: Inputs, params: Params, teacher: TeacherRecord | None = Non
             corpus=CorpusRecord(**trained["corpus"]),
             backbone=trained["backbone"],
             params=trained["params"],
-            teacher=teacher,
+            teacher=taggers.get("teacher"),
+            init_from=taggers.get("init_from"),
         ),
     )

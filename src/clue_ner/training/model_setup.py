@@ -71,6 +71,8 @@ def levers(params: TrainParams) -> str:
     """A readable list of the training options that are on; empty if none is."""
     values = params.model_dump(include=set(OFF))
     used = [f"{name} {value}" for name, value in values.items() if value != OFF[name]]
+    if params.init_from is not None:
+        used.append(f"init_from {params.init_from}")
     if params.teacher is not None:
         used.append(f"teacher {params.teacher}, weight {params.teacher_weight}, temperature {params.temperature}")
     return ", ".join(used)

@@ -1,11 +1,13 @@
 """What every head promises: logits, a loss that is a function of them, and how far two logits are from each other."""
 
+import itertools
 import math
+from collections.abc import Hashable
 
 import pytest
 import torch
 from support.decoders import ENTITIES, MATRICES, TYPES, VARIANTS, golden_entities, golden_logits, options_of
-from support.heads import LENGTHS, WINDOWS, batch_of, decoder_for, head_of, legal_labels, mask_of
+from support.heads import LENGTHS, WINDOWS, batch_of, decoder_for, head_of, labels_of, legal_labels, mask_of
 from torch import Tensor
 
 from clue_ner.common.errors import ParamsError, UnknownNameError
@@ -205,3 +207,70 @@ def test_heads_class_weights_are_of_types_that_there_are(variant: str) -> None:
     with pytest.raises(ParamsError, match=r"train\.class_weights: no type CITY, TOWN in the corpus; .* LOC, ORG, PER"):
         head.set_class_weights({"TOWN": 2.0, "CITY": 2.0, "ORG": 1.0})
     assert head.class_weights == {"ORG": 4.0}
+
+
+# --- weights of a head for other types
+
+
+def logits_by_label(head: EntityHead, states: Tensor) -> dict[Hashable, Tensor]:
+    """The logits of the states by what they are of."""
+    axis, labels = labels_of(head)
+    return dict(zip(labels, head(states).unbind(axis), strict=True))
+
+
+def scores_by_label(head: EntityHead) -> dict[Hashable, float]:
+    """A CRF's scores between, before and after tags, by the tags' meanings; of other heads none."""
+    if not head.transition_parameters():
+        return {}
+    tags = [head.spec.scheme.meaning(tag) for tag in head.spec.tags]
+    moves = {(one, other): head.transitions[i, j].item() for i, one in enumerate(tags) for j, other in enumerate(tags)}
+    edges = {(edge, tag): getattr(head, edge)[i].item() for edge in ("start", "end") for i, tag in enumerate(tags)}
+    return moves | edges
+
+
+@every_variant
+def test_heads_take_over_all_of_the_same_types(variant: str) -> None:
+    one, other = head_of(variant, seed=0), head_of(variant, seed=1)
+    states = torch.randn(2, 5, 8, dtype=torch.float64)
+    assert not torch.equal(one(states), other(states))
+    other.take_over(one)
+    assert torch.equal(one(states), other(states))
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+@every_variant
+@pytest.mark.parametrize(
+    "types", list(itertools.chain.from_iterable(itertools.permutations("ABCD", count) for count in (1, 2, 3)))
+)
+def test_heads_take_over_what_belongs_to_the_types_that_both_have(variant: str, types: tuple[str, ...]) -> None:
+    """Types added, dropped, or renamed so that others stand in their places: brute force over all of up to three."""
+    states = torch.randn(2, 5, 8, dtype=torch.float64)
+    old = head_of(variant, types=("B", "C"), seed=0)
+    before = head_of(variant, types=types, seed=1)
+    new = head_of(variant, types=types, seed=1)
+    new.take_over(old)
+    for of_label in (lambda head: logits_by_label(head, states), scores_by_label):
+        theirs, untouched, found = of_label(old), of_label(before), of_label(new)
+        assert set(found) == set(untouched)
+        for label, value in found.items():
+            wanted = theirs.get(label)
+            if wanted is not None:
+                torch.testing.assert_close(value, wanted)
+            elif of_label is scores_by_label:
+                assert value == untouched[label]
+    assert new.rows()
+    for name, (ours, *_) in new.rows().items():
+        fresh = [row for row, label in enumerate(ours) if label not in old.rows()[name][0]]
+        assert torch.equal(new.state_dict()[name][fresh], before.state_dict()[name][fresh])
+
+
+@pytest.mark.parametrize("variant", ["crf", "softmax"])
+def test_heads_of_tags_take_over_from_a_scheme_with_other_letters(variant: str) -> None:
+    states = torch.randn(2, 5, 8, dtype=torch.float64)
+    old, new = head_of(variant, "BILOU", ("A", "B"), seed=0), head_of(variant, "BMES", ("B", "C"), seed=1)
+    new.take_over(old)
+    theirs, found = logits_by_label(old, states), logits_by_label(new, states)
+    common = set(theirs) & set(found)
+    assert common == {("",), *(("B", place) for place in ("first", "middle", "last", "single"))}
+    for label in common:
+        torch.testing.assert_close(found[label], theirs[label])

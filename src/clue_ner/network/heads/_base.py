@@ -6,10 +6,11 @@ an ONNX graph.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
@@ -100,6 +101,27 @@ class EntityHead(nn.Module, ABC):
         summed: Tensor = divergence.masked_fill(~self.valid_mask(mask), 0.0).sum()
         return summed / self.terms(mask)
 
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """What the rows of parameters belong to: by a parameter's name, the labels along its first axes.
+
+        A label holds a type, or a tag's ``meaning``. Parameters without an axis over types or tags are left out; empty
+        if the head does not say which these are.
+        """
+        return {}
+
+    def take_over(self, other: "EntityHead") -> None:
+        """Take the weights of ``other``, a head of the same kind and sizes; rows that it lacks stay as they are."""
+        here, there, theirs = self.rows(), other.rows(), other.state_dict()
+        for name, weights in self.state_dict().items():
+            found = [
+                _common(ours, others) for ours, others in zip(here.get(name, ()), there.get(name, ()), strict=True)
+            ]
+            if found:
+                to, of = (torch.meshgrid(*axes, indexing="ij") for axes in zip(*found, strict=True))
+                weights[to] = theirs[name][of]
+            else:
+                weights.copy_(theirs[name])
+
     def transition_parameters(self) -> list[nn.Parameter]:
         """Parameters with the learning rate factor ``train.transition_lr_factor``."""
         return []
@@ -114,7 +136,23 @@ class TaggingHead(EntityHead):
         super().__init__(spec)
         self.linear = nn.Linear(spec.size, len(spec.tags))
 
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """A row for each tag."""
+        return {"linear.weight": (self.meanings(),), "linear.bias": (self.meanings(),)}
+
+    def meanings(self) -> list[tuple[str, ...]]:
+        """What each tag says, in a way that schemes have in common."""
+        return [self.spec.scheme.meaning(tag) for tag in self.spec.tags]
+
     def forward(self, states: Tensor) -> Tensor:
         """Logits [B, U, L] of states [B, U, H]."""
         logits: Tensor = self.linear(self.dropout(states))
         return logits
+
+
+def _common(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> tuple[Tensor, Tensor]:
+    """Where the labels that both have stand in ``ours``, and where in ``theirs``."""
+    places = {label: place for place, label in enumerate(theirs)}
+    found = [(place, places[label]) for place, label in enumerate(ours) if label in places]
+    here, there = torch.tensor(found, dtype=torch.long).reshape(-1, 2).unbind(1)
+    return here, there

@@ -4,7 +4,7 @@ Two layers compute a start vector and an end vector of each unit. A bilinear for
 span: the types and "no entity". Entities may nest; a span has one type.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,13 @@ class Head(SpanMatrixHead):
         of_start, of_end = self.start_bias(starts).transpose(1, 2), self.end_bias(ends).transpose(1, 2)  # [B, 1 + K, U]
         summed: Tensor = logits + of_start[..., None] + of_end[:, :, None]  # [B, 1 + K, U, U]
         return summed
+
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """A row for each class, in the form as many as an end has dimensions; None is the class of no entity."""
+        classes = (None, *self.spec.types)
+        formed = [(class_, dimension) for class_ in classes for dimension in range(self.spec.options["head_size"])]
+        biases = dict.fromkeys(("start_bias.weight", "start_bias.bias", "end_bias.weight"), (classes,))
+        return {"form.weight": (formed,), **biases}
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Cross entropy, summed over all spans and divided by the number of units in the batch.

@@ -4,7 +4,7 @@ Transitions that the scheme forbids have the score ``FORBIDDEN`` in training and
 sequences are never predicted. Letters: B batch, U units, L tags.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,11 @@ class Head(TaggingHead):
         matrix, starts, ends = spec.scheme.transitions(spec.tags)
         for name, table in (("legal", matrix), ("legal_start", starts), ("legal_end", ends)):
             self.register_buffer(name, torch.tensor(table), persistent=False)
+
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """Transitions have a row and a column for each tag."""
+        tags = self.meanings()
+        return super().rows() | {"transitions": (tags, tags), "start": (tags,), "end": (tags,)}
 
     def transition_parameters(self) -> list[nn.Parameter]:
         """The transition, start and end scores."""

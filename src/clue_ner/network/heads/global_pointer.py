@@ -6,7 +6,7 @@ types share one query and key, and each type adds a bias for the start and one f
 may overlap and nest in any way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,15 @@ class Head(SpanMatrixHead):
             starts, lasts = (self.bias(projected.squeeze(2)) / 2).transpose(1, 2).chunk(2, dim=1)  # [B, K, U]
             logits = logits + starts[..., None] + lasts[..., None, :]  # [B, K, U, U]
         return logits
+
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """The rows of each type's query, then of its key; if efficient, one for its start, then one for its end."""
+        if self.bias is None:
+            sizes = range(2 * self.spec.options["head_size"])
+            projected = [(type_, dimension) for type_ in self.spec.types for dimension in sizes]
+            return {"project.weight": (projected,), "project.bias": (projected,)}
+        edges = [(edge, type_) for edge in ("start", "end") for type_ in self.spec.types]
+        return {"bias.weight": (edges,), "bias.bias": (edges,)}
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Su's multi-label loss for few positives: entities should score above 0, all other spans below.

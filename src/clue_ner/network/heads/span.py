@@ -1,6 +1,6 @@
 """Start and end pointers: for each type and unit, whether an entity starts there and whether one ends there."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,11 @@ class Head(EntityHead):
         """Logits [B, U, 2 K] of states [B, U, H]: starts, then ends."""
         logits: Tensor = self.linear(self.dropout(states))
         return logits
+
+    def rows(self) -> dict[str, tuple[Sequence[Hashable], ...]]:
+        """A row for the start of each type, then one for its end."""
+        edges = [(edge, type_) for edge in ("start", "end") for type_ in self.spec.types]
+        return {"linear.weight": (edges,), "linear.bias": (edges,)}
 
     def loss(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Binary cross entropy, summed over starts and ends and divided by the number of units in the batch.
