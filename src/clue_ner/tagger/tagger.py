@@ -56,6 +56,9 @@ class Reading:
 
     entities: tuple[Entity, ...]
     strict: tuple[Entity, ...]
+    doubt: float | None = None
+    """how many of the model's decisions about the text are expected to be wrong, by the model itself; None: not asked
+    for. Things that it took for no entity count too, if only just."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,10 @@ class Tagger:
         """The entities of each text, in order, with scores from 0 to 1; offsets are code points, end exclusive."""
         return [list(reading.entities) for reading in self.read(texts, batch_size)]
 
-    def read(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Reading]:
+    def read(self, texts: Iterable[str], batch_size: int = 64, doubts: bool = False) -> Iterator[Reading]:
         """The reading of each text, in order, while more texts come in: a chunk at a time.
+
+        With ``doubts``, readings say how unsure the model is, which costs a little time.
 
         Raises TypeError for what is no text, naming its position from 0, and for one text that is not in a list: its
         characters would be taken for texts. Raises RuntimeError in a process that was forked from the one which loaded
@@ -152,21 +157,22 @@ class Tagger:
                 "load it there with Tagger.load, or start processes by spawn or forkserver"
             )
         for chunk in _chunks(texts):
-            yield from self._read_chunk(chunk, batch_size)
+            yield from self._read_chunk(chunk, batch_size, doubts)
 
-    def _read_chunk(self, texts: list[str], batch_size: int) -> Iterator[Reading]:
+    def _read_chunk(self, texts: list[str], batch_size: int, doubts: bool) -> Iterator[Reading]:
         windows = list(self.aligner.windows(texts))
         places = [(text, number) for text, of_text in enumerate(windows) for number in range(len(of_text))]
         places.sort(key=lambda place: len(windows[place[0]][place[1]].input_ids))
-        decoded: dict[tuple[int, int], Decoded] = {}
+        decoded: dict[tuple[int, int], tuple[Decoded, float]] = {}
         in_order = [windows[text][number] for text, number in places]
         for start, end in self._batches(in_order, batch_size):
-            decoded.update(zip(places[start:end], self._decode(in_order[start:end])))
+            decoded.update(zip(places[start:end], self._decode(in_order[start:end], doubts)))
         for text, of_text in enumerate(windows):
-            read = [(window, decoded[text, number]) for number, window in enumerate(of_text)]
+            read = [(window, *decoded[text, number]) for number, window in enumerate(of_text)]
             yield Reading(
-                self._merged((window, _entities(window, found.entities)) for window, found in read),
-                self._merged((window, _entities(window, found.strict)) for window, found in read),
+                self._merged((window, _entities(window, found.entities)) for window, found, _ in read),
+                self._merged((window, _entities(window, found.strict)) for window, found, _ in read),
+                sum(doubt for *_, doubt in read) if doubts else None,
             )
 
     def _merged(self, windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
@@ -190,9 +196,16 @@ class Tagger:
         if windows:
             yield start, len(windows)
 
-    def _decode(self, windows: list[Window]) -> list[Decoded]:
-        batch = collate(windows, self.aligner.tokenizer.pad_id)
-        return self.decoder.decode(self.runtime(batch), np.array([len(window.unit_starts) for window in windows]))
+    def _decode(self, windows: list[Window], doubts: bool) -> list[tuple[Decoded, float]]:
+        """What is found in each window, and the doubt about the units that it decides; 0 if that is not asked for."""
+        logits = self.runtime(collate(windows, self.aligner.tokenizer.pad_id))
+        lengths = np.array([len(window.unit_starts) for window in windows])
+        decoded = self.decoder.decode(logits, lengths)
+        if not doubts:
+            return [(found, 0.0) for found in decoded]
+        by_unit = self.decoder.doubts(logits, lengths)
+        sums = [float(row[slice(*window.core)].sum()) for row, window in zip(by_unit, windows)]
+        return list(zip(decoded, sums))
 
 
 def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:

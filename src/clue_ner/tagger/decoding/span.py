@@ -6,7 +6,7 @@ or start together; of one type, they cannot.
 
 import numpy as np
 
-from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid
+from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid, wrong
 
 READS_TAGS = False
 
@@ -31,3 +31,8 @@ class Decoder(EntityDecoder):
         found = np.lexsort((kinds, lasts, firsts, rows))
         columns_found = (rows, firsts, lasts, kinds, (started + ended) / 2)
         return self.grouped(len(lengths), *(column[found] for column in columns_found))
+
+    def doubts(self, logits: Floats, lengths: Ints) -> Floats:
+        """Two decisions a unit and type: whether one begins there, and whether one ends there."""
+        inside = np.arange(logits.shape[1]) < lengths[:, None]  # [B, U]
+        return np.asarray(np.where(inside, wrong(logits).sum(-1), 0))
