@@ -104,8 +104,11 @@ def test_sources_follow_the_params(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"corpus": {"name": "jsonl", "path": "absent"}}, r"corpus\.path: there is no folder .*/absent; wanted"),
-        ({"corpus": {"name": "jsonl", "path": "params.yaml"}}, r"corpus\.path: there is no folder .*/params\.yaml"),
+        (
+            {"corpus": {"name": "jsonl", "path": "absent"}},
+            r"corpus\.path: there is no folder or file .*/absent; wanted",
+        ),
+        ({"backbone": {"name": "./params.yaml"}}, r"backbone\.name: there is no folder .*/params\.yaml"),
         ({"corpus": {"name": "jsonl", "path": "长" * 100}}, r"corpus\.path: .*File name too long"),
         ({"corpus": {"name": "jsonl", "path": "circle"}}, r"corpus\.path: circle: Symlink loop"),
         ({"corpus": {"name": "jsonl", "path": "link"}}, r"corpus\.path: leads to .*/data, where the stages write"),

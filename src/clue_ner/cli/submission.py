@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from clue_ner.cli.lines import Line, to_json
-from clue_ner.common.errors import refuse
+from clue_ner.common.problems import refuse
 from clue_ner.core.entities import Entity, Sentence
 
 Id = int | str

@@ -58,15 +58,3 @@ class MissingExtraError(ClueNerError, ImportError):
 
 class TrackingError(ClueNerError):
     """The tracking store refused, or the registry lacks what was asked for."""
-
-
-SHOWN = 20
-"""Problems of a corpus that are listed; of more, the number is given."""
-
-
-def refuse(problems: list[str], advice: str) -> None:
-    """Raise CorpusError with the first problems and the number of the others, if there are any."""
-    if not problems:
-        return
-    more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    raise CorpusError("\n  ".join([f"{len(problems)} wrong", *problems[:SHOWN], *more]) + f"\n{advice}")

@@ -1,4 +1,4 @@
-"""The local folders that params.yaml names, and what is wrong with them."""
+"""The local folders and files that params.yaml names, and what is wrong with them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,8 @@ from clue_ner.core.names import backbone_kind, is_written
 
 def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
     """Which of the params ``corpus.path``, ``backbone.name`` and ``train.teacher`` name a folder, and which one.
+
+    ``corpus.path`` may name a file as well.
 
     ``named`` has params by dotted name; their values are those that params.yaml may have.
 
@@ -35,7 +37,9 @@ def wrong_folders(named: Mapping[str, Any], root: Path) -> dict[str, str]:
     for key, name in local_folders(named).items():
         try:
             found = resolve_path(name, root)
-            if not found.is_dir():
+            if key == "corpus.path" and not found.exists():
+                wrong[key] = f"there is no folder or file {found}; wanted one that exists"
+            elif key != "corpus.path" and not found.is_dir():
                 wrong[key] = f"there is no folder {found}; wanted one that exists"
             elif is_written(found, home_of(root)):
                 wrong[key] = f"leads to {found}, where the stages write; copy what is meant to another folder"

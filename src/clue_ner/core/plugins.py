@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,10 @@ from clue_ner.common.errors import UnknownNameError
 
 HEADS, DECODERS = "clue_ner.network.heads", "clue_ner.tagger.decoding"
 """What a head learns (torch), and how its logits are read (NumPy): a file each of the head's name."""
+CORPORA, LAYOUTS = "clue_ner.corpora", "clue_ner.layouts"
+"""Corpora that are known by content, and the layouts of files that a person's own may have."""
+AUTO = "auto"
+"""The name that stands for the layout which a file is recognised to have."""
 
 
 def names(package: str) -> list[str]:
@@ -37,12 +42,10 @@ def literal(package: str, name: str, constant: str, default: Any) -> Any:
     >>> literal(DECODERS, "global_pointer", "READS_TAGS", default=True)
     False
     """
-    if name not in names(package):
-        return default
-    (path,) = (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file())
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
-            return ast.literal_eval(statement.value)
+    for path in (path for folder in _folders(package) if (path := Path(folder) / f"{name}.py").is_file()):
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == constant:
+                return ast.literal_eval(statement.value)
     return default
 
 
@@ -62,6 +65,35 @@ def head_params(head: str) -> dict[str, Any]:
     {'head_size': 64}
     """
     return dict(literal(DECODERS, head, "PARAMS", default={}))
+
+
+def layout_options(layout: str) -> dict[str, tuple[str | int, ...]]:
+    """The options of a layout, of ``auto`` those of any, with their values; TEXT and NUMBER stand for any.
+
+    >>> layout_options("jsonl")["ends"]
+    ('exclusive', 'inclusive')
+    """
+    values = literal(LAYOUTS, "_options", "VALUES", default={})
+    layouts = names(LAYOUTS) if layout == AUTO else [layout]
+    return {option: values[option] for name in layouts for option in literal(LAYOUTS, name, "OPTIONS", default=())}
+
+
+def wrong_options(layout: str, options: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with ``options`` of a layout, a text for each of them.
+
+    >>> list(wrong_options("jsonl", {"ends": "inclusiv"}))
+    ['ends: wanted exclusive or inclusive']
+    """
+    known = layout_options(layout)
+    for option, value in options.items():
+        if option not in known:
+            yield f"no option {option} of {layout}: there are {', '.join(known) or 'none'}"
+            continue
+        wanted = known[option]
+        fits = value in wanted or ("NUMBER" in wanted and type(value) is int)
+        if not fits and not ("TEXT" in wanted and isinstance(value, str) and value):
+            words = {"NUMBER": "a whole number", "TEXT": "a text that is not empty"}
+            yield f"{option}: wanted {' or '.join(words.get(str(one), str(one)) for one in wanted)}"
 
 
 def _folders(package: str) -> list[str]:

@@ -1,13 +1,12 @@
 """How a file counts offsets: the model's own are code points from 0, end exclusive."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, product
 
-OPTIONS: dict[str, tuple[str | int, ...]] = {
-    "offsets": ("code_points", "utf16", "utf8"),
-    "first": (0, 1),
-    "ends": ("exclusive", "inclusive"),
-}
+from clue_ner.layouts._options import VALUES
+
+OPTIONS: dict[str, tuple[str | int, ...]] = {name: VALUES[name] for name in ("offsets", "first", "ends")}
 """The fields of ``Offsets`` and their values, the default first."""
 
 
@@ -63,3 +62,21 @@ def described(offsets: Offsets) -> str:
     '{offsets: utf16, ends: inclusive}'
     """
     return "{" + ", ".join(f"{name}: {value}" for name, value in offsets.changes().items()) + "}"
+
+
+def explanation(spans: Iterable[tuple[str, int, int, str | None]], given: Offsets) -> Offsets | None:
+    """The likeliest other way to count in which every entity is right; None if there is none.
+
+    ``spans`` are the text, start and end as the file has them, and the surface if it has that.
+    """
+    ways = [way for way in ALL if way != given]
+    for span in spans:
+        ways = [way for way in ways if _is_right(way, *span)]
+        if not ways:
+            return None
+    return ways[0]
+
+
+def _is_right(way: Offsets, text: str, start: int, end: int, surface: str | None) -> bool:
+    found = way.span(text, start, end)
+    return found is not None and surface in (None, text[slice(*found)])

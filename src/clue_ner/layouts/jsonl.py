@@ -1,0 +1,70 @@
+"""clue-ner's own JSON lines: ``{"id", "text", "entities": [{"type", "start", "end", "text", "score"}]}``.
+
+Offsets are code points, end exclusive, unless the options say otherwise; ``id`` (a text or an integer), ``text`` of an
+entity, its surface, and ``score``, which ``clue-ner tag`` writes, may be left out. A record without ``entities`` is
+unlabelled. No other key is allowed, so that a misspelt one is not lost.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
+
+from clue_ner.layouts._json import Id, json_lines
+from clue_ner.layouts._recognise import Sample
+from clue_ner.layouts._source import Raw, RawEntity, Source
+
+TITLE = "clue-ner's JSON lines format"
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+OPTIONS = ("offsets", "first", "ends", "text")
+WANTED = (
+    'wanted: one JSON object a line, {"text": …, "entities": [{"type": …, "start": …, "end": …}]}, end exclusive; '
+    "docs/data.md has the format. Fix the lines and run again"
+)
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@with_config(_STRICT)
+class _Entity(TypedDict):
+    type: str
+    start: int
+    end: int
+    text: NotRequired[str | None]
+    score: NotRequired[Annotated[float, Field(ge=0, le=1)] | None]
+
+
+def recognise(sample: Sample) -> str | None:
+    """Objects with a text, and with entities that have a type, or none at all."""
+    for record in sample.objects:
+        entities = record.get("entities")
+        if not isinstance(record.get(sample.options.get("text", "text")), str) or record.keys() & {"label", "labels"}:
+            return None
+        if isinstance(entities, list) and entities:
+            has_type = isinstance(entities[0], dict) and "type" in entities[0]
+            return "JSON lines whose entities have a type" if has_type else None
+    return "JSON lines with texts" if sample.objects else None
+
+
+def read(source: Source) -> Iterator[Raw]:
+    """The records of a file."""
+    key = source.options.get("text", "text")
+    for line, record in json_lines(source, _adapter(key)):
+        entities = record.get("entities")
+        yield Raw(
+            line,
+            None if (found := record.get("id")) is None else str(found),
+            record[key],
+            None if entities is None else [_entity(entity) for entity in entities],
+        )
+
+
+def _entity(entity: Any) -> RawEntity:
+    return entity["start"], entity["end"], entity["type"], entity.get("text"), entity.get("score")
+
+
+def _adapter(key: str) -> TypeAdapter[Any]:
+    """What a record has to be whose text has the key ``key``."""
+    fields: dict[str, Any] = {"id": NotRequired[Id | None], key: str, "entities": NotRequired[list[_Entity]]}
+    return TypeAdapter(with_config(_STRICT)(TypedDict("_Sentence", fields)))  # type: ignore[operator]
