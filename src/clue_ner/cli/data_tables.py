@@ -14,6 +14,7 @@ Split = Mapping[str, Any]
 def print_report(to: Console, report: Report) -> None:
     """Print all of ``data_report.report``."""
     splits = report["splits"]
+    show(to, f"Corpus: {report['corpus']}", _left_out(report["reading"]))
     show(to, "Size", table(["", *splits], _rows(splits, _SIZE)))
     labelled = {name: split for name, split in splits.items() if "overlaps" in split}
     show(to, "Entities by type", table(["type", *labelled, "characters"], _types(labelled)))
@@ -57,7 +58,18 @@ _EDGES = {
 
 def _rows(splits: Mapping[str, Split], measures: Mapping[str, Callable[[Split], str]]) -> Iterator[list[str]]:
     for label, measure in measures.items():
-        yield [label, *(measure(split) for split in splits.values())]
+        cells = [measure(split) for split in splits.values()]
+        if any(cells):
+            yield [label, *cells]
+
+
+def _left_out(reading: Mapping[str, Any]) -> Iterator[str]:
+    """What was left out or read otherwise than it stands in the files, at least that there was nothing."""
+    counts = reading.get("left_out", {})
+    for split, found in counts.items():
+        yield f"{split}: {', '.join(f'{what}: {number(count)}' for what, count in found.items())}"
+    if not counts:
+        yield "read as it stands, nothing left out"
 
 
 def _types(splits: Mapping[str, Split]) -> Iterator[list[str]]:

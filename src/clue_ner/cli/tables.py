@@ -30,12 +30,12 @@ def show(to: Console, heading: str, body: Table | Iterable[str]) -> None:
     if isinstance(body, Table):
         if body.row_count:
             to.print(Text(heading, "bold"))
-            to.print(Padding(body, (0, 0, 1, 2)))
+            to.print(Padding(body, (0, 0, 1, 2), expand=False))
         return
     if lines := list(body):
         to.print(Text(heading, "bold"))
         for line in lines:
-            to.print(Padding(Text(visible(line)), (0, 0, 0, 2)))
+            to.print(Padding(Text(visible(line)), (0, 0, 0, 2), expand=False))
         to.print()
 
 

@@ -10,25 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from clue_ner.common.errors import ArtifactError, ClueNerError, CorpusError, MissingExtraError
-from clue_ner.common.extras import explained
-from clue_ner.common.paths import is_registry_name, repository
+from clue_ner.cli.model import with_batch_size, with_model
+from clue_ner.common.errors import ArtifactError, CorpusError
+from clue_ner.common.paths import repository
 
 if TYPE_CHECKING:
     from clue_ner.cli.lines import Line
     from clue_ner.core.entities import Sentence
     from clue_ner.tagger.tagger import Tagger
 
-CHAMPIONS = ("clue-ner", "clue-ner-demo")
-"""Registered models that are looked for when there is no export, in this order."""
-
-_batch_size = click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Windows that the model reads at once, at most; fewer if they are long.",
-)
 _input = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
@@ -63,35 +53,10 @@ def _known_encoding(ctx: click.Context, option: click.Parameter, value: str | No
         ) from None
 
 
-def _with_model(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that name a model and how it computes; ``command`` gets ``load``, which loads the tagger."""
-
-    @click.option(
-        "--model",
-        metavar="FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME",
-        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. By default models/export of "
-        "the repository, or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
-    )
-    @click.option(
-        "--runtime",
-        type=click.Choice(("auto", "onnx", "int8", "torch")),
-        default="auto",
-        show_default=True,
-        help="What computes the model. auto: onnx (float32) where models/export has it, else torch. int8 is the "
-        "fastest on a CPU.",
-    )
-    @click.option("--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core.")
-    @functools.wraps(command)
-    def with_model(model: str | None, runtime: str, threads: int | None, **arguments: Any) -> None:
-        command(load=functools.partial(_load, model, runtime, threads), **arguments)
-
-    return with_model
-
-
 @click.command()
-@_with_model
+@with_model
 @_with_format
-@_batch_size
+@with_batch_size
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
 @click.pass_context
 def tag(
@@ -125,9 +90,9 @@ def tag(
 
 
 @click.command()
-@_with_model
+@with_model
 @_with_format
-@_batch_size
+@with_batch_size
 @click.option(
     "--split", type=click.Choice(("unlabelled", "test", "valid")), help="A split of the corpus, instead of FILE."
 )
@@ -175,7 +140,7 @@ def predict(
 
 
 @click.command()
-@_with_model
+@with_model
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
     """Show texts with their entities in colour, or as [text type] where there is none.
@@ -196,38 +161,6 @@ def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
             if line.error is not None:
                 raise CorpusError(line.error)
             show_one(line.text, reading.entities)
-
-
-def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
-    """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
-    from clue_ner.tagger.tagger import Tagger
-
-    name, place = _first_model() if model is None else (model, model)
-    tagger = Tagger.load(place, runtime, threads)
-    assert tagger.source is not None
-    where = f"{name} ({tagger.source.folder})" if is_registry_name(name) else name
-    click.echo(f"model: {where}, runtime {tagger.source.runtime}", err=True)
-    return tagger
-
-
-def _first_model() -> tuple[str, str | Path]:
-    """The first model there is, by its name and its folder: of the pipeline, the demo, or last, the registry."""
-    root = repository()
-    exports = [root / "models" / "export", root / "demo" / "models" / "export"]
-    for export in exports:
-        if export.is_dir():
-            return str(export), export
-    searched = f"neither {exports[0]} nor {exports[1]} nor a champion of {' or '.join(CHAMPIONS)} in the registry"
-    try:
-        with explained("the model registry", "tracking"):
-            from clue_ner.tracking import champion_path
-
-            for name in CHAMPIONS:
-                if (folder := champion_path(root, name)) is not None:
-                    return f"models:/{name}@champion", folder
-    except MissingExtraError as error:
-        searched = f"neither {exports[0]} nor {exports[1]} ({error})"
-    raise ClueNerError(f"no model: there is {searched}; run `make demo` or `dvc repro`, or name one with --model")
 
 
 def _groups(files: Iterable[str], form: str, key: str = "text", encoding: str | None = None) -> Iterator[list["Line"]]:

@@ -27,8 +27,8 @@ def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[
     - ``corpus``: with ``train``; its unlabelled split has lengths and characters only
     - ``alignments``: of the tokenizer to try, or why there is none
 
-    Keys: ``name``, ``splits`` {split: counts and findings}, ``leaks`` and ``near_leaks`` {split: sentences},
-    ``same_text``, ``alignment``, ``schemes`` {scheme: entities lost}, ``warnings``.
+    Keys: ``name``, ``reading`` (what was left out), ``splits`` {split: counts and findings}, ``leaks`` and
+    ``near_leaks`` {split: sentences}, ``same_text``, ``alignment``, ``schemes`` {scheme: entities lost}, ``warnings``.
     """
     measured = measure(corpus)
     labelled = {name: sentences for name, sentences in corpus.splits.items() if name != "unlabelled"}
@@ -43,6 +43,7 @@ def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[
     alignment, losses = _alignment(labelled, alignments, examples)
     found = {
         "name": corpus.name,
+        "reading": corpus.reading,
         "splits": splits,
         "leaks": measured["leaks"],
         "near_leaks": nearly_leaked(labelled),

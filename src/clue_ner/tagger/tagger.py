@@ -114,7 +114,7 @@ class Tagger:
         """
         if runtime not in (known := [AUTO, *plugins.names(RUNTIMES)]):
             raise ValueError(f"runtime {runtime!r}: there are {', '.join(known)}")
-        folder = model_folder(_folder_of(model)).resolve()
+        folder = find_model(model)
         if runtime == AUTO:
             runtime = "onnx" if find_graph(folder, "onnx") else "torch"
         with explained(f"runtime {runtime}"):
@@ -213,14 +213,13 @@ def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
     return Aligner(Tokenizer.load(folder), config.align, config.window, config.overlap)
 
 
-def _folder_of(model: str | Path) -> Path:
-    """The folder that ``model`` names, itself or as a version of the registry."""
+def find_model(model: str | Path) -> Path:
+    """The folder with the files of the model that ``model`` names, as ``Tagger.load`` takes it."""
     if not is_registry_name(str(model)):
-        return Path(model)
+        return model_folder(Path(model)).resolve()
     with explained(f"{model}: the model registry", "tracking"):
         registry = importlib.import_module(REGISTRY)
-    found: Path = registry.resolve_model(repository(), str(model))
-    return found
+    return model_folder(registry.resolve_model(repository(), str(model))).resolve()
 
 
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:

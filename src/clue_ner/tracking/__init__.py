@@ -4,6 +4,7 @@ A training writes a journal first (``Journal``), on disk; MLflow is made equal t
 """
 
 from clue_ner.tracking.journal import Journal
+from clue_ner.tracking.logged_model import log_evaluation
 from clue_ner.tracking.model_registry import Version, champion_path, pinned, register, resolve_model
 from clue_ner.tracking.provenance import run_tags
 from clue_ner.tracking.replay import push, record_epoch, record_evaluation, record_training
@@ -14,6 +15,7 @@ __all__ = [
     "Summary",
     "Version",
     "champion_path",
+    "log_evaluation",
     "pinned",
     "push",
     "record_epoch",
