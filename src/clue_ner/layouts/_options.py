@@ -5,5 +5,16 @@ VALUES = {
     "first": (0, 1),
     "ends": ("exclusive", "inclusive"),
     "text": ("TEXT",),
+    "entities": ("TEXT",),
+    "scheme": ("auto", "BIO", "IOB1", "IOE1", "IOE2", "BIOES", "BMES", "BILOU", "BIOS", "IOB2", "IOBES"),
+    "tags": ("strict", "lenient"),
+    "tokens": ("auto", "characters", "words"),
+    "token": ("NUMBER",),
+    "tag": ("NUMBER",),
+    "labels": ("auto", "annotations", "predictions"),
+    "model_version": ("TEXT",),
+    "from_name": ("TEXT",),
+    "to_name": ("TEXT",),
+    "split": ("documents", "lines"),
 }
 """An option's values, the default first; TEXT stands for any text that is not empty, NUMBER for any integer."""
