@@ -19,8 +19,6 @@ CANNOT = {
 """What a layout cannot say, in its own words."""
 
 characters = st.sampled_from([*"李雷aB7_ ，😀\n\t\r\u2028é#", '"', "\\"])
-    ["李", "雷", "a", "B", "7", "_", " ", "，", "😀", "\n", "\t", "\r", "\u2028", '"', "\\", "é", "#"]
-)
 types = st.sampled_from(["name", "地名", "PER.NOM", "B-x"])
 
 
@@ -38,10 +36,20 @@ def records(draw: st.DrawFn, line: int = 1) -> Record:
 corpora = st.lists(records(), min_size=1, max_size=4)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout != "hugging_face"])
 @given(corpus=corpora)
 @settings(max_examples=150, deadline=None)
 def test_round_trip_gives_the_same_spans_or_names_what_cannot_be_said(layout: str, corpus: list[Record]) -> None:
+    round_trip(layout, corpus)
+
+
+@given(corpus=corpora)
+@settings(max_examples=15, deadline=None)
+def test_round_trip_gives_the_same_spans_in_a_data_set(corpus: list[Record]) -> None:
+    round_trip("hugging_face", corpus)
+
+
+def round_trip(layout: str, corpus: list[Record]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus"
         try:

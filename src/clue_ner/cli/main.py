@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 import clue_ner
+from clue_ner.cli.convert import convert
 from clue_ner.cli.recipe import recipe
 from clue_ner.cli.sweep import sweep
 from clue_ner.cli.tagging import predict, show, tag
@@ -36,7 +37,7 @@ def main() -> None:
     """Named entities in Chinese text."""
 
 
-for command in (tag, show, predict, ui, sync, verify, recipe, sweep):
+for command in (tag, show, predict, convert, ui, sync, verify, recipe, sweep):
     main.add_command(command)
 
 

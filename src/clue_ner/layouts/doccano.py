@@ -45,7 +45,7 @@ def recognise(sample: Sample) -> str | None:
         if isinstance(labels, list) and all(isinstance(label, list) and len(label) == 3 for label in labels):
             return "JSON lines with a list of labels"
         if isinstance(entities, list) and entities:
-            has_offset = isinstance(entities[0], dict) and "start_offset" in entities[0] and "entity" not in entities[0]
+            has_offset = isinstance(entities[0], dict) and "start_offset" in entities[0]
             return "JSON lines whose entities have a label and offsets" if has_offset else None
     return None
 
