@@ -24,6 +24,7 @@ def main(root: Path) -> None:
     if distributed.relaunch(__file__, params.train.processes):
         return
     inputs = Inputs.read(root)
+    inputs.refuse_more_types(params.train.head, params.train.flat)
     config = describe(inputs, params, teacher.record(root, params.train.teacher))
     # what the architecture does not have is refused here, before a run is recorded with it
     used = device.describe(params.train, build_encoder(inputs.backbone, params.train))

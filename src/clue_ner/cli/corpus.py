@@ -51,7 +51,7 @@ def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[
         if not equals:
             raise click.BadParameter(f"{one!r}: wanted KEY=VALUE, such as ends=inclusive")
         takes_numbers = any(isinstance(wanted, int) or wanted == "NUMBER" for wanted in known.get(key, ()))
-        options[key] = int(value) if takes_numbers and value.isdecimal() else value
+        options[key] = int(value) if takes_numbers and value.removeprefix("-").isdecimal() else value
     return options
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 import clue_ner
+from clue_ner.cli.convert import convert
 from clue_ner.cli.data import data
 from clue_ner.cli.evaluate import evaluate
 from clue_ner.cli.recipe import recipe
@@ -38,7 +39,7 @@ def main() -> None:
     """Named entities in Chinese text."""
 
 
-for command in (tag, show, predict, data, evaluate, ui, sync, verify, recipe, sweep):
+for command in (tag, show, predict, convert, data, evaluate, ui, sync, verify, recipe, sweep):
     main.add_command(command)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.paths import home_of, is_registry_name, resolve_path
-from clue_ner.core.names import backbone_kind, is_written
+from clue_ner.core.names import backbone_kind, is_hub_data, is_written
 
 
 def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
@@ -20,7 +20,8 @@ def local_folders(named: Mapping[str, Any]) -> dict[str, str]:
     {'corpus.path': 'my-corpus'}
     """
     path, backbone, teacher = (named.get(key) for key in ("corpus.path", "backbone.name", "train.teacher"))
-    folders = {"corpus.path": path}
+    corpus = str(named.get("corpus.name"))
+    folders = {"corpus.path": None if path is not None and is_hub_data(corpus, path) else path}
     if backbone is not None and backbone_kind(backbone) == "folder":
         folders["backbone.name"] = backbone
     if teacher is not None and not is_registry_name(teacher):
@@ -45,12 +46,22 @@ def wrong_folders(named: Mapping[str, Any], root: Path) -> dict[str, str]:
                 wrong[key] = f"leads to {found}, where the stages write; copy what is meant to another folder"
         except (ParamsError, OSError) as error:
             wrong[key] = str(error)
-    backbone, revision = named.get("backbone.name"), named.get("backbone.revision")
-    if backbone is None or backbone_kind(backbone) != "hub" or revision is not None:
-        return wrong
-    if (found := resolve_path(backbone, root)).is_dir():
-        wrong["backbone.name"] = (
-            f"a hub id, and there is also a folder {found}; write ./{backbone} for the folder, "
-            "or for the hub's set backbone.revision, as to main"
-        )
+    for key, name in _hub_ids(named).items():
+        revision = f"{key.partition('.')[0]}.revision"
+        if named.get(revision) is None and (found := resolve_path(name, root)).is_dir():
+            wrong[key] = (
+                f"a hub id, and there is also a folder {found}; write ./{name} for the folder, "
+                f"or for the hub's set {revision}, as to main"
+            )
     return wrong
+
+
+def _hub_ids(named: Mapping[str, Any]) -> dict[str, str]:
+    """Which of the params name a repository of a hub."""
+    path, backbone = named.get("corpus.path"), named.get("backbone.name")
+    found = {}
+    if path is not None and is_hub_data(str(named.get("corpus.name")), path):
+        found["corpus.path"] = path
+    if backbone is not None and backbone_kind(backbone) == "hub":
+        found["backbone.name"] = backbone
+    return found

@@ -54,6 +54,7 @@ class CorpusParams(_Section):
 
     name: CorpusName
     path: Annotated[OptionalText, AfterValidator(names.folder_name)] | None
+    revision: Annotated[OptionalText, AfterValidator(names.revision_name)] | None = None
     options: dict[str, str | int] = {}
     types: dict[Text, Text | None] = {}
     valid_fraction: Annotated[float, Field(ge=0, le=0.5)]
@@ -64,6 +65,19 @@ class CorpusParams(_Section):
     def is_own(self) -> bool:
         """Whether it is a person's own, in a layout, and not one that is known by its content."""
         return self.name in _layouts()
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether ``path`` is the id of a data set of the Hugging Face hub."""
+        return self.path is not None and names.is_hub_data(self.name, self.path)
+
+    @field_validator("revision")
+    @classmethod
+    def _goes_with_hub(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        name, path = info.data.get("name"), info.data.get("path")
+        if revision is not None and "path" in info.data and not (path and name and names.is_hub_data(name, path)):
+            raise ValueError("goes with a hub id of corpus hugging_face; set it to null")
+        return revision
 
     @field_validator("path")
     @classmethod

@@ -58,6 +58,15 @@ def reads_tags(head: str) -> bool:
     return bool(literal(DECODERS, head, "READS_TAGS", default=True))
 
 
+def finds_more_types(head: str, flat: bool) -> bool:
+    """Whether a model can find one span with two types: the head has to, and of spans that overlap all are kept.
+
+    >>> finds_more_types("global_pointer", flat=False), finds_more_types("biaffine", flat=False)
+    (True, False)
+    """
+    return not flat and bool(literal(DECODERS, head, "MORE_TYPES", default=False))
+
+
 def head_params(head: str) -> dict[str, Any]:
     """The parameters that are the head's own, with the values that older models have.
 

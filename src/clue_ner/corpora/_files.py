@@ -1,7 +1,7 @@
 """Which files of a folder are which split, by the names that people use."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clue_ner.common.errors import CorpusError, SourceError
@@ -18,13 +18,16 @@ _SPLITS = {word: split for split, words in NAMES.items() for word in words}
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=[.-]|$)")
 
 
-def split_files(place: Path, suffixes: Sequence[str], folders: bool = False) -> dict[str, list[Path]]:
+def split_files(
+    place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool] = lambda folder: False
+) -> dict[str, list[Path]]:
     """The files of each split in ``place``; a file is the train split itself.
 
-    Only files whose names end with one of ``suffixes`` count, and folders if the layout has ``folders``. Raises
-    CorpusError for files that belong to no split, or are two for one, SourceError for those that cannot be read.
+    Only files whose names end with one of ``suffixes`` count, and folders that ``is_part`` says to be one of a layout:
+    ``place`` may be that itself. Raises CorpusError for files that belong to no split, or are two for one, SourceError
+    for those that cannot be read.
     """
-    if place.is_file():
+    if place.is_file() or (place.is_dir() and is_part(place)):
         return {"train": [place]}
     if not place.is_dir():
         raise SourceError(
@@ -32,7 +35,7 @@ def split_files(place: Path, suffixes: Sequence[str], folders: bool = False) -> 
         )
     found: dict[str, list[Path]] = {}
     strange = []
-    for path in _inside(place, suffixes, folders):
+    for path in _inside(place, suffixes, is_part):
         split = split_of(path.name)
         if split is None:
             strange.append(path)
@@ -47,8 +50,8 @@ def split_files(place: Path, suffixes: Sequence[str], folders: bool = False) -> 
         )
     if "train" not in found:
         raise SourceError(
-            f"{place}: no file for train in it, found {_listed([p for paths in found.values() for p in paths])}; "
-            f"wanted one such as train{suffixes[0]}; corpus.path in params.yaml names the folder that has it"
+            f"{place}: no file for train in it, found {_listed([p for paths in found.values() for p in paths])}; wanted "
+            f"one such as train{next(iter(suffixes), '')}; corpus.path in params.yaml names the folder that has it"
         )
     for split, paths in found.items():
         if len(paths) > 1 and not _are_shards(paths):
@@ -68,13 +71,14 @@ def split_of(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _inside(place: Path, suffixes: Sequence[str], folders: bool) -> list[Path]:
+def _inside(place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool]) -> list[Path]:
     paths = []
     for path in sorted(place.iterdir()):
-        counts = path.name.lower().endswith(tuple(suffixes)) or (folders and path.is_dir())
+        folder = path.is_dir() and is_part(path)
+        counts = folder or (not path.is_dir() and path.name.lower().endswith(tuple(suffixes)))
         if path.name.startswith(".") or not counts:
             continue
-        if not path.resolve().is_relative_to(place.resolve()) or not (path.is_file() or (folders and path.is_dir())):
+        if not path.resolve().is_relative_to(place.resolve()) or not (path.is_file() or folder):
             raise SourceError(
                 f"{path}: found what leads out of the folder, or is no file ({path.resolve()}); copy the file there"
             )

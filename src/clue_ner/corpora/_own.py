@@ -1,6 +1,7 @@
 """A person's own corpus: files in one of the layouts, in a folder by the names of their splits, or one file."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from clue_ner.common.paths import resolve_path
 from clue_ner.core import plugins
 from clue_ner.core.entities import Sentence
 from clue_ner.core.params import CorpusParams
+from clue_ner.corpora import _hub
 from clue_ner.corpora._corpus import Corpus
 from clue_ner.corpora._files import split_files
 from clue_ner.corpora._ids import SplitIds
 from clue_ner.corpora._types import TypeMap
-from clue_ner.layouts import Reading, read, refuse_all, suffixes
+from clue_ner.layouts import Reading, is_folder_of, read, refuse_all, suffixes
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +26,11 @@ def load(params: CorpusParams) -> Corpus:
     Raises SourceError if a file cannot be read, CorpusError with all that is wrong in them.
     """
     assert params.path is not None
-    place = resolve_path(params.path)
-    readings = _readings(place, params)
+    if params.is_on_hub:
+        readings, origin = _hub.readings(params)
+    else:
+        place = resolve_path(params.path)
+        readings, origin = _readings(place, params), str(place)
     layout = next(iter(readings.values()))[0].layout
     types, splits, unlabelled = TypeMap(params.types), dict[str, list[Sentence]](), dict[str, int]()
     for split, parts in readings.items():
@@ -39,23 +44,25 @@ def load(params: CorpusParams) -> Corpus:
     _set_aside(splits, unlabelled, readings)
     if not any(sentence.entities for sentence in splits["train"]):
         raise CorpusError(f"{readings['train'][0].source.name}: found no entity in it, wanted some to learn from")
-    _log.info("corpus %s: read from %s", layout, place)
+    _log.info("corpus %s: read from %s", layout, origin)
     return Corpus(
         layout,
         splits,
         licence="that of its owner",
-        description=f"A corpus in {plugins.literal(plugins.LAYOUTS, layout, 'TITLE', layout)}",
+        description=f"{origin} of the Hugging Face hub"
+        if params.is_on_hub
+        else f"A corpus in {plugins.literal(plugins.LAYOUTS, layout, 'TITLE', layout)}",
         reading=_counts(readings, types, unlabelled),
     )
 
 
 def _readings(place: Path, params: CorpusParams) -> dict[str, list[Reading]]:
     """The files of each split, all in one layout."""
-    files = split_files(place, suffixes(params.name))
+    files = split_files(place, suffixes(params.name), partial(is_folder_of, params.name))
     layout = params.name
     if layout == plugins.AUTO:
         layout = read(files["train"][0], layout, params.options).layout
-        files = split_files(place, suffixes(layout))
+        files = split_files(place, suffixes(layout), partial(is_folder_of, layout))
     readings = {split: [read(path, params.name, params.options) for path in paths] for split, paths in files.items()}
     if params.name == plugins.AUTO:
         for reading in (reading for parts in readings.values() for reading in parts):

@@ -42,9 +42,14 @@ def objects(source: Source) -> Iterator[tuple[int, Any]]:
             source.wrong(number, f"not JSON ({error}), found {short(line.decode('utf-8', 'replace'))}")
 
 
+def to_json(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def loads(line: bytes) -> Any:
     """The value of JSON in UTF-8; raises ValueError, for a key that occurs twice too, or RecursionError."""
-    return json.loads(line.decode("utf-8"), object_pairs_hook=_unique)
+    return json.loads(line.decode("utf-8"), object_pairs_hook=unique)
 
 
 def _again(source: Source, number: int, line: bytes, adapter: TypeAdapter[Any]) -> Any:
@@ -71,7 +76,8 @@ def _keys(value: Any) -> int:
     return sum(_keys(item) for item in value if isinstance(item, dict | list)) if isinstance(value, list) else 0
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if it has a key twice."""
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("a key occurs twice")

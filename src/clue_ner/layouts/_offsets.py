@@ -1,8 +1,9 @@
 """How a file counts offsets: the model's own are code points from 0, end exclusive."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, product
+from typing import Any
 
 from clue_ner.layouts._options import VALUES
 
@@ -20,6 +21,11 @@ class Offsets:
     first: int = 0
     ends: str = "exclusive"
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Offsets":
+        """As the options of a layout say."""
+        return cls(**{name: options[name] for name in OPTIONS if name in options})
+
     def span(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """Code points, end exclusive, of what a file calls ``start`` and ``end``; None inside a character or outside.
 
@@ -32,18 +38,33 @@ class Offsets:
             start, end = places.get(start, -1), places.get(end, -1)
         return (start, end) if 0 <= start < end <= len(text) else None
 
+    def counted(self, text: str, start: int, end: int) -> tuple[int, int]:
+        """What a file calls a span of code points, end exclusive.
+
+        >>> Offsets("utf16").counted("😀李雷", 1, 3), Offsets("utf8", ends="inclusive").counted("李雷", 1, 2)
+        ((2, 4), (3, 5))
+        """
+        if self.offsets != "code_points":
+            start, end = (_size(text[:place], self.offsets) for place in (start, end))
+        return start + self.first, end + self.first - (self.ends == "inclusive")
+
     def changes(self) -> dict[str, str | int]:
         """What is not as by default."""
         return {name: value for name, value in vars(self).items() if value != OPTIONS[name][0]}
+
+
+def _size(text: str, unit: str) -> int:
+    """The length of a text in ``unit``, which is not code points."""
+    if unit == "utf8":
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _places(text: str, unit: str) -> dict[int, int] | None:
     """Offset in ``unit`` to code points, for every place between characters; None if they are the same."""
     if unit == "code_points" or text.isascii() or (unit == "utf16" and max(text) <= "\uffff"):
         return None
-    sizes = (len(char.encode("utf-16-le", "surrogatepass")) // 2 for char in text)
-    if unit == "utf8":
-        sizes = (len(char.encode("utf-8", "surrogatepass")) for char in text)
+    sizes = (_size(char, unit) for char in text)
     return {offset: place for place, offset in enumerate(accumulate(sizes, initial=0))}
 
 

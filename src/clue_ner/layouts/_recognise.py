@@ -10,7 +10,7 @@ from typing import Any
 
 from clue_ner.common.errors import CorpusError, SourceError
 from clue_ner.core import plugins
-from clue_ner.core.plugins import LAYOUTS
+from clue_ner.core.plugins import AUTO, LAYOUTS
 
 HEAD = 2**16
 """Bytes of a file that are looked at."""
@@ -58,6 +58,13 @@ class Sample:
                 break
             found.append(value)
         return found
+
+
+def is_folder_of(layout: str, path: Path) -> bool:
+    """Whether ``path`` is a folder of a layout, or of ``auto`` any, whose files are folders."""
+    layouts = plugins.names(LAYOUTS) if layout == AUTO else [layout]
+    having = [name for name in layouts if plugins.literal(LAYOUTS, name, "FOLDER", default=False)]
+    return any(layout_module(name).recognise(Sample(path, {})) is not None for name in having)
 
 
 def layout_module(name: str) -> ModuleType:

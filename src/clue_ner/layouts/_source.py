@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 
 from clue_ner.common.errors import SourceError
 from clue_ner.common.problems import Problems
-from clue_ner.layouts._offsets import OPTIONS, Offsets
+from clue_ner.layouts._offsets import Offsets
 
 RawEntity = tuple[int, int, str, str | None, float | None]
 """start, end, type, surface if the file has it, score if the file has one"""
@@ -42,6 +42,8 @@ class Source:
         """what was left out or read otherwise than it stands there, by what it is"""
         self.unit = ":"
         """what stands between the file's name and a record's number in messages"""
+        self.names: dict[int, str] = {}
+        """what messages call records of a folder, where each is a file of its own"""
         self.misplaced = 0
         """entities that are not where their offsets say"""
 
@@ -58,11 +60,11 @@ class Source:
     @property
     def offsets(self) -> Offsets:
         """How the file counts."""
-        return Offsets(**{option: self.options[option] for option in OPTIONS if option in self.options})
+        return Offsets.of(self.options)
 
     def where(self, line: int) -> str:
         """What a message calls the record of this number."""
-        return f"{self.name}{self.unit}{line}"
+        return self.names.get(line) or f"{self.name}{self.unit}{line}"
 
     def wrong(self, line: int, problem: str) -> None:
         """Note that a record cannot be read as it is."""

@@ -5,15 +5,19 @@ entity, its surface, and ``score``, which ``clue-ner tag`` writes, may be left o
 unlabelled. No other key is allowed, so that a misspelt one is not lost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from clue_ner.layouts._json import Id, json_lines
+from clue_ner.core.entities import Entity
+from clue_ner.layouts._check import Record
+from clue_ner.layouts._json import Id, json_lines, to_json
+from clue_ner.layouts._offsets import Offsets
 from clue_ner.layouts._recognise import Sample
 from clue_ner.layouts._source import Raw, RawEntity, Source
+from clue_ner.layouts._write import Target
 
 TITLE = "clue-ner's JSON lines format"
 SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -58,6 +62,26 @@ def read(source: Source) -> Iterator[Raw]:
             record[key],
             None if entities is None else [_entity(entity) for entity in entities],
         )
+
+
+def write(records: Iterable[Record], target: Target) -> None:
+    """A line a sentence."""
+    key, offsets = target.options.get("text", "text"), target.offsets
+    with target.text() as out:
+        for record in records:
+            sentence = record.sentence
+            value: dict[str, Any] = {"id": sentence.id} if sentence.id else {}
+            value[key] = sentence.text
+            if record.labelled:
+                value["entities"] = [entity_record(sentence.text, entity, offsets) for entity in sentence.entities]
+            out.write(to_json(value) + "\n")
+
+
+def entity_record(text: str, entity: Entity, offsets: Offsets) -> dict[str, Any]:
+    """An entity with its surface, and its score if it has one, as plain JSON values."""
+    start, end = offsets.counted(text, entity.start, entity.end)
+    record = {"type": entity.type, "start": start, "end": end, "text": entity.surface(text)}
+    return record if entity.score is None else {**record, "score": entity.score}
 
 
 def _entity(entity: Any) -> RawEntity:

@@ -6,6 +6,7 @@ from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints,
 from clue_ner.tagger.decoding._span_matrix import cells, sums_by_start
 
 READS_TAGS = False
+MORE_TYPES = True
 PARAMS = {"efficient": False, "head_size": 64}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid, wrong
 
 READS_TAGS = False
+MORE_TYPES = True
 
 
 class Decoder(EntityDecoder):

@@ -1,0 +1,108 @@
+"""``clue-ner convert``: a labelled file from one layout into another."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clue_ner.core import plugins
+
+if TYPE_CHECKING:
+    from clue_ner.layouts import Record
+
+_LAYOUTS = plugins.names(plugins.LAYOUTS)
+
+
+@click.command()
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice([plugins.AUTO, *_LAYOUTS]),
+    default=plugins.AUTO,
+    show_default=True,
+    help="The layout of IN; auto recognises it, and says why.",
+)
+@click.option("--to", "target", type=click.Choice(_LAYOUTS), help="The layout of OUT. By default as its name ends.")
+@click.option(
+    "--option",
+    "options",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="What a layout needs, as corpus.options; in.KEY and out.KEY say of which, where both take it.",
+)
+@click.option("--lossy", is_flag=True, help="Leave out what the layout of OUT cannot say, and count it.")
+@click.argument("in_", metavar="IN", type=click.Path(exists=True, path_type=Path))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bool, in_: Path, out: Path) -> None:
+    """Write the labelled file IN in another layout as OUT.
+
+    IN is read as a stream and checked whole. OUT is written whole or not at all: not if a record of IN is wrong, nor,
+    without --lossy, if its layout cannot say something. What was left out is counted.
+    """
+    from clue_ner.cli.terminal import counter
+    from clue_ner.common.errors import CorpusError
+    from clue_ner.layouts import read, write
+
+    target = target or _layout_of(out)
+    given, wanted = _options(options, source, target)
+    reading = read(in_, source, given)
+    if out.is_dir() and not plugins.literal(plugins.LAYOUTS, target, "FOLDER", default=False):
+        raise CorpusError(f"{out}: is a folder; name the file to write")
+    if source == plugins.AUTO:
+        click.echo(f"{in_}: read as {reading.layout}: {reading.reason}", err=True)
+    numbers = {"sentences": 0, "entities": 0}
+    with counter(shown=True) as count:
+
+        def counted(records: Iterable["Record"]) -> Iterator["Record"]:
+            for record in records:
+                numbers["sentences"] += 1
+                numbers["entities"] += len(record.sentence.entities)
+                count(None)
+                yield record
+
+        left_out = write(out, counted(reading), target, wanted, lossy, reading.source.where)
+    if not numbers["sentences"]:
+        click.echo(f"warning: {in_}: no sentence in it", err=True)
+    click.echo(f"{out}: {numbers['sentences']} sentences, {numbers['entities']} entities as {target}", err=True)
+    for what, times in (+reading.counts).items():
+        click.echo(f"  read: {what}: {times}", err=True)
+    for what, times in left_out.items():
+        click.echo(f"  left out: {what}: {times}", err=True)
+
+
+def _layout_of(out: Path) -> str:
+    """The one layout whose files end as ``out`` does, or clue-ner's own for JSON lines."""
+    found = [name for name in _LAYOUTS if out.suffix in plugins.literal(plugins.LAYOUTS, name, "SUFFIXES", default=())]
+    if out.suffix == ".jsonl":
+        return "jsonl"
+    if len(found) != 1:
+        raise click.UsageError(f"name the layout of {out} with --to: {', '.join(found or _LAYOUTS)}")
+    return found[0]
+
+
+def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of IN and of OUT; their values are checked where they are used."""
+    known = {"in": plugins.layout_options(source), "out": plugins.layout_options(target)}
+    found: dict[str, dict[str, Any]] = {"in": {}, "out": {}}
+    for option in options:
+        key, mark, text = option.partition("=")
+        side, dot, name = key.rpartition(".")
+        if not mark or (dot and side not in found):
+            raise click.BadParameter(
+                f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE", param_hint="--option"
+            )
+        sides = [side] if dot else [side for side in known if name in known[side]]
+        if len(sides) > 1:
+            raise click.BadParameter(
+                f"{name}: both layouts take it; write in.{name} or out.{name}", param_hint="--option"
+            )
+        if not sides:
+            there = ", ".join(sorted({*known["in"], *known["out"]})) or "none"
+            raise click.BadParameter(
+                f"{name}: no option of {source} or {target}; there are {there}", param_hint="--option"
+            )
+        values = known[sides[0]].get(name, ())
+        number = text.removeprefix("-").isdecimal() and ("NUMBER" in values or any(type(one) is int for one in values))
+        found[sides[0]][name] = int(text) if number else text
+    return found["in"], found["out"]
