@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clue_ner.cli.corpus import layout_of
 from clue_ner.core import plugins
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bo
     from clue_ner.common.errors import CorpusError
     from clue_ner.layouts import read, write
 
-    target = target or _layout_of(out)
+    target = target or layout_of(out, "--to")
     given, wanted = _options(options, source, target)
     reading = read(in_, source, given)
     if out.is_dir() and not plugins.literal(plugins.LAYOUTS, target, "FOLDER", default=False):
@@ -69,16 +70,6 @@ def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bo
         click.echo(f"  read: {what}: {times}", err=True)
     for what, times in left_out.items():
         click.echo(f"  left out: {what}: {times}", err=True)
-
-
-def _layout_of(out: Path) -> str:
-    """The one layout whose files end as ``out`` does, or clue-ner's own for JSON lines."""
-    found = [name for name in _LAYOUTS if out.suffix in plugins.literal(plugins.LAYOUTS, name, "SUFFIXES", default=())]
-    if out.suffix == ".jsonl":
-        return "jsonl"
-    if len(found) != 1:
-        raise click.UsageError(f"name the layout of {out} with --to: {', '.join(found or _LAYOUTS)}")
-    return found[0]
 
 
 def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str, Any], dict[str, Any]]:

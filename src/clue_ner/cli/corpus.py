@@ -9,6 +9,7 @@ import click
 from clue_ner.common.errors import CorpusError, ParamsError
 from clue_ner.common.paths import repository
 from clue_ner.core import plugins
+from clue_ner.core.names import is_hub_data
 
 if TYPE_CHECKING:
     from clue_ner.core.params import CorpusParams
@@ -55,10 +56,21 @@ def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[
     return options
 
 
+def layout_of(out: Path, option: str) -> str:
+    """The one layout whose files end as ``out`` does, or clue-ner's own for JSON lines; ``option`` names another."""
+    layouts = plugins.names(plugins.LAYOUTS)
+    found = [name for name in layouts if out.suffix in plugins.literal(plugins.LAYOUTS, name, "SUFFIXES", default=())]
+    if out.suffix == ".jsonl":
+        return "jsonl"
+    if len(found) != 1:
+        raise click.UsageError(f"name the layout of {out} with {option}: {', '.join(found or layouts)}")
+    return found[0]
+
+
 def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str]:
     """The corpus that ``name`` stands for, whole: nothing is taken out of train; and where it is from, for a person.
 
-    ``name`` is a folder or file, a corpus known by name, or the ``corpus.name`` of the repository's params.yaml, which
+    ``name`` is a folder or file, an id of the Hugging Face hub, a corpus known by name, or the ``corpus.name`` of the repository's params.yaml, which
     None stands for too. Raises CorpusError if it is none of these.
     """
     from clue_ner.core.params import CorpusParams
@@ -68,11 +80,13 @@ def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str
     if name in known:
         params = CorpusParams(name=name, path=None, split_seed=0, valid_fraction=0.0)
         return load_corpus(params), f"corpus {name}"
-    if name is not None and Path(name).exists():
-        params = _of_path(Path(name), layout, options)
+    if name is not None and (Path(name).exists() or is_hub_data(layout, name)):
+        params = _of_path(name, layout, options)
         corpus = load_corpus(params)
         return corpus, f"{name}, read as {corpus.name}"
     own = _of_repository()
+    if name is None and own is None:
+        raise CorpusError(f"{repository()}: no params.yaml there that names a corpus; name one, a folder or a file")
     if own is None or name not in (None, own.name):
         of_params = "" if own is None else f", nor {own.name}, as params.yaml calls its corpus"
         raise CorpusError(
@@ -81,6 +95,13 @@ def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str
     return load_corpus(
         own.model_copy(update={"valid_fraction": 0.0, "test_fraction": 0.0})
     ), f"corpus {own.name} of params.yaml"
+
+
+def is_one_file(path: Path, layout: str) -> bool:
+    """Whether ``path`` is a file, or a folder that is one in its layout, and not a folder of splits."""
+    from clue_ner.layouts import is_folder_of
+
+    return path.is_file() or (path.is_dir() and is_folder_of(layout, path))
 
 
 def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
@@ -94,14 +115,15 @@ def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
     return [Placed(reading.source.where(record.line), record.sentence, record.labelled) for record in reading]
 
 
-def _of_path(path: Path, layout: str, options: Options) -> "CorpusParams":
+def _of_path(name: str, layout: str, options: Options) -> "CorpusParams":
     """Params for a place that was named here; params.yaml would refuse some, such as what stages write."""
     from clue_ner.core.params import CorpusParams
 
     if wrong := list(plugins.wrong_options(layout, options)):
         raise ParamsError(f"--option: {'; '.join(wrong)}")
+    path = name if is_hub_data(layout, name) else str(Path(name).resolve())
     return CorpusParams.model_construct(
-        name=layout, path=str(path.resolve()), options=options, types={}, valid_fraction=0.0, split_seed=0
+        name=layout, path=path, options=options, types={}, valid_fraction=0.0, split_seed=0
     )
 
 

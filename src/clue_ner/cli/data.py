@@ -52,7 +52,7 @@ def _alignments(model: str | None) -> "Alignments | str":
     from clue_ner.tagger.tagger import find_model
 
     if model is not None:
-        return Alignments.of_model(find_model(model), f"of model {model}")
+        return Alignments.of_model(find_model(model)[1], f"of model {model}")
     tagging, folder = _tagging(), repository() / "data" / "backbone"
     if (folder / "tokenizer.json").is_file():
         return Alignments.of_backbone(folder, f"of {folder}", tagging)

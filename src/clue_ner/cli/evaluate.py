@@ -110,7 +110,7 @@ def _gold(name: str, layout: str, options: corpora.Options, split: str | None) -
     from clue_ner.evaluation.matching import Placed
 
     path = Path(name)
-    if path.is_file() and split is None:
+    if split is None and corpora.is_one_file(path, layout):
         return _Gold(path.stem, corpora.placed(path, layout, options))
     with explained("this corpus", "train"):
         corpus, _ = corpora.load(name, layout, options)

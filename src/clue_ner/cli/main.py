@@ -10,7 +10,8 @@ from clue_ner.cli.data import data
 from clue_ner.cli.evaluate import evaluate
 from clue_ner.cli.recipe import recipe
 from clue_ner.cli.sweep import sweep
-from clue_ner.cli.tagging import predict, show, tag
+from clue_ner.cli.tag import tag
+from clue_ner.cli.tagging import predict, show
 from clue_ner.cli.tracking import sync, ui, verify
 from clue_ner.common.errors import ClueNerError
 from clue_ner.common.redaction import keep_secrets

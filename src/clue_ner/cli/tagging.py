@@ -1,97 +1,27 @@
-"""``clue-ner tag``, ``show`` and ``predict``: what a model finds in texts."""
+"""``clue-ner show`` and ``predict``: what a model finds in texts, for the eye and for CLUE."""
 
-import codecs
-import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from io import BufferedIOBase, TextIOWrapper
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from clue_ner.cli.inputs import INPUT, groups, with_format
 from clue_ner.cli.model import with_batch_size, with_model
 from clue_ner.common.errors import ArtifactError, CorpusError
 from clue_ner.common.paths import repository
 
 if TYPE_CHECKING:
-    from clue_ner.cli.lines import Line
+    from clue_ner.cli.records import Line
     from clue_ner.core.entities import Sentence
     from clue_ner.tagger.tagger import Tagger
 
-_input = click.Path(exists=True, dir_okay=False, allow_dash=True)
-
-
-def _with_format(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how input is read; ``command`` gets ``read``, which reads files in groups of lines."""
-
-    @click.option(
-        "--format",
-        "form",
-        type=click.Choice(("auto", "text", "jsonl", "json")),
-        default="auto",
-        show_default=True,
-        help="auto decides by the file's name and first line: JSON lines, a JSON array, or text.",
-    )
-    @click.option("--text-key", default="text", show_default=True, help="The key of a JSON object that has the text.")
-    @click.option(
-        "--encoding", callback=_known_encoding, help="Of the input. By default UTF-8, or as its byte order mark says."
-    )
-    @functools.wraps(command)
-    def with_format(form: str, text_key: str, encoding: str | None, **arguments: Any) -> None:
-        command(read=functools.partial(_groups, form=form, key=text_key, encoding=encoding), **arguments)
-
-    return with_format
-
-
-def _known_encoding(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    try:
-        return value and codecs.lookup(value).name
-    except LookupError:
-        raise click.BadParameter(
-            f"{value!r} is none that Python knows; such are utf-8, gb18030, big5, utf-16"
-        ) from None
-
 
 @click.command()
 @with_model
-@_with_format
-@with_batch_size
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
-@click.pass_context
-def tag(
-    ctx: click.Context,
-    load: Callable[[], "Tagger"],
-    read: Callable[[Iterable[str]], Iterator[list["Line"]]],
-    batch_size: int,
-    files: tuple[str, ...],
-) -> None:
-    """Tag lines of text or JSON: one JSON object out for each line in.
-
-    FILE is - or missing for standard input. Offsets are characters of the line, end exclusive. A line that cannot be
-    read becomes {"error": ...} in its place, is reported, and makes the exit status 1.
-    """
-    from clue_ner.cli.lines import tagged, to_json
-    from clue_ner.cli.terminal import counter
-
-    tagger = load()
-    out = sys.stdout.buffer
-    unreadable = 0
-    with counter(shown=not sys.stdout.isatty()) as count:
-        for lines in read(files):
-            for line, reading in zip(lines, tagger.read([line.text for line in lines], batch_size)):
-                out.write(to_json(tagged(line, reading.entities)).encode() + b"\n")
-                unreadable += line.error is not None
-                count(line.error)
-            out.flush()
-    if unreadable:
-        click.echo(f"error: {unreadable} of the lines could not be read", err=True)
-        ctx.exit(1)
-
-
-@click.command()
-@with_model
-@_with_format
+@with_format
 @with_batch_size
 @click.option(
     "--split", type=click.Choice(("unlabelled", "test", "valid")), help="A split of the corpus, instead of FILE."
@@ -103,7 +33,7 @@ def tag(
     show_default=True,
     help="The file to write.",
 )
-@click.argument("file", required=False, type=_input)
+@click.argument("file", required=False, type=INPUT)
 def predict(
     load: Callable[[], "Tagger"],
     read: Callable[[Iterable[str]], Iterator[list["Line"]]],
@@ -149,30 +79,18 @@ def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
     """
     from rich.console import Console
 
-    from clue_ner.cli.lines import Line
+    from clue_ner.cli.records import Line
     from clue_ner.cli.terminal import printer
 
     tagger = load()
-    groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), form="text")
+    found = [[Line(text, {"text": text}) for text in texts]] if texts else groups((), form="text")
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     show_one = printer(Console(), tagger.config.types)
-    for lines in groups:
+    for lines in found:
         for line, reading in zip(lines, tagger.read(line.text for line in lines)):
             if line.error is not None:
                 raise CorpusError(line.error)
             show_one(line.text, reading.entities)
-
-
-def _groups(files: Iterable[str], form: str, key: str = "text", encoding: str | None = None) -> Iterator[list["Line"]]:
-    """The lines of all files, or of standard input, in groups as they arrive."""
-    from clue_ner.cli.lines import read_lines
-
-    note = functools.partial(click.echo, err=True)
-
-    for file in files or ("-",):
-        with click.open_file(file, "rb") as stream:
-            name = "stdin" if file == "-" else file
-            yield from read_lines(cast(BufferedIOBase, stream), name, form, key, encoding, note)
 
 
 def _split(name: str) -> list["Sentence"]:

@@ -1,10 +1,10 @@
 """Labels that contradict each other, and what one split shares with another."""
 
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clue_ner.common.texts import bare
 from clue_ner.core.entities import Entity, Sentence
 
 COMMON = 3
@@ -133,17 +133,12 @@ def nearly_leaked(splits: Splits) -> dict[str, int]:
     exact: set[str] = set()
     near: set[str] = set()
     for split, sentences in splits.items():
-        cores = {sentence.text: _core(sentence.text) for sentence in sentences}
+        cores = {sentence.text: bare(sentence.text) for sentence in sentences}
         if split != "train":
             found[split] = sum(s.text not in exact and bool(cores[s.text]) and cores[s.text] in near for s in sentences)
         exact.update(cores)
         near.update(cores.values())
     return found
-
-
-def _core(text: str) -> str:
-    """The letters and digits of a text, in one width and case."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _labels(sentence: Sentence) -> tuple[Entity, ...]:

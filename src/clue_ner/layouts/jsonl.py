@@ -2,7 +2,7 @@
 
 Offsets are code points, end exclusive, unless the options say otherwise; ``id`` (a text or an integer), ``text`` of an
 entity, its surface, and ``score``, which ``clue-ner tag`` writes, may be left out. A record without ``entities`` is
-unlabelled. No other key is allowed, so that a misspelt one is not lost.
+unlabelled. ``uncertainty`` and ``model``, which ``clue-ner tag`` adds if asked to, are counted and not kept. No other key is allowed, so that a misspelt one is not lost.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,6 +27,9 @@ WANTED = (
     "docs/data.md has the format. Fix the lines and run again"
 )
 
+BESIDE = "uncertainties and models, which clue-ner tag wrote beside"
+
+_BESIDE = {"uncertainty": NotRequired[float], "model": NotRequired[dict[str, str | None]]}
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -56,6 +59,7 @@ def read(source: Source) -> Iterator[Raw]:
     key = source.options.get("text", "text")
     for line, record in json_lines(source, _adapter(key)):
         entities = record.get("entities")
+        source.counts[BESIDE] += len(_BESIDE.keys() & record.keys() - {key})
         yield Raw(
             line,
             None if (found := record.get("id")) is None else str(found),
@@ -90,5 +94,5 @@ def _entity(entity: Any) -> RawEntity:
 
 def _adapter(key: str) -> TypeAdapter[Any]:
     """What a record has to be whose text has the key ``key``."""
-    fields: dict[str, Any] = {"id": NotRequired[Id | None], key: str, "entities": NotRequired[list[_Entity]]}
+    fields: dict[str, Any] = {**_BESIDE, "id": NotRequired[Id | None], key: str, "entities": NotRequired[list[_Entity]]}
     return TypeAdapter(with_config(_STRICT)(TypedDict("_Sentence", fields)))  # type: ignore[operator]

@@ -69,6 +69,8 @@ class Source:
     runtime: str
     """torch, onnx or int8: what ``auto`` has become"""
     threads: int | None
+    name: str
+    """what it was called: the folder, or of a model in MLflow the name that never moves"""
 
 
 class Tagger:
@@ -114,7 +116,7 @@ class Tagger:
         """
         if runtime not in (known := [AUTO, *plugins.names(RUNTIMES)]):
             raise ValueError(f"runtime {runtime!r}: there are {', '.join(known)}")
-        folder = find_model(model)
+        name, folder = find_model(model)
         if runtime == AUTO:
             runtime = "onnx" if find_graph(folder, "onnx") else "torch"
         with explained(f"runtime {runtime}"):
@@ -124,7 +126,7 @@ class Tagger:
         verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again", dict.fromkeys(used))
         logits: Runtime = computes.load(folder, config, threads)
         weights = decoding.read_weights(config.head, folder / WEIGHTS)
-        return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads))
+        return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads, name))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Load it again where it is unpickled; raises TypeError for a tagger that was made in memory."""
@@ -213,13 +215,14 @@ def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
     return Aligner(Tokenizer.load(folder), config.align, config.window, config.overlap)
 
 
-def find_model(model: str | Path) -> Path:
-    """The folder with the files of the model that ``model`` names, as ``Tagger.load`` takes it."""
+def find_model(model: str | Path) -> tuple[str, Path]:
+    """What ``Tagger.load`` takes as ``model``: its name, as in ``Source``, and the folder with its files."""
     if not is_registry_name(str(model)):
-        return model_folder(Path(model)).resolve()
+        return str(model), model_folder(Path(model)).resolve()
     with explained(f"{model}: the model registry", "tracking"):
         registry = importlib.import_module(REGISTRY)
-    return model_folder(registry.resolve_model(repository(), str(model))).resolve()
+    name, folder = registry.pinned(repository(), str(model))
+    return name, model_folder(folder).resolve()
 
 
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:

@@ -66,7 +66,7 @@ def _model_of(store: Store, fingerprint: str) -> Any:
     for model in found:
         if model.source_run_id and store.client.get_run(model.source_run_id).info.lifecycle_stage == "active":
             return model
-    what = "its run is deleted" if found else "it has no such model"
+    what = "its run is deleted or was never recorded" if found else "it has no such model"
     raise TrackingError(
         f"MLflow at {redact(store.uri)}: the model of training {fingerprint[:12]} takes no scores, {what}; "
         "register it with `clue-ner sync`, or leave out --log"
