@@ -51,20 +51,19 @@ def test_matching_leaves_out_gold_that_is_not_labelled() -> None:
         (
             placed("gold", GOLD),
             placed("found", FOUND[:1]),
-            [
-                "gold:2: nothing is predicted for it, nor for the 0 after it; there are 2 gold sentences and 1 predictions"
-            ],
+            ["gold:2: nothing is predicted for it; there are 2 gold sentences and 1 predictions"],
         ),
         (
             placed("gold", GOLD[:1]),
             placed("found", [*FOUND, "多"]),
-            ["found:2: no gold, nor for the 1 after it; there are 1 gold sentences and 3 predictions"],
+            ["found:2: there is no gold for it, nor for the 1 after it; there are 1 gold sentences and 3 predictions"],
         ),
         (
             placed("gold", ["一二三四五六七八九十甲乙"]),
             placed("found", ["一二三四五六七八九十甲丙"]),
             [
-                "found:1: another text than gold:1: '二三四五六七八九十甲丙' and '二三四五六七八九十甲乙', from character 1 on"
+                "found:1: another text than gold:1: '二三四五六七八九十甲丙' and '二三四五六七八九十甲乙', "
+                "from character 1 on"
             ],
         ),
         (

@@ -70,8 +70,8 @@ def layout_of(out: Path, option: str) -> str:
 def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str]:
     """The corpus that ``name`` stands for, whole: nothing is taken out of train; and where it is from, for a person.
 
-    ``name`` is a folder or file, an id of the Hugging Face hub, a corpus known by name, or the ``corpus.name`` of the repository's params.yaml, which
-    None stands for too. Raises CorpusError if it is none of these.
+    ``name`` is a folder or file, an id of the Hugging Face hub, a corpus known by name, or the ``corpus.name`` of the
+    repository's params.yaml, which None stands for too. Raises CorpusError if it is none of these.
     """
     from clue_ner.core.params import CorpusParams
     from clue_ner.corpora import load_corpus

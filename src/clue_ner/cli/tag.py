@@ -1,5 +1,6 @@
 """``clue-ner tag``: the entities of texts, as JSON lines or in a layout of labelled files."""
 
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -207,9 +208,7 @@ def _write_layout(
     left_out = {"lines that could not be read": 0, "lines without a text": 0}
 
     def records() -> Iterator["Record"]:
-        number = 0
-        for one in (one for group in groups for one in group):
-            number += 1
+        for number, one in enumerate(itertools.chain.from_iterable(groups), 1):
             if one.line.error is not None:
                 left_out["lines that could not be read"] += 1
             elif (record := _record(one, number)) is None:

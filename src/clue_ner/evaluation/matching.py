@@ -65,11 +65,14 @@ def _by_id(gold: Sequence[Placed], predicted: Sequence[Placed], problems: Proble
 
 
 def _by_order(gold: Sequence[Placed], predicted: Sequence[Placed], problems: Problems) -> list[tuple[Placed, Placed]]:
-    for more, what in ((gold[len(predicted) :], "nothing is predicted for it"), (predicted[len(gold) :], "no gold")):
+    for more, what in (
+        (gold[len(predicted) :], "nothing is predicted for it"),
+        (predicted[len(gold) :], "there is no gold for it"),
+    ):
         if more:
+            after = f", nor for the {len(more) - 1} after it" if len(more) > 1 else ""
             problems.add(
-                f"{more[0].where}: {what}, nor for the {len(more) - 1} after it; there are {len(gold)} gold sentences "
-                f"and {len(predicted)} predictions"
+                f"{more[0].where}: {what}{after}; there are {len(gold)} gold sentences and {len(predicted)} predictions"
             )
     return list(zip(gold, predicted))
 

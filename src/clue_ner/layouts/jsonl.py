@@ -2,7 +2,8 @@
 
 Offsets are code points, end exclusive, unless the options say otherwise; ``id`` (a text or an integer), ``text`` of an
 entity, its surface, and ``score``, which ``clue-ner tag`` writes, may be left out. A record without ``entities`` is
-unlabelled. ``uncertainty`` and ``model``, which ``clue-ner tag`` adds if asked to, are counted and not kept. No other key is allowed, so that a misspelt one is not lost.
+unlabelled. ``uncertainty`` and ``model``, which ``clue-ner tag`` adds if asked to, are counted and not kept. No other
+key is allowed, so that a misspelt one is not lost.
 """
 
 from collections.abc import Iterable, Iterator
