@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from clue_ner.common.texts import bare
 
-SIMILAR = 0.6
+SIMILAR = 0.5
 """Two texts are near-duplicates if they share this much of the stretches of three letters or digits that either has."""
 CANDIDATES, LEAST = 20, 1000
 """So many times the texts that are wanted are kept meanwhile, and at least so many."""
