@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -81,6 +81,10 @@ def _layout_of(out: Path) -> str:
     return found[0]
 
 
+def _wrong(problem: str) -> NoReturn:
+    raise click.BadParameter(problem, param_hint="--option")
+
+
 def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of IN and of OUT; their values are checked where they are used."""
     known = {"in": plugins.layout_options(source), "out": plugins.layout_options(target)}
@@ -89,19 +93,13 @@ def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str
         key, mark, text = option.partition("=")
         side, dot, name = key.rpartition(".")
         if not mark or (dot and side not in found):
-            raise click.BadParameter(
-                f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE", param_hint="--option"
-            )
+            _wrong(f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE")
         sides = [side] if dot else [side for side in known if name in known[side]]
         if len(sides) > 1:
-            raise click.BadParameter(
-                f"{name}: both layouts take it; write in.{name} or out.{name}", param_hint="--option"
-            )
+            _wrong(f"{name}: both layouts take it; write in.{name} or out.{name}")
         if not sides:
             there = ", ".join(sorted({*known["in"], *known["out"]})) or "none"
-            raise click.BadParameter(
-                f"{name}: no option of {source} or {target}; there are {there}", param_hint="--option"
-            )
+            _wrong(f"{name}: no option of {source} or {target}; there are {there}")
         values = known[sides[0]].get(name, ())
         number = text.removeprefix("-").isdecimal() and ("NUMBER" in values or any(type(one) is int for one in values))
         found[sides[0]][name] = int(text) if number else text
