@@ -57,6 +57,6 @@ def test_convert_options_belong_to_one_of_the_two(tmp_path: Path) -> None:
     assert convert(source, tmp_path / "out.csv", "--option", "out.first=1").exit_code == 0
     assert '""start"": 1, ""end"": 3' in (tmp_path / "out.csv").read_text(encoding="utf-8")
     wrong = convert(source, tmp_path / "out.csv", "--option", "frist=1")
-    assert (wrong.exit_code, "no option of auto or csv" in wrong.output) == (2, True)
+    assert (wrong.exit_code, "no option of jsonl or csv" in wrong.output) == (2, True)
     unnamed = convert(source, tmp_path / "out.json")
     assert (unnamed.exit_code, "name the layout" in unnamed.output) == (2, True)

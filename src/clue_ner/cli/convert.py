@@ -42,15 +42,16 @@ def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bo
     """
     from clue_ner.cli.terminal import counter
     from clue_ner.common.errors import CorpusError
-    from clue_ner.layouts import read, write
+    from clue_ner.layouts import read, recognised, write
 
     target = target or _layout_of(out)
-    given, wanted = _options(options, source, target)
-    reading = read(in_, source, given)
+    layout, reason = (source, "named") if source != plugins.AUTO else recognised(in_, {})
+    given, wanted = _options(options, layout, target)
+    reading = read(in_, layout, given)
     if out.is_dir() and not plugins.literal(plugins.LAYOUTS, target, "FOLDER", default=False):
         raise CorpusError(f"{out}: is a folder; name the file to write")
     if source == plugins.AUTO:
-        click.echo(f"{in_}: read as {reading.layout}: {reading.reason}", err=True)
+        click.echo(f"{in_}: read as {layout}: {reason}", err=True)
     numbers = {"sentences": 0, "entities": 0}
     with counter(shown=True) as count:
 
