@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from clue_ner.cli.corpus import layout_of
+from clue_ner.cli.corpus import layout_of, value_of
 from clue_ner.core import plugins
 
 if TYPE_CHECKING:
@@ -43,15 +43,16 @@ def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bo
     """
     from clue_ner.cli.terminal import counter
     from clue_ner.common.errors import CorpusError
-    from clue_ner.layouts import read, write
+    from clue_ner.layouts import read, recognised, write
 
     target = target or layout_of(out, "--to")
-    given, wanted = _options(options, source, target)
-    reading = read(in_, source, given)
+    layout, reason = (source, "named") if source != plugins.AUTO else recognised(in_, {})
+    given, wanted = _options(options, layout, target)
+    reading = read(in_, layout, given)
     if out.is_dir() and not plugins.literal(plugins.LAYOUTS, target, "FOLDER", default=False):
         raise CorpusError(f"{out}: is a folder; name the file to write")
     if source == plugins.AUTO:
-        click.echo(f"{in_}: read as {reading.layout}: {reading.reason}", err=True)
+        click.echo(f"{in_}: read as {layout}: {reason}", err=True)
     numbers = {"sentences": 0, "entities": 0}
     with counter(shown=True) as count:
 
@@ -72,6 +73,10 @@ def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bo
         click.echo(f"  left out: {what}: {times}", err=True)
 
 
+def _wrong(problem: str) -> NoReturn:
+    raise click.BadParameter(problem, param_hint="--option")
+
+
 def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of IN and of OUT; their values are checked where they are used."""
     known = {"in": plugins.layout_options(source), "out": plugins.layout_options(target)}
@@ -80,20 +85,12 @@ def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str
         key, mark, text = option.partition("=")
         side, dot, name = key.rpartition(".")
         if not mark or (dot and side not in found):
-            raise click.BadParameter(
-                f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE", param_hint="--option"
-            )
+            _wrong(f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE")
         sides = [side] if dot else [side for side in known if name in known[side]]
         if len(sides) > 1:
-            raise click.BadParameter(
-                f"{name}: both layouts take it; write in.{name} or out.{name}", param_hint="--option"
-            )
+            _wrong(f"{name}: both layouts take it; write in.{name} or out.{name}")
         if not sides:
             there = ", ".join(sorted({*known["in"], *known["out"]})) or "none"
-            raise click.BadParameter(
-                f"{name}: no option of {source} or {target}; there are {there}", param_hint="--option"
-            )
-        values = known[sides[0]].get(name, ())
-        number = text.removeprefix("-").isdecimal() and ("NUMBER" in values or any(type(one) is int for one in values))
-        found[sides[0]][name] = int(text) if number else text
+            _wrong(f"{name}: no option of {source} or {target}; there are {there}")
+        found[sides[0]][name] = value_of(text, known[sides[0]].get(name, ()))
     return found["in"], found["out"]

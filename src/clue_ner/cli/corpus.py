@@ -51,9 +51,14 @@ def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[
         key, equals, value = one.partition("=")
         if not equals:
             raise click.BadParameter(f"{one!r}: wanted KEY=VALUE, such as ends=inclusive")
-        takes_numbers = any(isinstance(wanted, int) or wanted == "NUMBER" for wanted in known.get(key, ()))
-        options[key] = int(value) if takes_numbers and value.removeprefix("-").isdecimal() else value
+        options[key] = value_of(value, known.get(key, ()))
     return options
+
+
+def value_of(text: str, wanted: Iterable[str | int]) -> str | int:
+    """What is meant by the value of an option: a number where ``wanted``, its values, has numbers."""
+    takes_numbers = any(type(one) is int or one == "NUMBER" for one in wanted)
+    return int(text) if takes_numbers and text.removeprefix("-").isdecimal() else text
 
 
 def layout_of(out: Path, option: str) -> str:

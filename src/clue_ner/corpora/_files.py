@@ -49,8 +49,9 @@ def split_files(
             "valid (dev, validation, val), test or unlabelled in them; rename or move"
         )
     if "train" not in found:
+        there = _listed([path for paths in found.values() for path in paths])
         raise SourceError(
-            f"{place}: no file for train in it, found {_listed([p for paths in found.values() for p in paths])}; wanted "
+            f"{place}: no file for train in it, found {there}; wanted "
             f"one such as train{next(iter(suffixes), '')}; corpus.path in params.yaml names the folder that has it"
         )
     for split, paths in found.items():

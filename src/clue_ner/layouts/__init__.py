@@ -22,7 +22,7 @@ from clue_ner.layouts._check import Record, checked
 from clue_ner.layouts._json import explain, objects
 from clue_ner.layouts._offsets import ALL, Offsets, described
 from clue_ner.layouts._read import Reading, read, refuse_all, suffixes
-from clue_ner.layouts._recognise import is_folder_of
+from clue_ner.layouts._recognise import is_folder_of, recognised
 from clue_ner.layouts._source import Raw, RawEntity, Source
 from clue_ner.layouts._write import Target, write
 
@@ -41,6 +41,7 @@ __all__ = [
     "is_folder_of",
     "objects",
     "read",
+    "recognised",
     "refuse_all",
     "suffixes",
     "write",

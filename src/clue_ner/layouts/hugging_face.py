@@ -48,7 +48,7 @@ def recognise(sample: Sample) -> str | None:
 def read(source: Source) -> Iterator[Raw]:
     """The rows of a data set, numbered from 1."""
     source.unit = " row "
-    with explained("reading data sets", "dev"):
+    with explained("reading data sets"):
         import datasets
     try:
         found = datasets.load_from_disk(str(source.path))
@@ -74,9 +74,10 @@ def read(source: Source) -> Iterator[Raw]:
 
 def write(records: Iterable[Record], target: Target) -> None:
     """A folder for ``load_from_disk``, with the columns id, text and entities (label, start_offset, end_offset)."""
-    with explained("writing data sets", "dev"):
-        from datasets import Dataset, Features, List, Value
+    with explained("writing data sets"):
+        from datasets import Dataset, Features, List, Value, disable_progress_bars
         from datasets.arrow_writer import ArrowWriter
+    disable_progress_bars()
     offsets = target.offsets
     text, entities = target.options.get("text", "text"), target.options.get("entities", "entities")
     entity = {
