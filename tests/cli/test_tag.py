@@ -83,10 +83,10 @@ def test_tag_leaves_no_file_if_it_fails(model: Path, tmp_path: Path) -> None:
 
 def test_tag_reads_tables(model: Path, tmp_path: Path) -> None:
     with (tmp_path / "in.csv").open("w", encoding="gb18030", newline="") as stream:
-        csv.writer(stream).writerows([["号", "正文"], ["1", "李雷\n上海"], ["2", "好, 好"]])
+        csv.writer(stream).writerows([["号", "正文"], ["1", "李雷的\n上海"], ["2", "好, 好"]])
     result = run("tag", "--model", model, "--text-key", "正文", "--encoding", "gb18030", "in.csv")
     first, second = (json.loads(line) for line in result.stdout.splitlines())
-    assert (first["号"], first["正文"]) == ("1", "李雷\n上海")
+    assert (first["号"], first["正文"]) == ("1", "李雷的\n上海")
     assert [entity["text"] for entity in first["entities"]] == ["李雷", "上海"]
     assert second == {"号": "2", "正文": "好, 好", "entities": []}
     run("tag", "--model", model, "--text-key", "正文", "--encoding", "gb18030", "--out", "in.parquet", "in.csv")

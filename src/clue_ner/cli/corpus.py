@@ -117,7 +117,10 @@ def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
     reading = read(path, layout, options)
     if layout == plugins.AUTO:
         click.echo(f"{path}: read as {reading.layout}: {reading.reason}", err=True)
-    return [Placed(reading.source.where(record.line), record.sentence, record.labelled) for record in reading]
+    found = [Placed(reading.source.where(record.line), record.sentence, record.labelled) for record in reading]
+    for what, times in (+reading.counts).items():
+        click.echo(f"  read: {what}: {times}", err=True)
+    return found
 
 
 def _of_path(name: str, layout: str, options: Options) -> "CorpusParams":

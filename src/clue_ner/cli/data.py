@@ -33,11 +33,11 @@ def data(
     anything is taken out of it for valid or test. Alignments are tried with the tokenizer of --model, or else of
     data/backbone, or else of e5-small.
     """
-    from clue_ner.cli.data_tables import print_report
-    from clue_ner.cli.tables import console
-    from clue_ner.data_report.report import report
+    with explained("`clue-ner data`"):
+        from clue_ner.cli.data_tables import print_report
+        from clue_ner.cli.tables import console
+        from clue_ner.data_report.report import report
 
-    with explained("this corpus", "train"):
         found, where = corpora.load(corpus, layout, options)
     made = {"corpus": where, **report(found, _alignments(model), examples)}
     if as_json:

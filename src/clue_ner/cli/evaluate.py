@@ -80,9 +80,10 @@ def evaluate(
     With --predictions FILE instead of MODEL, score what another system predicted. It is matched by id, or without ids
     by order; each text has to be the same.
     """
-    from clue_ner.core.params import EvaluateParams
-    from clue_ner.evaluation.evaluate import evaluate_predictions, evaluate_tagger
-    from clue_ner.evaluation.matching import match
+    with explained("`clue-ner evaluate`"):
+        from clue_ner.core.params import EvaluateParams
+        from clue_ner.evaluation.evaluate import evaluate_predictions, evaluate_tagger
+        from clue_ner.evaluation.matching import match
 
     if len(names) != (1 if predictions else 2):
         raise click.UsageError("give MODEL and CORPUS, or CORPUS alone and --predictions FILE")
@@ -112,7 +113,7 @@ def _gold(name: str, layout: str, options: corpora.Options, split: str | None) -
     path = Path(name)
     if split is None and corpora.is_one_file(path, layout):
         return _Gold(path.stem, corpora.placed(path, layout, options))
-    with explained("this corpus", "train"):
+    with explained("this corpus"):
         corpus, _ = corpora.load(name, layout, options)
     chosen = split or next(known for known in TO_SCORE if known in corpus.splits)
     if chosen not in corpus.splits:
