@@ -1,6 +1,7 @@
 """Tables as input of ``clue-ner tag``."""
 
 import io
+import os
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -100,12 +101,12 @@ def test_rows_of_parquet_keep_their_columns() -> None:
 
 
 def test_rows_of_parquet_need_not_be_in_a_file() -> None:
-    class Pipe(io.BytesIO):
-        def seekable(self) -> bool:
-            return False
-
     content = table(text=["李雷"])
-    (group,) = rows.parquet(Pipe(content), "stdin", "text")
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb") as writer:
+        writer.write(content)
+        writer.close()
+        (group,) = rows.parquet(stream, "stdin", "text")
     assert [line.text for line in group] == ["李雷"]
     with pytest.raises(CorpusError, match="stdin: begins as a Parquet file does; say so with --format parquet"):
         read(content, "stdin")

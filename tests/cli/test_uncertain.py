@@ -78,3 +78,11 @@ def test_uncertain_text_that_was_dropped_may_come_again(monkeypatch: pytest.Monk
     for score, text in ((0.1, "李雷"), (0.5, "韩梅"), (0.9, "李雷")):
         found.add(score, text, score)
     assert found.chosen() == [(0.9, 0.9)]
+
+
+def test_uncertain_texts_are_not_crowded_out_by_copies_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST", 1)
+    found: Uncertain[str] = Uncertain(2)
+    for text, score in [*[("李雷在上海", 0.9)] * 99, (distinct(1), 0.1)]:
+        found.add(score, text, text)
+    assert [text for _, text in found.chosen()] == ["李雷在上海", distinct(1)]
