@@ -32,7 +32,7 @@ import sys, time
 from pathlib import Path
 from clue_ner.layouts import read
 started = time.process_time()
-found = list(read(Path(sys.argv[1]), "jsonl"))
+found = [record.sentence for record in read(Path(sys.argv[1]), "jsonl")]
 print(len(found) / (time.process_time() - started))
 """
 CONVERT = """

@@ -1,4 +1,4 @@
-"""The ids of a split: those of the file, or the split's name and a number; each is unique."""
+"""The ids of a split, each of which has to be unique."""
 
 from array import array
 
@@ -9,18 +9,19 @@ from clue_ner.layouts import Record, Source
 class SplitIds:
     """The ids that a split has had so far, and where; well below 100 bytes a sentence beside the ids themselves."""
 
-    def __init__(self, split: str) -> None:
-        self._split = split
+    def __init__(self) -> None:
         self._seen: set[str] = set()
         self._ids: list[str] = []
         self._lines = array("q")
         self._files: list[tuple[int, Source]] = []
         """each file, and the number of its first record"""
+        self._source: Source | None = None
 
-    def of(self, record: Record, source: Source) -> str:
-        """The id of the split's next record, without one ``SPLIT-INDEX``; one that was there is noted as wrong."""
-        found = record.sentence.id or f"{self._split}-{len(self._ids)}"
-        if not self._files or self._files[-1][1] is not source:
+    def add(self, record: Record, source: Source) -> None:
+        """Note the id of the next record; one that was there is noted as wrong in ``source``."""
+        found = record.sentence.id
+        if source is not self._source:
+            self._source = source
             self._files.append((len(self._ids), source))
         if found in self._seen:
             first = f" of {self._place(found)}" if source.problems.count < SHOWN else ""
@@ -28,7 +29,6 @@ class SplitIds:
         self._seen.add(found)
         self._ids.append(found)
         self._lines.append(record.line)
-        return found
 
     def _place(self, sentence_id: str) -> str:
         """Where the first record stands that has this id."""

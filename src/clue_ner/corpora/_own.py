@@ -80,17 +80,22 @@ def _sentences(split: str, parts: list[Reading], types: TypeMap) -> tuple[list[S
 
     Of the split ``unlabelled``, which is for tagging, they are the sentences.
     """
-    sentences, unlabelled, ids = list[Sentence](), 0, SplitIds(split)
+    sentences, unlabelled, number, ids = list[Sentence](), 0, 0, SplitIds()
     for part in parts:
-        for record in part.records():
-            sentence_id = ids.of(record, part.source)
+        for record in part.records(f"{split}-", number):
+            number += 1
+            sentence, labelled, line = record
+            ids.add(record, part.source)
             if split == "unlabelled":
-                if record.sentence.entities:
-                    part.source.wrong(record.line, f"has entities, in a file of {split} sentences; rename the file")
-            elif not record.labelled:
+                if sentence.entities:
+                    part.source.wrong(line, f"has entities, in a file of {split} sentences; rename the file")
+            elif not labelled:
                 unlabelled += 1
                 continue
-            sentences.append(Sentence(sentence_id, record.sentence.text, types(record.sentence.entities)))
+            entities = types(sentence.entities)
+            sentences.append(
+                sentence if entities is sentence.entities else Sentence(sentence.id, sentence.text, entities)
+            )
     return sentences, unlabelled
 
 

@@ -14,14 +14,16 @@ class TypeMap:
     def __init__(self, names: Mapping[str, str | None]) -> None:
         self._names = names
         self.seen: Counter[str] = Counter()
+        """entities by the type that they had, if any is called otherwise"""
         self.merged = 0
         """entities left out because another of the same span now has the same type"""
 
     def __call__(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
         """The entities with the types that they are to have, in order."""
-        self.seen.update(entity.type for entity in entities)
         if not self._names:
             return entities
+        for entity in entities:
+            self.seen[entity.type] += 1
         found: dict[Entity, Entity] = {}
         for entity in entities:
             if (name := self._names.get(entity.type, entity.type)) is not None:

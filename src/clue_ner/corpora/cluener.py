@@ -11,7 +11,6 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -186,12 +185,14 @@ def _checked(files: Files, pins: Mapping[str, str]) -> dict[str, list[Sentence]]
         raise CorpusError(f"has no {' and no '.join(missing)}")
     splits, problems = {}, Problems()
     for split, contents in files.items():
-        ids = SplitIds(split)
+        ids = SplitIds()
         splits[split] = list[Sentence]()
         for name, content in contents.items():
             source = Source(name, content=content)
-            for record in checked(_raws(source, content, split, len(splits[split])), source):
-                splits[split].append(replace(record.sentence, id=ids.of(record, source)))
+            raws = _raws(source, content, split, len(splits[split]))
+            for record in checked(raws, source, f"{split}-", len(splits[split])):
+                ids.add(record, source)
+                splits[split].append(record.sentence)
             problems.join(source.problems)
     problems.refuse("wanted the records of CLUENER2020")
     for split, wanted in pins.items():

@@ -19,78 +19,98 @@ class Record(NamedTuple):
     """A sentence of a file."""
 
     sentence: Sentence
-    """its id is empty if the file has none; an entity may share its span with one of another type"""
+    """its id is empty if the file has none and none was made; an entity may share its span with one of another type"""
     labelled: bool
     """False: the file does not say which entities there are, which is not the same as none"""
     line: int
     """the number of its line (record, row) in the file, counted from 1"""
 
 
-def checked(raws: Iterable[Raw], source: Source) -> Iterator[Record]:
-    """The records that are right.
+def checked(raws: Iterable[Raw], source: Source, prefix: str = "", first: int = 0) -> Iterator[Record]:
+    """The records that are right; with ``prefix``, one without an id is called by that and its number from ``first``.
 
     An entity that is listed twice is kept once; its first score counts. ``source.problems`` gets a line for each thing
     that is wrong, ``source.counts`` what was left out.
     """
     offsets, known = source.offsets, set[str]()
-    for raw in raws:
+    plain = offsets == PLAIN
+    for number, raw in enumerate(raws, first):
         line, sentence_id, text, listed = raw
-        if _is_wrong(raw, source):
+        if not text or sentence_id == "" or not (_is_text(text) and _is_text(sentence_id or "")):
+            _explain_texts(raw, source)
             continue
+        if sentence_id is None:
+            sentence_id = f"{prefix}{number}" if prefix else ""
         if listed is None:
             source.counts[UNLABELLED] += 1
-            yield Record(Sentence(sentence_id or "", text), False, line)
+            yield Record(Sentence(sentence_id, text), False, line)
             continue
-        found: dict[tuple[int, int, str], float | None] = {}
-        for number, entity in enumerate(listed):
-            type_ = entity[2]
-            span = _span(text, entity, offsets)
-            if span is None or (type_ not in known and not _is_type(type_)):
-                _explain(raw, number, offsets, source)
-                continue
-            known.add(type_)
-            key = (*span, type_)
-            if key in found:
-                source.counts[LISTED_TWICE] += 1
-            else:
-                found[key] = entity[4]
-        ordered = sorted(found.items()) if len(found) > 1 else found.items()
-        entities = tuple([Entity(*key, score) for key, score in ordered])
-        if len(entities) > 1:
-            source.counts[MORE_TYPES] += _more_types(entities)
-        yield Record(Sentence(sentence_id or "", text, entities), True, line)
+        entities = _as_they_are(text, listed, known) if plain else None
+        if entities is None:
+            entities = _entities(raw, listed, offsets, known, source)
+        yield Record(Sentence(sentence_id, text, entities), True, line)
+
+
+def _as_they_are(text: str, listed: list[RawEntity], known: set[str]) -> tuple[Entity, ...] | None:
+    """The entities if nothing is to be done: all are right, in order, of ``known`` types, each in a span of its own."""
+    found, length = [], len(text)
+    before, last = -1, -1
+    for start, end, type_, surface, score in listed:
+        if (
+            not 0 <= start < end <= length
+            or type_ not in known
+            or start < before
+            or (start == before and end <= last)
+            or (surface is not None and text[start:end] != surface)
+        ):
+            return None
+        before, last = start, end
+        found.append(Entity(start, end, type_, score))
+    return tuple(found)
+
+
+def _entities(
+    raw: Raw, listed: list[RawEntity], offsets: Offsets, known: set[str], source: Source
+) -> tuple[Entity, ...]:
+    """The entities that are right, each once, in order; what is wrong is noted, and new types become ``known``."""
+    found: dict[tuple[int, int, str], float | None] = {}
+    for number, entity in enumerate(listed):
+        type_ = entity[2]
+        span = _span(raw.text, entity, offsets)
+        if span is None or (type_ not in known and not _is_type(type_)):
+            _explain(raw, number, offsets, source)
+            continue
+        known.add(type_)
+        key = (*span, type_)
+        if key in found:
+            source.counts[LISTED_TWICE] += 1
+        else:
+            found[key] = entity[4]
+    entities = tuple(Entity(*key, score) for key, score in sorted(found.items()))
+    if more := _more_types(entities):
+        source.counts[MORE_TYPES] += more
+    return entities
 
 
 def _span(text: str, entity: RawEntity, offsets: Offsets) -> tuple[int, int] | None:
     """Start and end in code points; None if they are not in the text, or the surface is another."""
     start, end, _, surface, _ = entity
-    if offsets is not PLAIN and offsets != PLAIN:
-        found = offsets.span(text, start, end)
-        if found is None:
-            return None
-        start, end = found
-    elif not 0 <= start < end <= len(text):
-        return None
-    return (start, end) if surface is None or text[start:end] == surface else None
+    found = offsets.span(text, start, end)
+    return found if found is not None and surface in (None, text[slice(*found)]) else None
 
 
-def _is_wrong(raw: Raw, source: Source) -> bool:
-    """Whether text or id can be nobody's; both are noted."""
-    wrong = False
-    if not raw.text:
-        source.wrong(raw.line, "text: wanted at least 1 character, found ''")
-        wrong = True
-    if raw.id == "":
-        source.wrong(raw.line, "id: wanted at least 1 character, found ''")
-        wrong = True
+def _explain_texts(raw: Raw, source: Source) -> None:
+    """Note what is wrong with text and id."""
     for key, value in (("text", raw.text), ("id", raw.id)):
-        if value is not None and not value.isascii() and not _is_text(value):
+        if value == "":
+            source.wrong(raw.line, f"{key}: wanted at least 1 character, found ''")
+        elif value is not None and not _is_text(value):
             source.wrong(raw.line, f"{key}: holds a lone surrogate, which is no character")
-            wrong = True
-    return wrong
 
 
 def _is_text(value: str) -> bool:
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -41,10 +41,13 @@ class Reading:
         yield from self.records()
         refuse_all([self])
 
-    def records(self) -> Iterator[Record]:
-        """The records that are right; ``problems`` has what is wrong with the others."""
+    def records(self, prefix: str = "", first: int = 0) -> Iterator[Record]:
+        """The records that are right; ``problems`` has what is wrong with the others.
+
+        With ``prefix``, a record without an id is called by that and its number, counted from ``first``.
+        """
         self.source = self.source.again()
-        yield from checked(self._module.read(self.source), self.source)
+        return checked(self._module.read(self.source), self.source, prefix, first)
 
     def spans(self) -> Iterator[tuple[str, int, int, str | None]]:
         """Of each entity the text, start and end as the file has them, and its surface if the file has that."""

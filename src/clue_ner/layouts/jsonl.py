@@ -58,15 +58,14 @@ def recognise(sample: Sample) -> str | None:
 def read(source: Source) -> Iterator[Raw]:
     """The records of a file."""
     key = source.options.get("text", "text")
-    for line, record in json_lines(source, _adapter(key)):
-        entities = record.get("entities")
-        source.counts[BESIDE] += len(_BESIDE.keys() & record.keys() - {key})
-        yield Raw(
-            line,
-            None if (found := record.get("id")) is None else str(found),
-            record[key],
-            None if entities is None else [_entity(entity) for entity in entities],
-        )
+    for line, record in json_lines(source, _adapter(key), _keys):
+        found, entities = record.get("id"), record.get("entities")
+        spans: list[RawEntity] | None = None
+        if entities is not None:
+            spans = [(one["start"], one["end"], one["type"], one.get("text"), one.get("score")) for one in entities]
+        if len(record) > 2:
+            source.counts[BESIDE] += len(_BESIDE.keys() & record.keys() - {key})
+        yield Raw(line, None if found is None else str(found), record[key], spans)
 
 
 def write(records: Iterable[Record], target: Target) -> None:
@@ -89,8 +88,8 @@ def entity_record(text: str, entity: Entity, offsets: Offsets) -> dict[str, Any]
     return record if entity.score is None else {**record, "score": entity.score}
 
 
-def _entity(entity: Any) -> RawEntity:
-    return entity["start"], entity["end"], entity["type"], entity.get("text"), entity.get("score")
+def _keys(record: Any) -> int:
+    return len(record) + sum(map(len, record.get("entities", ())))
 
 
 def _adapter(key: str) -> TypeAdapter[Any]:
