@@ -24,6 +24,7 @@ def main(root: Path) -> None:
     if distributed.relaunch(__file__, params.train.processes):
         return
     inputs = Inputs.read(root)
+    inputs.refuse_more_types(params.train.head, params.train.flat)
     config = describe(inputs, params, trained_tagger.records(root, params.train))
     # options that the architecture lacks, and taggers that do not fit, are refused here, before a run is recorded
     used = device.describe(params.train, build_encoder(inputs.backbone, params.train))

@@ -11,6 +11,7 @@ from support.tiny import TAGS, tiny_tagger_folder
 from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import Tagger
 
+COMMANDS = ("tag", "show", "predict", "convert", "data", "evaluate", "sync", "verify", "sweep")
 TEXT = "李雷去了上海"
 SURFACES = ["李雷", "上海"]
 
@@ -50,6 +51,8 @@ def test_light_cli_tags_shows_and_predicts(export: Path, tmp_path: Path, asked: 
         (["sync"], "`clue-ner sync` needs "),
         (["verify"], "`clue-ner verify` needs "),
         (["sweep"], "`clue-ner sweep` needs optuna, "),
+        (["data", "sample"], "`clue-ner data` needs ruamel, "),
+        (["evaluate", "x", "sample"], "`clue-ner evaluate` needs ruamel, "),
     ],
 )
 def test_light_cli_names_the_extra_that_is_missing(
@@ -74,8 +77,21 @@ def test_light_cli_without_a_model_says_where_it_looked(tmp_path: Path) -> None:
     assert "clue-ner[tracking]" in line
 
 
-@pytest.mark.parametrize("command", [[], ["tag"], ["show"], ["predict"], ["sync"], ["verify"], ["sweep"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_light_cli_help_always_works(command: list[str]) -> None:
     done = python(BLOCK + CLI, *command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage:" in done.stdout
+
+
+def test_light_cli_tags_into_layouts_and_says_what_parquet_needs(export: Path, tmp_path: Path) -> None:
+    options = "--model", str(export), "--uncertain", "1", "--out"
+    written = python(
+        BLOCK + CLI, "tag", *options, "next.json", "--to", "label_studio", "--provenance", content=TEXT, folder=tmp_path
+    )
+    assert written.returncode == 0, written.stderr
+    (task,) = json.loads((tmp_path / "next.json").read_text(encoding="utf-8"))
+    assert task["data"]["text"] == TEXT
+    written = python(BLOCK + CLI, "tag", *options, "next.parquet", content=TEXT, folder=tmp_path)
+    assert (written.returncode, (tmp_path / "next.parquet").exists()) == (1, False)
+    assert "error: writing Parquet needs pyarrow, which is not installed" in written.stderr

@@ -1,12 +1,16 @@
 """The commands of ``clue-ner`` that look into MLflow."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from support.commands import ENTITIES, TEXT, elsewhere, found, records, run  # noqa: F401
 from support.tiny import TAGS, tiny_tagger_folder
-from support.tracking_repository import PROJECT, begin, local_client, own_store, ready_store  # noqa: F401
+from support.tracking_repository import PARAMS, PROJECT, begin, local_client, own_store, ready_store  # noqa: F401
+
+from clue_ner.tagger.config import TaggerConfig
+from clue_ner.tracking import Journal, run_tags
 
 
 def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> None:
@@ -91,3 +95,25 @@ def test_cli_sync_with_a_broken_store_is_an_error(tmp_path: Path) -> None:
     result = run("sync")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith(f"error: MLflow at sqlite:///{tmp_path / 'mlflow.db'}: ")
+
+
+def test_cli_evaluate_and_tag_name_the_version_that_an_alias_stands_for(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "models" / "export" / "tagger", lexicon=TAGS)
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    journal = Journal(tmp_path, TaggerConfig.load(folder).trained.fingerprint)
+    journal.begin(
+        PARAMS, run_tags(PARAMS, device="cpu"), "seed: 0\n", {"name": "sample", "fingerprint": "1", "types": []}
+    )
+    journal.end()
+    assert run("sync").exit_code == 0
+    (tmp_path / "gold.jsonl").write_text(json.dumps({"text": TEXT, "entities": ENTITIES}) + "\n", encoding="utf-8")
+    result = run("evaluate", "models:/clue-ner@champion", "gold.jsonl", "--json", "--log")
+    assert result.exit_code == 0, result.stderr
+    scored = json.loads(result.stdout)
+    model = local_client(tmp_path).get_logged_model(scored["logged"].removeprefix("models:/").partition(" ")[0])
+    added = {m.key: (m.value, m.dataset_name, m.dataset_digest) for m in model.metrics if m.key.startswith("eval/")}
+    assert added["eval/micro_f1"] == (1.0, "gold", scored["fingerprint"][:36])
+    result = run("tag", "--model", "models:/clue-ner@champion", "--provenance", content=TEXT)
+    about = records(result)[0]["model"]
+    assert (about["name"], about["version"]) == ("clue-ner", "1")
+    assert about["fingerprint"] == model.tags["clue_ner.fingerprint"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from clue_ner.cli.lines import Line
+from clue_ner.cli.records import Line
 from clue_ner.cli.submission import identified, identified_sentences, render, validate
 from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Entity, Sentence

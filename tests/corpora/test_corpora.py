@@ -29,6 +29,6 @@ def test_load_corpus_takes_no_valid_if_the_fraction_is_zero(tmp_path):
 
 
 def test_load_corpus_lists_the_corpora_there_are():
-    params = CorpusParams.model_construct(name="conll", path=None, options={}, valid_fraction=0.1, split_seed=0)
-    with pytest.raises(UnknownNameError, match=r"unknown corpus 'conll': there are cluener, jsonl, sample$"):
+    params = CorpusParams.model_construct(name="msra", path=None, options={}, valid_fraction=0.1, split_seed=0)
+    with pytest.raises(UnknownNameError, match=r"unknown corpus 'msra': there are cluener, sample$"):
         load_corpus(params)

@@ -24,7 +24,7 @@ from clue_ner.common.errors import ArtifactError, BackboneError, ParamsError, So
 from clue_ner.common.files import read_json, verify_checksums, write_checksums
 from clue_ner.core.params import CorpusParams, load_params
 from clue_ner.core.sentences import read_sentences
-from clue_ner.corpora import _web, jsonl
+from clue_ner.corpora import _web, load_corpus
 from clue_ner.tagger.tagger import Tagger
 
 PARAMS = ROOT / "params.yaml"
@@ -243,7 +243,7 @@ def test_hostile_corpus_file_that_leads_out_of_its_folder_is_refused(target: str
     (folder / "train.jsonl").symlink_to(tmp_path / target)
     params = CorpusParams(name="jsonl", path=str(folder), options={}, valid_fraction=0.0, split_seed=0)
     with pytest.raises(SourceError, match=r"train\.jsonl: found what leads out of the folder"):
-        jsonl.load(params)
+        load_corpus(params)
 
 
 @pytest.mark.parametrize("read", [read_json, read_sentences])

@@ -118,8 +118,11 @@ def test_sources_follow_the_params(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"corpus": {"name": "jsonl", "path": "absent"}}, r"corpus\.path: there is no folder .*/absent; wanted"),
-        ({"corpus": {"name": "jsonl", "path": "params.yaml"}}, r"corpus\.path: there is no folder .*/params\.yaml"),
+        (
+            {"corpus": {"name": "jsonl", "path": "absent"}},
+            r"corpus\.path: there is no folder or file .*/absent; wanted",
+        ),
+        ({"backbone": {"name": "./params.yaml"}}, r"backbone\.name: there is no folder .*/params\.yaml"),
         ({"corpus": {"name": "jsonl", "path": "长" * 100}}, r"corpus\.path: .*File name too long"),
         ({"corpus": {"name": "jsonl", "path": "circle"}}, r"corpus\.path: circle: Symlink loop"),
         ({"corpus": {"name": "jsonl", "path": "link"}}, r"corpus\.path: leads to .*/data, where the stages write"),
@@ -167,3 +170,21 @@ def test_sources_settle_whether_a_hub_id_is_a_folder(tmp_path: Path, name: str) 
     write_params(tmp_path, backbone={"name": f"./{name}"})
     main(tmp_path)
     assert links(tmp_path)["backbone"] == tmp_path / name
+
+
+def test_sources_lead_to_a_corpus_that_is_one_file_and_not_to_a_data_set_of_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "all.conll").touch()
+    write_params(tmp_path, corpus={"name": "conll", "path": "all.conll"})
+    main(tmp_path)
+    assert links(tmp_path)["corpus"] == tmp_path / "all.conll"
+    write_params(tmp_path, corpus={"name": "hugging_face", "path": "org/ner", "revision": "main"})
+    main(tmp_path)
+    assert links(tmp_path)["corpus"] is None
+    (tmp_path / "org/ner").mkdir(parents=True)
+    main(tmp_path)
+    write_params(tmp_path, corpus={"name": "hugging_face", "path": "org/ner"})
+    with pytest.raises(ParamsError, match=r"corpus\.path: a hub id, and there is also a folder .*; write \./org/ner"):
+        main(tmp_path)
+    write_params(tmp_path, corpus={"name": "hugging_face", "path": "./org/ner"})
+    main(tmp_path)
+    assert links(tmp_path)["corpus"] == tmp_path / "org/ner"

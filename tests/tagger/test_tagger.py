@@ -388,3 +388,21 @@ def test_tagger_names_the_position_of_what_is_no_text(
         position = 2 if isinstance(texts, list) else CHUNK
         with pytest.raises(TypeError, match=rf"text {position}: found {found}, wanted a str"):
             tagger.tag(texts)
+
+
+@every_head
+def test_tagger_doubts_only_if_asked(taggers: dict[tuple[str, str], Tagger], head: str) -> None:
+    tagger = taggers[head, "characters"]
+    (plain,), (asked,) = tagger.read([TEXT]), tagger.read([TEXT], doubts=True)
+    assert plain.doubt is None
+    assert asked.doubt is not None
+    assert 0 <= asked.doubt < 0.1
+    assert (plain.entities, plain.strict) == (asked.entities, asked.strict)
+
+
+def test_tagger_doubt_of_a_long_text_counts_each_unit_once(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "narrow", "softmax", "characters", window=16, overlap=8))
+    tags = len(tagger.config.tags)
+    unsure = tagger.using(Made(lambda batch: np.zeros((*batch["unit_mask"].shape, tags), dtype=np.float32)))
+    doubts = [reading.doubt for reading in unsure.read(["", "的", "的" * 100], doubts=True)]
+    assert doubts == pytest.approx([0, 1 - 1 / tags, 100 * (1 - 1 / tags)])

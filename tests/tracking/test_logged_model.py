@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.mlflow_servers import server
 from support.tracking_repository import (
     EVALUATION,
@@ -19,7 +20,8 @@ from support.tracking_repository import (
     write_repository,
 )
 
-from clue_ner.tracking import push, record_evaluation, record_training, register, sync
+from clue_ner.common.errors import TrackingError
+from clue_ner.tracking import log_evaluation, push, record_evaluation, record_training, register, sync
 
 SCORED = EVALUATION | {"fingerprint": fingerprint_of("test")}
 CORPUS, TEST = ("sample", fingerprint_of("corpus")[:36]), ("sample-test", fingerprint_of("test")[:36])
@@ -153,3 +155,48 @@ def test_logged_model_on_a_server(tmp_path: Path, monkeypatch: Any) -> None:
             assert scores(model)["test/micro_f1", 0] == (0.75, TEST)
             assert model.params["train.head"] == "crf"
             assert push(tmp_path / "clone", fingerprint)
+
+
+def test_logged_model_gets_scores_on_another_dataset(tmp_path: Path) -> None:
+    fingerprint = trained(tmp_path, "a")
+    (model,) = models(local_client(tmp_path))
+    before = scores(model)
+    for _ in range(2):  # the same again adds nothing
+        assert log_evaluation(tmp_path, fingerprint, "news", SCORED) == f"models:/{model.model_id} ({model.name})"
+    (model,) = models(local_client(tmp_path))
+    news = ("news", fingerprint_of("test")[:36])
+    added = {key: value for key, value in scores(model).items() if key not in before}
+    assert len(added) == 9
+    assert added["eval/micro_f1", 0] == (0.75, news)
+    assert added["eval/official_macro_f1", 0] == (0.76, news)
+    assert added["eval/micro_f1.address", 0] == (0.5, news)
+    (run,) = runs(local_client(tmp_path))
+    assert run.data.metrics["test/micro_f1"] == run.data.metrics["eval/micro_f1"] == 0.75
+
+
+def test_logged_model_has_scores_on_several_datasets_as_steps(tmp_path: Path) -> None:
+    fingerprint = trained(tmp_path, "a")
+    other = {"micro": {**EVALUATION["micro"], "f1": 0.5}, "fingerprint": fingerprint_of("other")}
+    log_evaluation(tmp_path, fingerprint, "news", SCORED)
+    log_evaluation(tmp_path, fingerprint, "blogs", SCORED | other)
+    log_evaluation(tmp_path, fingerprint, "news", SCORED)
+    (model,) = models(local_client(tmp_path))
+    found = {key: value for key, value in scores(model).items() if key[0] == "eval/micro_f1"}
+    assert found == {
+        ("eval/micro_f1", 0): (0.75, ("news", fingerprint_of("test")[:36])),
+        ("eval/micro_f1", 1): (0.5, ("blogs", fingerprint_of("other")[:36])),
+    }
+    sync(tmp_path)
+    record_evaluation(tmp_path, fingerprint, SCORED, [])
+    (model,) = models(local_client(tmp_path))
+    assert {key: value for key, value in scores(model).items() if key[0] == "eval/micro_f1"} == found
+
+
+def test_logged_model_that_is_not_there_takes_no_scores(tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="takes no scores, it has no such model; register it with `clue-ner sync`"):
+        log_evaluation(tmp_path, fingerprint_of("nobody"), "news", SCORED)
+    fingerprint = trained(tmp_path, "a")
+    (run,) = runs(local_client(tmp_path))
+    local_client(tmp_path).delete_run(run.info.run_id)
+    with pytest.raises(TrackingError, match="takes no scores, its run is deleted"):
+        log_evaluation(tmp_path, fingerprint, "news", SCORED)

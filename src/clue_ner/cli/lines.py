@@ -7,39 +7,22 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from io import BufferedIOBase
 from typing import Any, NoReturn
 
+from clue_ner.cli import rows
 from clue_ner.cli.encodings import as_utf8
+from clue_ner.cli.records import TEXT_KEY, Line, record_line, short, wanted
 from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Entity
 
-FORMATS = ("auto", "text", "jsonl", "json")
+FORMATS = ("auto", "text", "jsonl", "json", "csv", "parquet")
 JSONL_NAMES = (".jsonl", ".ndjson")
-TEXT_KEY = "text"
 PIECE = 2**20
 """Bytes that are read at once, at most; a pipe gives what is there."""
 JSON_BEGINS = re.compile(r"\s*(\{\s*(\"|$)|\[\s*([\[{\"]|$))")
 """How JSON over several lines begins."""
 AS_TEXT = "or take every line as a text with --format text"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A text of the input as a record with whatever else it had, or the reason why it is none."""
-
-    where: str
-    """``file:line``, or ``file: record N``; counted from 1"""
-    record: dict[str, Any]
-    error: str | None = None
-    key: str = TEXT_KEY
-    """the key of the record that has the text"""
-
-    @property
-    def text(self) -> str:
-        """The text; empty if the line is no record."""
-        return str(self.record.get(self.key, ""))
 
 
 def read_lines(
@@ -53,13 +36,21 @@ def read_lines(
     """The lines of a binary stream, in groups: those that have arrived, without waiting for more.
 
     - ``form`` is one of ``FORMATS``. ``auto`` decides for the whole file, by its name and its first line that is not
-      blank: JSON lines, JSON (an array of records or of texts), or text
-    - ``key`` is that of a JSON record's text
+      blank: JSON lines, JSON (an array of records or of texts), CSV or Parquet (by the name alone), or text
+    - ``key`` is that of a JSON record's text, or the text's column
     - ``encoding`` and ``note`` are as in ``as_utf8``
 
     Raises CorpusError for a file that looks like JSON or another encoding and cannot be read as such.
     """
-    groups = _arriving(as_utf8(_pieces(stream), name, encoding, note))
+    table = form if form in rows.SUFFIXES else rows.table_of(name) if form == "auto" else None
+    if table == "parquet":
+        yield from rows.parquet(stream, name, key)
+        return
+    utf8 = as_utf8(_pieces(stream), name, encoding, note)
+    if table == "csv":
+        yield from rows.csv(utf8, name, key)
+        return
+    groups = _arriving(utf8)
     number, chosen = 0, form
     if form == "auto":
         begun = _until_not_blank(groups)
@@ -76,13 +67,13 @@ def tagged(line: Line, entities: Iterable[Entity]) -> dict[str, Any]:
     """What is written for a line: its record with the entities of its text, or ``{"error": …}``."""
     if line.error is not None:
         return {"error": line.error}
-    return {**line.record, "entities": [entity_record(line.text, entity) for entity in entities]}
+    return {**line.record, "entities": [entityrecord_line(line.text, entity) for entity in entities]}
 
 
-def entity_record(text: str, entity: Entity) -> dict[str, Any]:
+def entityrecord_line(text: str, entity: Entity) -> dict[str, Any]:
     """An entity with its surface, as plain JSON values.
 
-    >>> entity_record("他在招商银行上班", Entity(2, 6, "company", 0.98))
+    >>> entityrecord_line("他在招商银行上班", Entity(2, 6, "company", 0.98))
     {'type': 'company', 'start': 2, 'end': 6, 'text': '招商银行', 'score': 0.98}
     """
     return {
@@ -136,6 +127,8 @@ def _form(lines: list[bytes], name: str, key: str) -> str:
     """What the file is that begins with ``lines``: ``jsonl``, ``json`` or ``text``; CorpusError for other JSON."""
     if name.endswith(JSONL_NAMES):
         return "jsonl"
+    if lines and lines[0].startswith(b"PAR1"):
+        raise CorpusError(f"{name}: begins as a Parquet file does; say so with --format parquet")
     number, first = next(((at, line) for at, line in enumerate(lines, 1) if line.strip()), (1, b""))
     try:
         found = json.loads(first)
@@ -165,7 +158,7 @@ def _records(content: bytes, name: str, key: str) -> list[Line]:
             f"{name}: one JSON {type(found).__name__}, wanted an array of objects or an object on each line; change it"
         )
     return [
-        _record({key: each} if isinstance(each, str) else each, f"{name}: record {at}", key)
+        record_line({key: each} if isinstance(each, str) else each, f"{name}: record {at}", key)
         for at, each in enumerate(found, 1)
     ]
 
@@ -189,22 +182,8 @@ def _parse(line: bytes, form: str, where: str, key: str, asked: str) -> Line:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return Line(where, {}, f"{where}: not JSON ({error}), found {_short(text)}; {_wanted(key)} on each line")
-    return _record(record, where, key)
-
-
-def _record(record: Any, where: str, key: str) -> Line:
-    if not isinstance(record, dict) or not isinstance(record.get(key), str):
-        keys = isinstance(record, dict) and record
-        found = (
-            f"its keys: {', '.join(keys)[:60]}" if keys else f"found {_short(json.dumps(record, ensure_ascii=False))}"
-        )
-        return Line(where, {}, f"{where}: no text in it, {found}; {_wanted(key)}")
-    try:
-        json.dumps(record, allow_nan=False)  # NaN, Infinity and 1e999, and depths that could not be written again
-    except (ValueError, RecursionError) as error:
-        return Line(where, {}, f"{where}: not JSON ({error}); {_wanted(key)}")
-    return Line(where, record, key=key)
+        return Line(where, {}, f"{where}: not JSON ({error}), found {short(text)}; {wanted(key)} on each line")
+    return record_line(record, where, key)
 
 
 def _loaded(text: str) -> Any:
@@ -212,12 +191,3 @@ def _loaded(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _wanted(key: str) -> str:
-    return f'wanted one JSON object with a string "{key}"'
-
-
-def _short(text: str) -> str:
-    shown = repr(text[:60])
-    return shown if len(text) <= 60 else f"{shown}…"

@@ -5,9 +5,13 @@ from typing import Any
 import click
 
 import clue_ner
+from clue_ner.cli.convert import convert
+from clue_ner.cli.data import data
+from clue_ner.cli.evaluate import evaluate
 from clue_ner.cli.recipe import recipe
 from clue_ner.cli.sweep import sweep
-from clue_ner.cli.tagging import predict, show, tag
+from clue_ner.cli.tag import tag
+from clue_ner.cli.tagging import predict, show
 from clue_ner.cli.tracking import sync, ui, verify
 from clue_ner.common.errors import ClueNerError
 from clue_ner.common.redaction import keep_secrets
@@ -36,7 +40,7 @@ def main() -> None:
     """Find named entities in Chinese text, and manage models and runs."""
 
 
-for command in (tag, show, predict, ui, sync, verify, recipe, sweep):
+for command in (tag, show, predict, convert, data, evaluate, ui, sync, verify, recipe, sweep):
     main.add_command(command)
 
 

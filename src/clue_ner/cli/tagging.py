@@ -1,136 +1,28 @@
-"""``clue-ner tag``, ``show`` and ``predict``: what a model finds in texts."""
+"""``clue-ner show`` and ``predict``: what a model finds in texts, for the eye and for CLUE."""
 
-import codecs
-import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from io import BufferedIOBase, TextIOWrapper
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from clue_ner.common.errors import ArtifactError, ClueNerError, CorpusError, MissingExtraError
-from clue_ner.common.extras import explained
-from clue_ner.common.paths import is_registry_name, repository
+from clue_ner.cli.inputs import INPUT, groups, with_format
+from clue_ner.cli.model import with_batch_size, with_model
+from clue_ner.common.errors import ArtifactError, CorpusError
+from clue_ner.common.paths import repository
 
 if TYPE_CHECKING:
-    from clue_ner.cli.lines import Line
+    from clue_ner.cli.records import Line
     from clue_ner.core.entities import Sentence
     from clue_ner.tagger.tagger import Tagger
 
-CHAMPIONS = ("clue-ner", "clue-ner-demo")
-"""Registered models that are looked for when there is no export, in this order."""
-
-_batch_size = click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Maximum number of windows in a batch; fewer if they are long.",
-)
-_input = click.Path(exists=True, dir_okay=False, allow_dash=True)
-
-
-def _with_format(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how input is read; ``command`` gets ``read``, which reads files in groups of lines."""
-
-    @click.option(
-        "--format",
-        "form",
-        type=click.Choice(("auto", "text", "jsonl", "json")),
-        default="auto",
-        show_default=True,
-        help="auto decides by the file's name and first line: JSON lines, a JSON array, or text.",
-    )
-    @click.option("--text-key", default="text", show_default=True, help="The key of a JSON object that holds the text.")
-    @click.option(
-        "--encoding",
-        callback=_known_encoding,
-        help="Encoding of the input. Default: from its byte order mark, else UTF-8.",
-    )
-    @functools.wraps(command)
-    def with_format(form: str, text_key: str, encoding: str | None, **arguments: Any) -> None:
-        command(read=functools.partial(_groups, form=form, key=text_key, encoding=encoding), **arguments)
-
-    return with_format
-
-
-def _known_encoding(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    try:
-        return value and codecs.lookup(value).name
-    except LookupError:
-        raise click.BadParameter(
-            f"{value!r} is none that Python knows; such are utf-8, gb18030, big5, utf-16"
-        ) from None
-
-
-def _with_model(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that name a model and how it computes; ``command`` gets ``load``, which loads the tagger."""
-
-    @click.option(
-        "--model",
-        metavar="FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME",
-        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. Default: the first that "
-        "exists of "
-        "models/export, demo/models/export, and the champions of clue-ner and clue-ner-demo in the registry.",
-    )
-    @click.option(
-        "--runtime",
-        type=click.Choice(("auto", "onnx", "int8", "torch")),
-        default="auto",
-        show_default=True,
-        help="What runs the model. auto: onnx (float32) if the model has that graph, else torch. int8 is the fastest "
-        "on a CPU.",
-    )
-    @click.option("--threads", type=click.IntRange(min=1), help="Number of CPU threads. Default: one per core.")
-    @functools.wraps(command)
-    def with_model(model: str | None, runtime: str, threads: int | None, **arguments: Any) -> None:
-        command(load=functools.partial(_load, model, runtime, threads), **arguments)
-
-    return with_model
-
 
 @click.command()
-@_with_model
-@_with_format
-@_batch_size
-@click.argument("files", metavar="[FILE]...", nargs=-1, type=_input)
-@click.pass_context
-def tag(
-    ctx: click.Context,
-    load: Callable[[], "Tagger"],
-    read: Callable[[Iterable[str]], Iterator[list["Line"]]],
-    batch_size: int,
-    files: tuple[str, ...],
-) -> None:
-    """Tag lines of text or JSON, and write one JSON object for each.
-
-    Without FILE, or with -, reads standard input. Offsets count characters of the text, end exclusive. For a line that
-    cannot be read the output has {"error": ...}; the line is reported, and the exit status is 1.
-    """
-    from clue_ner.cli.lines import tagged, to_json
-    from clue_ner.cli.terminal import counter
-
-    tagger = load()
-    out = sys.stdout.buffer
-    unreadable = 0
-    with counter(shown=not sys.stdout.isatty()) as count:
-        for lines in read(files):
-            for line, reading in zip(lines, tagger.read([line.text for line in lines], batch_size)):
-                out.write(to_json(tagged(line, reading.entities)).encode() + b"\n")
-                unreadable += line.error is not None
-                count(line.error)
-            out.flush()
-    if unreadable:
-        click.echo(f"error: {unreadable} of the lines could not be read", err=True)
-        ctx.exit(1)
-
-
-@click.command()
-@_with_model
-@_with_format
-@_batch_size
+@with_model
+@with_format
+@with_batch_size
 @click.option(
     "--split", type=click.Choice(("unlabelled", "test", "valid")), help="A split of the corpus, instead of FILE."
 )
@@ -141,7 +33,7 @@ def tag(
     show_default=True,
     help="The output file.",
 )
-@click.argument("file", required=False, type=_input)
+@click.argument("file", required=False, type=INPUT)
 def predict(
     load: Callable[[], "Tagger"],
     read: Callable[[Iterable[str]], Iterator[list["Line"]]],
@@ -178,7 +70,7 @@ def predict(
 
 
 @click.command()
-@_with_model
+@with_model
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
     """Show texts with their entities in colour, or as [text type] where there are no colours.
@@ -187,62 +79,18 @@ def show(load: Callable[[], "Tagger"], texts: tuple[str, ...]) -> None:
     """
     from rich.console import Console
 
-    from clue_ner.cli.lines import Line
+    from clue_ner.cli.records import Line
     from clue_ner.cli.terminal import printer
 
     tagger = load()
-    groups = [[Line(text, {"text": text}) for text in texts]] if texts else _groups((), form="text")
+    found = [[Line(text, {"text": text}) for text in texts]] if texts else groups((), form="text")
     cast(TextIOWrapper, sys.stdout).reconfigure(errors="replace")
     show_one = printer(Console(), tagger.config.types)
-    for lines in groups:
+    for lines in found:
         for line, reading in zip(lines, tagger.read(line.text for line in lines)):
             if line.error is not None:
                 raise CorpusError(line.error)
             show_one(line.text, reading.entities)
-
-
-def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
-    """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
-    from clue_ner.tagger.tagger import Tagger
-
-    name, place = _first_model() if model is None else (model, model)
-    tagger = Tagger.load(place, runtime, threads)
-    assert tagger.source is not None
-    where = f"{name} ({tagger.source.folder})" if is_registry_name(name) else name
-    click.echo(f"model: {where}, runtime {tagger.source.runtime}", err=True)
-    return tagger
-
-
-def _first_model() -> tuple[str, str | Path]:
-    """The first model there is, by its name and its folder: of the pipeline, the demo, or last, the registry."""
-    root = repository()
-    exports = [root / "models" / "export", root / "demo" / "models" / "export"]
-    for export in exports:
-        if export.is_dir():
-            return str(export), export
-    searched = f"neither {exports[0]} nor {exports[1]} nor a champion of {' or '.join(CHAMPIONS)} in the registry"
-    try:
-        with explained("the model registry", "tracking"):
-            from clue_ner.tracking import champion_path
-
-            for name in CHAMPIONS:
-                if (folder := champion_path(root, name)) is not None:
-                    return f"models:/{name}@champion", folder
-    except MissingExtraError as error:
-        searched = f"neither {exports[0]} nor {exports[1]} ({error})"
-    raise ClueNerError(f"no model: there is {searched}; run `make demo` or `dvc repro`, or name one with --model")
-
-
-def _groups(files: Iterable[str], form: str, key: str = "text", encoding: str | None = None) -> Iterator[list["Line"]]:
-    """The lines of all files, or of standard input, in groups as they arrive."""
-    from clue_ner.cli.lines import read_lines
-
-    note = functools.partial(click.echo, err=True)
-
-    for file in files or ("-",):
-        with click.open_file(file, "rb") as stream:
-            name = "stdin" if file == "-" else file
-            yield from read_lines(cast(BufferedIOBase, stream), name, form, key, encoding, note)
 
 
 def _split(name: str) -> list["Sentence"]:

@@ -58,15 +58,3 @@ class MissingExtraError(ClueNerError, ImportError):
 
 class TrackingError(ClueNerError):
     """The tracking store failed, or the registry does not have what was requested."""
-
-
-SHOWN = 20
-"""The maximum number of problems that an error lists; of the others it gives the number."""
-
-
-def refuse(problems: list[str], advice: str) -> None:
-    """Raise CorpusError with the first problems and the number of the others; does nothing without problems."""
-    if not problems:
-        return
-    more = [f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    raise CorpusError("\n  ".join([f"{len(problems)} wrong", *problems[:SHOWN], *more]) + f"\n{advice}")

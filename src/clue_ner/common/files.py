@@ -45,22 +45,28 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         raise
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary file next to ``path`` and rename it to ``path``."""
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """An empty temporary file next to ``path`` that is renamed to ``path`` if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear(path)
     handle, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
+    os.close(handle)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield temporary
+        _fsync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a temporary file beside ``path`` and rename it into place."""
+    with atomic_file(path) as place:
+        place.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -109,6 +109,15 @@ def backbone_kind(name: str) -> str:
     return name
 
 
+def is_hub_data(corpus: str, path: str) -> bool:
+    """Whether ``path`` is a hub id, of a corpus in the layout hugging_face; a folder is written as a backbone's.
+
+    >>> is_hub_data("hugging_face", "org/data"), is_hub_data("hugging_face", "./data"), is_hub_data("jsonl", "my/data")
+    (True, False, False)
+    """
+    return corpus == "hugging_face" and not is_folder_name(path) and _HUB_ID.fullmatch(path) is not None
+
+
 def backbone_name(name: str) -> str:
     """Check that a name has a ``backbone_kind``."""
     return folder_name(name) if backbone_kind(name) == "folder" else name

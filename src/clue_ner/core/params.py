@@ -15,7 +15,6 @@ from clue_ner.common.errors import ParamsError
 from clue_ner.common.redaction import redact
 from clue_ner.core import names, plugins
 from clue_ner.core.folders import wrong_folders
-from clue_ner.core.offsets import OPTIONS as OFFSETS
 from clue_ner.core.schemes import ALIASES, SCHEMES
 from clue_ner.core.yaml import read_yaml
 
@@ -29,7 +28,15 @@ def _one_of(kind: str, there: Callable[[], Iterable[str]]) -> AfterValidator:
     return AfterValidator(known)
 
 
-CorpusName = Annotated[str, _one_of("corpus", partial(plugins.names, "clue_ner.corpora"))]
+def _layouts() -> list[str]:
+    return [*plugins.names(plugins.LAYOUTS), plugins.AUTO]
+
+
+def _corpora() -> list[str]:
+    return [*plugins.names(plugins.CORPORA), *_layouts()]
+
+
+CorpusName = Annotated[str, _one_of("corpus", _corpora)]
 HeadName = Annotated[str, _one_of("head", partial(plugins.names, plugins.DECODERS))]
 SchemeName = Annotated[str, AfterValidator(lambda name: ALIASES.get(name, name)), _one_of("scheme", lambda: SCHEMES)]
 Text = Annotated[str, AfterValidator(names.plain_text)]
@@ -48,29 +55,58 @@ class CorpusParams(_Section):
 
     name: CorpusName
     path: Annotated[OptionalText, AfterValidator(names.folder_name)] | None
+    revision: Annotated[OptionalText, AfterValidator(names.revision_name)] | None = None
     options: dict[str, str | int] = {}
+    types: dict[Text, Text | None] = {}
     valid_fraction: Annotated[float, Field(ge=0, le=0.5)]
+    test_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     split_seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a person's own, in a layout, and not one that is known by its content."""
+        return self.name in _layouts()
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether ``path`` is the id of a data set of the Hugging Face hub."""
+        return self.path is not None and names.is_hub_data(self.name, self.path)
+
+    @field_validator("revision")
+    @classmethod
+    def _goes_with_hub(cls, revision: str | None, info: ValidationInfo) -> str | None:
+        name, path = info.data.get("name"), info.data.get("path")
+        if revision is not None and "path" in info.data and not (path and name and names.is_hub_data(name, path)):
+            raise ValueError("goes with a hub id of corpus hugging_face; set it to null")
+        return revision
 
     @field_validator("path")
     @classmethod
     def _goes_with_name(cls, path: str | None, info: ValidationInfo) -> str | None:
-        if "name" in info.data and (info.data["name"] == "jsonl") != (path is not None):
-            raise ValueError("wanted the folder of corpus jsonl, and null for any other corpus")
+        name = info.data.get("name")
+        if name is not None and (name in _layouts()) != (path is not None):
+            raise ValueError(
+                f"wanted null for corpus {name}" if path is not None else f"wanted the folder or file of corpus {name}"
+            )
         return path
 
     @field_validator("options")
     @classmethod
-    def _belong_to_corpus(cls, options: dict[str, str | int], info: ValidationInfo) -> dict[str, str | int]:
-        name = info.data.get("name", "")
-        known = plugins.literal("clue_ner.corpora", name, "OPTIONS", default=()) if name else options
-        for option, value in options.items():
-            if option not in known:
-                there = ", ".join(known) or "none"
-                raise ValueError(f"no option {option} of corpus {name}: there are {there}")
-            if option in OFFSETS and value not in OFFSETS[option]:
-                raise ValueError(f"{option}: wanted {' or '.join(map(str, OFFSETS[option]))}")
+    def _belong_to_layout(cls, options: dict[str, str | int], info: ValidationInfo) -> dict[str, str | int]:
+        if (name := info.data.get("name")) is not None:
+            for problem in plugins.wrong_options(name, options):
+                raise ValueError(problem)
         return options
+
+    @field_validator("types")
+    @classmethod
+    def _are_types_of_own(cls, types: dict[str, str | None], info: ValidationInfo) -> dict[str, str | None]:
+        if types and info.data.get("name", plugins.AUTO) not in _layouts():
+            raise ValueError(f"wanted {{}} for corpus {info.data['name']}")
+        for name in (*types, *filter(None, types.values())):
+            if any(char.isspace() for char in name):
+                raise ValueError(f"a type is a name without white space, and {name!r} has some")
+        return types
 
 
 class BackboneParams(_Section):

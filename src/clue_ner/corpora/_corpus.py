@@ -1,6 +1,7 @@
 """What every corpus module gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from clue_ner.core.entities import Sentence
 
@@ -15,3 +16,5 @@ class Corpus:
     splits: dict[str, list[Sentence]]
     licence: str
     description: str
+    reading: dict[str, Any] = field(default_factory=dict)
+    """what was left out or changed while it was read, as numbers; empty for a corpus that is known by its content"""

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from clue_ner.core.entities import Sentence
-from clue_ner.core.offsets import ALL, Offsets
+from clue_ner.layouts import ALL, Offsets
 
 ENTITIES = 20_000
 """At most this many entities are looked at for what the offsets of a corpus look like."""
@@ -18,28 +18,6 @@ as it is, and of the same draws with inclusive ends 289 do; of 50 sentences, non
 
 _CLOSES = dict(zip("》」』】）)>]”’〉〕", "《「『【（(<[“‘〈〔", strict=True))
 _OPENS = {opening: closing for closing, opening in _CLOSES.items()}
-
-
-class Span(NamedTuple):
-    """An entity as a file has it."""
-
-    text: str
-    start: int
-    end: int
-    surface: str | None
-
-
-def explanation(spans: Iterable[Span], given: Offsets) -> Offsets | None:
-    """Another way to count in which all ``spans`` are right, surfaces too; None if there is none, or ``given`` is."""
-    spans = list(spans)
-    if all(_is_right(given, span) for span in spans):
-        return None
-    return next((way for way in ALL if way != given and all(_is_right(way, span) for span in spans)), None)
-
-
-def _is_right(way: Offsets, span: Span) -> bool:
-    found = way.span(span.text, span.start, span.end)
-    return found is not None and span.surface in (None, span.text[slice(*found)])
 
 
 class Suspicion(NamedTuple):

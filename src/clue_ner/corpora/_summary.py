@@ -33,10 +33,12 @@ def describe(corpus: Corpus, *splits: str) -> dict[str, Any]:
 def measure(corpus: Corpus) -> dict[str, Any]:
     """Counts of each split, what valid and test share with train, and warnings.
 
-    ``leaks``: sentences of valid and test whose text an earlier labelled split has.
+    ``leaks``: sentences of valid and test whose text an earlier labelled split has. ``reading``, of own corpora: what
+    was left out or changed.
     """
     return {
         "splits": {name: _counts(sentences) for name, sentences in corpus.splits.items()},
+        **({"reading": corpus.reading} if corpus.reading else {}),
         "leaks": leaks_of(corpus),
         "warnings": warnings_of(corpus),
     }

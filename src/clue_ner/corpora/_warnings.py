@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from clue_ner.core.entities import types_of
-from clue_ner.core.offsets import described
 from clue_ner.corpora._corpus import Corpus
 from clue_ner.corpora._offsets import suspicion
+from clue_ner.layouts import described
 
 LABELLED = ("train", "valid", "test")
 _MISSING = {

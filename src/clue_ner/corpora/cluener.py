@@ -10,21 +10,23 @@ import logging
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from clue_ner import hub
-from clue_ner.common.errors import CorpusError, SourceError, refuse
+from clue_ner.common.errors import CorpusError, SourceError
 from clue_ner.common.paths import resolve_path
+from clue_ner.common.problems import Problems
 from clue_ner.common.redaction import redact
 from clue_ner.core.entities import Sentence, fingerprint
 from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import _web
 from clue_ner.corpora._corpus import Corpus
-from clue_ner.corpora._records import Row, Strict, json_lines, to_sentences
+from clue_ner.corpora._ids import SplitIds
+from clue_ner.layouts import Raw, RawEntity, Source, checked, explain, objects
 
 HUB_DATASET = "xusenlin/clue-ner"
 ARCHIVE_URL = "https://storage.googleapis.com/cluebenchmark/tasks/cluener_public.zip"
@@ -145,8 +147,10 @@ def _hub_split(name: str) -> str:
     return _HUB_SPLITS[found[1]]
 
 
-class _Official(Strict):
+class _Official(BaseModel):
     """A record of the official train and dev files; ends are inclusive."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: str
     label: dict[str, dict[str, list[Annotated[list[int], Field(min_length=2, max_length=2)]]]]
@@ -166,8 +170,10 @@ class _Hub(BaseModel, strict=True):
     entities: list[_HubEntity]
 
 
-class _Unlabelled(Strict):
+class _Unlabelled(BaseModel):
     """A record of the official test file, numbered from 0; the hub has no numbers, but an empty list."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: int | None = None
     text: str
@@ -177,11 +183,18 @@ class _Unlabelled(Strict):
 def _checked(files: Files, pins: Mapping[str, str]) -> dict[str, list[Sentence]]:
     if missing := [_OFFICIAL_FILES[split] for split in pins if split not in files]:
         raise CorpusError(f"has no {' and no '.join(missing)}")
-    splits, problems = {}, list[str]()
+    splits, problems = {}, Problems()
     for split, contents in files.items():
-        rows = [row for name, content in contents.items() for row in _rows(name, content, problems)]
-        splits[split] = to_sentences(rows, split, problems, _unlabelled if split == "unlabelled" else _labelled)
-    refuse(problems, "wanted the records of CLUENER2020")
+        ids = SplitIds()
+        splits[split] = list[Sentence]()
+        for name, content in contents.items():
+            source = Source(name, content=content)
+            raws = _raws(source, content, split, len(splits[split]))
+            for record in checked(raws, source, f"{split}-", len(splits[split])):
+                ids.add(record, source)
+                splits[split].append(record.sentence)
+            problems.join(source.problems)
+    problems.refuse("wanted the records of CLUENER2020")
     for split, wanted in pins.items():
         if (found := fingerprint(splits[split])) != wanted:
             entities = sum(len(sentence.entities) for sentence in splits[split])
@@ -197,35 +210,47 @@ def _checked(files: Files, pins: Mapping[str, str]) -> dict[str, list[Sentence]]
     return splits
 
 
-def _rows(name: str, content: bytes, problems: list[str]) -> Iterable[Row]:
-    if not name.endswith(".parquet"):
-        return json_lines(content, name, problems)
+def _raws(source: Source, content: bytes, split: str, before: int) -> Iterator[Raw]:
+    """The records of a file of ``split``, in front of which there are ``before`` in others."""
+    rows = _parquet(source, content) if source.name.endswith(".parquet") else objects(source)
+    for index, (line, value) in enumerate(rows, before):
+        try:
+            yield _unlabelled(line, index, value) if split == "unlabelled" else _labelled(line, value)
+        except ValidationError as error:
+            for detail in error.errors():
+                source.wrong(line, explain(detail))
+
+
+def _parquet(source: Source, content: bytes) -> Iterator[tuple[int, Any]]:
     import pyarrow
     from pyarrow import parquet
 
+    source.unit = " row "
     try:
         file = parquet.ParquetFile(io.BytesIO(content))
         if file.metadata.num_rows > _ROWS:
-            raise CorpusError(f"{name}: {file.metadata.num_rows} rows, more than the {_ROWS} that a split may have")
-        values = file.read().to_pylist()
+            raise CorpusError(
+                f"{source.name}: {file.metadata.num_rows} rows, more than the {_ROWS} that a split may have"
+            )
+        yield from enumerate(file.read().to_pylist())
     except (pyarrow.ArrowException, OSError) as error:
-        raise CorpusError(f"{name}: not Parquet that can be read ({error})") from None
-    return [(f"{name} row {number}", value) for number, value in enumerate(values)]
+        raise CorpusError(f"{source.name}: not Parquet that can be read ({error})") from None
 
 
-def _labelled(_: int, value: Any) -> dict[str, Any]:
+def _labelled(line: int, value: Any) -> Raw:
     if isinstance(value, dict) and "entities" in value:
-        return _Hub.model_validate(value).model_dump()
+        hub_record = _Hub.model_validate(value)
+        return Raw(line, None, hub_record.text, [(e.start, e.end, e.type, e.text, None) for e in hub_record.entities])
     record = _Official.model_validate(value)
-    entities = [
-        {"type": entity_type, "start": start, "end": last + 1, "text": surface}
+    entities: list[RawEntity] = [
+        (start, last + 1, entity_type, surface, None)
         for entity_type, surfaces in record.label.items()
         for surface, spans in surfaces.items()
         for start, last in spans
     ]
-    return {"text": record.text, "entities": entities}
+    return Raw(line, None, record.text, entities)
 
 
-def _unlabelled(index: int, value: Any) -> dict[str, Any]:
+def _unlabelled(line: int, index: int, value: Any) -> Raw:
     record = _Unlabelled.model_validate(value)
-    return {"id": str(index if record.id is None else record.id), "text": record.text, "entities": []}
+    return Raw(line, str(index if record.id is None else record.id), record.text, [])

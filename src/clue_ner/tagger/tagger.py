@@ -56,6 +56,9 @@ class Reading:
 
     entities: tuple[Entity, ...]
     strict: tuple[Entity, ...]
+    doubt: float | None = None
+    """how many of the model's decisions about the text are expected to be wrong, by the model itself; None: not asked
+    for. Things that it took for no entity count too, if only just."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Source:
     runtime: str
     """torch, onnx or int8, with ``auto`` resolved"""
     threads: int | None
+    name: str
+    """what it was called: the folder, or of a model in MLflow the name that never moves"""
 
 
 class Tagger:
@@ -110,7 +115,7 @@ class Tagger:
         """
         if runtime not in (known := [AUTO, *plugins.names(RUNTIMES)]):
             raise ValueError(f"runtime {runtime!r}: there are {', '.join(known)}")
-        folder = model_folder(_folder_of(model)).resolve()
+        name, folder = find_model(model)
         if runtime == AUTO:
             runtime = "onnx" if find_graph(folder, "onnx") else "torch"
         with explained(f"runtime {runtime}"):
@@ -120,7 +125,7 @@ class Tagger:
         verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again", dict.fromkeys(used))
         logits: Runtime = computes.load(folder, config, threads)
         weights = decoding.read_weights(config.head, folder / WEIGHTS)
-        return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads))
+        return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads, name))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a call that loads it again; raises TypeError for a tagger that was built in memory."""
@@ -136,8 +141,10 @@ class Tagger:
         """The entities of each text, in order, with scores from 0 to 1; offsets are code points, end exclusive."""
         return [list(reading.entities) for reading in self.read(texts, batch_size)]
 
-    def read(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Reading]:
+    def read(self, texts: Iterable[str], batch_size: int = 64, doubts: bool = False) -> Iterator[Reading]:
         """The reading of each text of a stream, in order; texts are processed in chunks.
+
+        With ``doubts`` each reading has the uncertainty of the model, which costs a little time.
 
         Raises TypeError for an item that is not a str, with its position from 0, and for a single str instead of a
         list, because its characters would be read as texts. Raises RuntimeError in a fork of the process that loaded
@@ -151,21 +158,22 @@ class Tagger:
                 "load it there with Tagger.load, or start processes by spawn or forkserver"
             )
         for chunk in _chunks(texts):
-            yield from self._read_chunk(chunk, batch_size)
+            yield from self._read_chunk(chunk, batch_size, doubts)
 
-    def _read_chunk(self, texts: list[str], batch_size: int) -> Iterator[Reading]:
+    def _read_chunk(self, texts: list[str], batch_size: int, doubts: bool) -> Iterator[Reading]:
         windows = list(self.aligner.windows(texts))
         places = [(text, number) for text, of_text in enumerate(windows) for number in range(len(of_text))]
         places.sort(key=lambda place: len(windows[place[0]][place[1]].input_ids))
-        decoded: dict[tuple[int, int], Decoded] = {}
+        decoded: dict[tuple[int, int], tuple[Decoded, float]] = {}
         in_order = [windows[text][number] for text, number in places]
         for start, end in self._batches(in_order, batch_size):
-            decoded.update(zip(places[start:end], self._decode(in_order[start:end])))
+            decoded.update(zip(places[start:end], self._decode(in_order[start:end], doubts)))
         for text, of_text in enumerate(windows):
-            read = [(window, decoded[text, number]) for number, window in enumerate(of_text)]
+            read = [(window, *decoded[text, number]) for number, window in enumerate(of_text)]
             yield Reading(
-                self._merged((window, _entities(window, found.entities)) for window, found in read),
-                self._merged((window, _entities(window, found.strict)) for window, found in read),
+                self._merged((window, _entities(window, found.entities)) for window, found, _ in read),
+                self._merged((window, _entities(window, found.strict)) for window, found, _ in read),
+                sum(doubt for *_, doubt in read) if doubts else None,
             )
 
     def _merged(self, windows: Iterable[tuple[Window, Iterable[Entity]]]) -> tuple[Entity, ...]:
@@ -189,9 +197,16 @@ class Tagger:
         if windows:
             yield start, len(windows)
 
-    def _decode(self, windows: list[Window]) -> list[Decoded]:
-        batch = collate(windows, self.aligner.tokenizer.pad_id)
-        return self.decoder.decode(self.runtime(batch), np.array([len(window.unit_starts) for window in windows]))
+    def _decode(self, windows: list[Window], doubts: bool) -> list[tuple[Decoded, float]]:
+        """What is found in each window, and the doubt about the units that it decides; 0 if that is not asked for."""
+        logits = self.runtime(collate(windows, self.aligner.tokenizer.pad_id))
+        lengths = np.array([len(window.unit_starts) for window in windows])
+        decoded = self.decoder.decode(logits, lengths)
+        if not doubts:
+            return [(found, 0.0) for found in decoded]
+        by_unit = self.decoder.doubts(logits, lengths)
+        sums = [float(row[slice(*window.core)].sum()) for row, window in zip(by_unit, windows)]
+        return list(zip(decoded, sums))
 
 
 def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
@@ -199,14 +214,14 @@ def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:
     return Aligner(Tokenizer.load(folder), config.align, config.window, config.overlap)
 
 
-def _folder_of(model: str | Path) -> Path:
-    """The folder of ``model``, which is a folder or a name in the registry."""
+def find_model(model: str | Path) -> tuple[str, Path]:
+    """The name (as in ``Source``) and the folder of ``model``, which is anything that ``Tagger.load`` accepts."""
     if not is_registry_name(str(model)):
-        return Path(model)
+        return str(model), model_folder(Path(model)).resolve()
     with explained(f"{model}: the model registry", "tracking"):
         registry = importlib.import_module(REGISTRY)
-    found: Path = registry.resolve_model(repository(), str(model))
-    return found
+    name, folder = registry.pinned(repository(), str(model))
+    return name, model_folder(folder).resolve()
 
 
 def _entities(window: Window, found: list[Scored]) -> Iterator[Entity]:

@@ -5,6 +5,7 @@ later.
 """
 
 from clue_ner.tracking.journal import Journal
+from clue_ner.tracking.logged_model import log_evaluation
 from clue_ner.tracking.model_registry import Version, champion_path, pinned, register, resolve_model
 from clue_ner.tracking.provenance import run_tags
 from clue_ner.tracking.replay import push, record_epoch, record_evaluation, record_training
@@ -15,6 +16,7 @@ __all__ = [
     "Summary",
     "Version",
     "champion_path",
+    "log_evaluation",
     "pinned",
     "push",
     "record_epoch",

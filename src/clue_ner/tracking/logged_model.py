@@ -1,12 +1,76 @@
 """The data of a version in MLflow's Models tab: its params, and its scores on named datasets."""
 
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from clue_ner.tracking.journal import Record
-from clue_ner.tracking.store import Store
+from clue_ner.common.errors import TrackingError
+from clue_ner.common.redaction import redact
+from clue_ner.tracking import view
+from clue_ner.tracking.journal import Record, rounded
+from clue_ner.tracking.store import PATIENT, Store, connect, translated, waiting
 
 DIGEST = 36
 """The number of characters of a dataset's digest that MLflow keeps."""
+TEST, EVAL = "test/", "eval/"
+"""What the names of metrics begin with: of the pipeline's own test split, and of what ``clue-ner evaluate`` adds."""
+
+
+def scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of an evaluation as metrics/evaluate.json has it, by MLflow's names for them."""
+    found = {
+        f"{TEST}{name}_{key}": evaluation[name][key]
+        for name in ("micro", "lenient")
+        for key in ("f1", "precision", "recall")
+    }
+    per_type = {view.metric_name(t): score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
+    found = {**found, f"{TEST}official_macro_f1": evaluation["official"]["macro_f1"], **per_type}
+    return {name: rounded(value) for name, value in found.items()}
+
+
+def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mapping[str, Any]) -> str:
+    """Give the model of the training ``fingerprint`` its scores on ``dataset``; what the model is called in MLflow.
+
+    The metrics begin with ``eval/``; ``evaluation["fingerprint"]`` is their dataset's digest. The same scores on the
+    same dataset are logged once; others are the metrics' next step. Raises TrackingError if MLflow has no such model,
+    or not the run that made it.
+    """
+    from mlflow.entities import Metric
+
+    values = {name.replace(TEST, EVAL, 1): value for name, value in scores(evaluation).items()}
+    about = {"dataset_name": dataset, "dataset_digest": evaluation["fingerprint"][:DIGEST]}
+    with waiting(PATIENT):
+        store = connect(root)
+        with translated(f"MLflow at {store.uri}: the model of training {fingerprint[:12]}"):
+            model = _model_of(store, fingerprint)
+            logged = [metric for metric in model.metrics or [] if metric.key in values]
+            if {m.key: m.value for m in sorted(logged, key=lambda m: m.step) if _is_about(m, about)} != values:
+                step = max((metric.step for metric in logged), default=-1) + 1
+                now = time.time_ns() // 1_000_000
+                metrics = [
+                    Metric(key, value, now, step, model_id=model.model_id, **about) for key, value in values.items()
+                ]
+                store.client.log_batch(model.source_run_id, metrics=metrics)
+    return f"models:/{model.model_id} ({model.name})"
+
+
+def _is_about(metric: Any, about: Mapping[str, str]) -> bool:
+    return (metric.dataset_name, metric.dataset_digest) == (about["dataset_name"], about["dataset_digest"])
+
+
+def _model_of(store: Store, fingerprint: str) -> Any:
+    """The logged model of a training that has a run to keep its metrics."""
+    experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
+    found = store.client.search_logged_models(experiments, f"tags.`clue_ner.fingerprint` = '{fingerprint}'")
+    for model in found:
+        if model.source_run_id and store.client.get_run(model.source_run_id).info.lifecycle_stage == "active":
+            return model
+    what = "its run is deleted or was never recorded" if found else "it has no such model"
+    raise TrackingError(
+        f"MLflow at {redact(store.uri)}: the model of training {fingerprint[:12]} takes no scores, {what}; "
+        "register it with `clue-ner sync`, or leave out --log"
+    )
 
 
 def describe(store: Store, run: Any, record: Record) -> None:

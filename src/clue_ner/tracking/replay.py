@@ -330,7 +330,7 @@ def _note_training(journal: Journal, train: Mapping[str, Any], files: Iterable[P
 
 
 def _note_evaluation(journal: Journal, evaluation: Mapping[str, Any], files: Iterable[Path]) -> None:
-    scores = _scores(evaluation) if evaluation["split"] else {}
+    scores = logged_model.scores(evaluation) if evaluation["split"] else {}
     record = journal.read()
     before = (
         {}
@@ -363,17 +363,6 @@ def _describe(journal: Journal) -> None:
     scores = journal.files / "metrics" / "evaluate.json"
     if (record := journal.read()) is not None:
         journal.describe(description.text(record, read_json(scores) if scores.exists() else None))
-
-
-def _scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    scores = {
-        f"test/{name}_{key}": evaluation[name][key]
-        for name in ("micro", "lenient")
-        for key in ("f1", "precision", "recall")
-    }
-    per_type = {view.metric_name(t): score["f1"] for t, score in evaluation["micro"]["per_type"].items()}
-    scores = {**scores, "test/official_macro_f1": evaluation["official"]["macro_f1"], **per_type}
-    return {name: rounded(value) for name, value in scores.items()}
 
 
 def _note_files(journal: Journal, name: str, metrics: Mapping[str, Any], files: Iterable[Path]) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,7 @@ from clue_ner.alignment.encode import Example, read_examples
 from clue_ner.alignment.tokenizer import Tokenizer
 from clue_ner.common.errors import CorpusError
 from clue_ner.common.files import CHECKSUMS, checked, folder_fingerprint, read_json
+from clue_ner.core import plugins
 from clue_ner.core.entities import Sentence
 from clue_ner.core.params import Params
 from clue_ner.core.sentences import read_sentences
@@ -64,6 +66,27 @@ class Inputs:
         if len(found) < processes:
             raise CorpusError(f"{path}: {len(found)} rows for train.processes {processes}")
         return found
+
+    def refuse_more_types(self, head: str, flat: bool) -> None:
+        """Raise CorpusError if train has a span with two types, and no model with this ``head`` can find both."""
+        if plugins.finds_more_types(head, flat):
+            return
+        found = [
+            (sentence, one, other)
+            for sentence in read_sentences(self.corpus_folder / "train.jsonl")
+            for one, other in pairwise(sentence.entities)
+            if (one.start, one.end) == (other.start, other.end)
+        ]
+        if not found:
+            return
+        sentence, one, other = found[0]
+        able = [name for name in plugins.names(plugins.DECODERS) if plugins.finds_more_types(name, flat=False)]
+        raise CorpusError(
+            f"train has {len(found)} spans with two types, the first in sentence {sentence.id} ({one.type} and "
+            f"{other.type} {one.start}:{one.end}), and head {head}{' with train.flat: true' if flat else ''} finds one "
+            f"type of a span; set train.head to {' or '.join(able)} and train.flat to false, or leave one of the types "
+            "out with corpus.types"
+        )
 
     def valid(self) -> list[Sentence] | None:
         """The sentences of valid, or None if the corpus has no such split."""

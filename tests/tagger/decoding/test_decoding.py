@@ -152,3 +152,50 @@ def test_decoders_probabilities_are_those_of_their_definitions() -> None:
     table = np.random.default_rng(0).normal(size=(5, 4)) * 10
     assert softmax(table, 1) == pytest.approx(np.exp(table) / np.exp(table).sum(1, keepdims=True))
     assert softmax(table + 1e4, 0).sum(0) == pytest.approx(np.ones(4))
+
+
+def expected_doubts(variant: str, decoder: EntityDecoder, logits: Any, length: int) -> list[float]:
+    """By the definition, one decision at a time: 1 minus the probability of what was decided."""
+    if isinstance(decoder, TagDecoder):
+        (found,) = decoder.read(logits[None], np.array([length]))
+        return [1 - score for score in found.scores]
+    doubts = []
+    for unit in range(length):
+        if variant == "span":
+            decisions = [max(p, 1 - p) for p in sigmoid(logits[unit])]
+        elif variant == "biaffine":
+            decisions = [softmax(logits[:, unit, last], 0).max() for last in range(unit, length)]
+        else:
+            decisions = [max(p, 1 - p) for last in range(unit, length) for p in sigmoid(logits[:, unit, last])]
+        doubts.append(sum(1 - decision for decision in decisions))
+    return doubts
+
+
+@every_variant
+def test_decoders_doubt_is_the_expected_number_of_wrong_decisions(variant: str) -> None:
+    decoder = decoder_of(variant)
+    logits = random_logits(variant, decoder, len(LENGTHS), 6)
+    doubts = decoder.doubts(logits, np.array(LENGTHS))
+    assert doubts.shape == (len(LENGTHS), 6)
+    for row, of_window, length in zip(doubts, logits, LENGTHS, strict=True):
+        assert row[:length] == pytest.approx(expected_doubts(variant, decoder, of_window, length))
+        assert not row[length:].any()
+
+
+@every_variant
+@pytest.mark.parametrize("value", [-1e30, 0.0, 1e30])
+def test_decoders_doubt_nothing_beyond_the_end(variant: str, value: float) -> None:
+    decoder = decoder_of(variant)
+    logits = random_logits(variant, decoder, len(LENGTHS), 6).astype(np.float32)
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        wide = decoder.doubts(padded(decoder, logits, 3, value), np.array(LENGTHS))
+    assert wide[:, :6] == pytest.approx(decoder.doubts(logits, np.array(LENGTHS)))
+    assert not wide[:, 6:].any()
+
+
+@every_variant
+def test_decoders_doubt_falls_as_the_logits_grow(variant: str) -> None:
+    decoder = decoder_of(variant)
+    logits = random_logits(variant, decoder, len(LENGTHS), 6)
+    sure, unsure = (decoder.doubts(scale * logits, np.array(LENGTHS)).sum() for scale in (100, 1))
+    assert 0 <= sure < unsure

@@ -75,6 +75,14 @@ class EntityDecoder(ABC):
         ``lengths`` [B] are the numbers of units in the windows; padding comes after them.
         """
 
+    @abstractmethod
+    def doubts(self, logits: Floats, lengths: Ints) -> Floats:
+        """How many decisions about entities that begin at a unit are expected to be wrong, by the model itself: [B, U].
+
+        A decision that was made with probability p is wrong with 1 - p, also that something is no entity. Beyond the
+        end of a window there is none.
+        """
+
     def grouped(self, windows: int, *found: NDArray[Any]) -> list[Decoded]:
         """Group entities by window, in their order.
 
@@ -100,6 +108,13 @@ class TagDecoder(EntityDecoder):
             for row, score, length in zip(ids.tolist(), scores.tolist(), lengths.tolist())
         ]
 
+    def doubts(self, logits: Floats, lengths: Ints) -> Floats:
+        """A decision a unit: its tag."""
+        doubts = np.zeros(logits.shape[:2])
+        for row, found in zip(doubts, self.read(logits, lengths)):
+            row[: len(found.scores)] = 1 - np.array(found.scores)
+        return doubts
+
     def decode(self, logits: Floats, lengths: Ints) -> list[Decoded]:
         """The entities in the tags, read leniently and strictly; a score is the mean of the units' probabilities."""
         scheme = self.spec.scheme
@@ -118,6 +133,11 @@ def softmax(logits: Floats, axis: int) -> Floats:
 def sigmoid(logits: Floats) -> Floats:
     """The probability of each yes/no decision, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def wrong(logits: Floats) -> Floats:
+    """The probability that each yes (above 0) or no is wrong."""
+    return sigmoid(-np.abs(logits))
 
 
 def _scored(spans: Sequence[Span], found: TagSequence) -> list[Scored]:

@@ -6,7 +6,7 @@ Two spans cross if they overlap and neither contains the other. Entities may nes
 import numpy as np
 
 from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, Scored, softmax
-from clue_ner.tagger.decoding._span_matrix import cells
+from clue_ner.tagger.decoding._span_matrix import cells, sums_by_start
 
 READS_TAGS = False
 PARAMS = {"head_size": 64}
@@ -32,6 +32,10 @@ class Decoder(EntityDecoder):
                 taken[row].append((start, last))
                 found[row].append((start, last + 1, self.spec.types[type_], score))
         return [Decoded(entities, entities) for entities in map(sorted, found)]
+
+    def doubts(self, logits: Floats, lengths: Ints) -> Floats:
+        """A decision a span: its class."""
+        return sums_by_start(1 - softmax(logits, 1).max(1), lengths)
 
 
 def _crosses(start: int, last: int, taken: list[tuple[int, int]]) -> bool:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid
-from clue_ner.tagger.decoding._span_matrix import cells
+from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid, wrong
+from clue_ner.tagger.decoding._span_matrix import cells, sums_by_start
 
 READS_TAGS = False
+MORE_TYPES = True
 PARAMS = {"efficient": False, "head_size": 64}
 
 
@@ -20,3 +21,7 @@ class Decoder(EntityDecoder):
         order = np.lexsort((types, lasts, starts, rows))
         columns = rows, starts, lasts, types, sigmoid(logits[rows, types, starts, lasts])
         return self.grouped(len(lengths), *(column[order] for column in columns))
+
+    def doubts(self, logits: Floats, lengths: Ints) -> Floats:
+        """A decision a span and type."""
+        return sums_by_start(wrong(logits).sum(1), lengths)

@@ -6,9 +6,10 @@ start together; entities of one type cannot.
 
 import numpy as np
 
-from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid
+from clue_ner.tagger.decoding._base import Decoded, EntityDecoder, Floats, Ints, sigmoid, wrong
 
 READS_TAGS = False
+MORE_TYPES = True
 
 
 class Decoder(EntityDecoder):
@@ -31,3 +32,8 @@ class Decoder(EntityDecoder):
         found = np.lexsort((kinds, lasts, firsts, rows))
         columns_found = (rows, firsts, lasts, kinds, (started + ended) / 2)
         return self.grouped(len(lengths), *(column[found] for column in columns_found))
+
+    def doubts(self, logits: Floats, lengths: Ints) -> Floats:
+        """Two decisions a unit and type: whether one begins there, and whether one ends there."""
+        inside = np.arange(logits.shape[1]) < lengths[:, None]  # [B, U]
+        return np.asarray(np.where(inside, wrong(logits).sum(-1), 0))

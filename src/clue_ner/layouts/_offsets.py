@@ -1,13 +1,13 @@
 """Units of offsets in files, and their conversion to code points from 0, end exclusive."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, product
+from typing import Any
 
-OPTIONS: dict[str, tuple[str | int, ...]] = {
-    "offsets": ("code_points", "utf16", "utf8"),
-    "first": (0, 1),
-    "ends": ("exclusive", "inclusive"),
-}
+from clue_ner.layouts._options import VALUES
+
+OPTIONS: dict[str, tuple[str | int, ...]] = {name: VALUES[name] for name in ("offsets", "first", "ends")}
 """The fields of ``Offsets`` and their values, the default first."""
 
 
@@ -21,6 +21,11 @@ class Offsets:
     first: int = 0
     ends: str = "exclusive"
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Offsets":
+        """As the options of a layout say."""
+        return cls(**{name: options[name] for name in OPTIONS if name in options})
+
     def span(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """The span in code points, end exclusive, of a file's ``start`` and ``end``; None if it is not at characters.
 
@@ -33,18 +38,33 @@ class Offsets:
             start, end = places.get(start, -1), places.get(end, -1)
         return (start, end) if 0 <= start < end <= len(text) else None
 
+    def counted(self, text: str, start: int, end: int) -> tuple[int, int]:
+        """What a file calls a span of code points, end exclusive.
+
+        >>> Offsets("utf16").counted("😀李雷", 1, 3), Offsets("utf8", ends="inclusive").counted("李雷", 1, 2)
+        ((2, 4), (3, 5))
+        """
+        if self.offsets != "code_points":
+            start, end = (_size(text[:place], self.offsets) for place in (start, end))
+        return start + self.first, end + self.first - (self.ends == "inclusive")
+
     def changes(self) -> dict[str, str | int]:
         """The options that differ from the default."""
         return {name: value for name, value in vars(self).items() if value != OPTIONS[name][0]}
+
+
+def _size(text: str, unit: str) -> int:
+    """The length of a text in ``unit``, which is not code points."""
+    if unit == "utf8":
+        return len(text.encode("utf-8", "surrogatepass"))
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _places(text: str, unit: str) -> dict[int, int] | None:
     """A table from offsets in ``unit`` to code points at character boundaries; None if they are the same."""
     if unit == "code_points" or text.isascii() or (unit == "utf16" and max(text) <= "\uffff"):
         return None
-    sizes = (len(char.encode("utf-16-le", "surrogatepass")) // 2 for char in text)
-    if unit == "utf8":
-        sizes = (len(char.encode("utf-8", "surrogatepass")) for char in text)
+    sizes = (_size(char, unit) for char in text)
     return {offset: place for place, offset in enumerate(accumulate(sizes, initial=0))}
 
 
@@ -63,3 +83,21 @@ def described(offsets: Offsets) -> str:
     '{offsets: utf16, ends: inclusive}'
     """
     return "{" + ", ".join(f"{name}: {value}" for name, value in offsets.changes().items()) + "}"
+
+
+def explanation(spans: Iterable[tuple[str, int, int, str | None]], given: Offsets) -> Offsets | None:
+    """The likeliest other way to count in which every entity is right; None if there is none.
+
+    ``spans`` are the text, start and end as the file has them, and the surface if it has that.
+    """
+    ways = [way for way in ALL if way != given]
+    for span in spans:
+        ways = [way for way in ways if _is_right(way, *span)]
+        if not ways:
+            return None
+    return ways[0]
+
+
+def _is_right(way: Offsets, text: str, start: int, end: int, surface: str | None) -> bool:
+    found = way.span(text, start, end)
+    return found is not None and surface in (None, text[slice(*found)])

@@ -2,16 +2,15 @@ import json
 
 import pytest
 
-from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.common.errors import CorpusError, ParamsError, SourceError
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.core.params import CorpusParams
-from clue_ner.corpora import jsonl
+from clue_ner.layouts import Record, read
 
 GOOD = '{"text": "李雷在上海。", "entities": [{"type": "name", "start": 0, "end": 2}]}'
 
 
 def load(folder):
-    return jsonl.load(CorpusParams(name="jsonl", path=str(folder), options={}, valid_fraction=0.1, split_seed=0))
+    return list(read(folder / "train.jsonl", "jsonl"))
 
 
 def refused(folder, *lines):
@@ -25,36 +24,6 @@ def entity(**keys):
     return json.dumps({"text": "李雷在上海。", "entities": [{"type": "name", "start": 0, "end": 2, **keys}]})
 
 
-def test_jsonl_reads_every_split_that_is_there(tmp_path):
-    (tmp_path / "train.jsonl").write_text(
-        '{"id": "a", "text": "韩梅梅😀去南京路。", "entities": ['
-        '{"type": "road", "start": 5, "end": 8, "text": "南京路"}, {"type": "地名", "start": 5, "end": 7},'
-        '{"type": "name", "start": 0, "end": 3}]}\r\n' + GOOD,
-        encoding="utf-8",
-    )
-    (tmp_path / "test.jsonl").write_bytes('\ufeff{"text": "没有\u2028人", "entities": []}\n'.encode())
-    (tmp_path / "notes.txt").write_text("not looked at", encoding="utf-8")
-    corpus = load(tmp_path)
-    assert corpus.name == "jsonl"
-    assert corpus.splits == {
-        "train": [
-            Sentence("a", "韩梅梅😀去南京路。", (Entity(0, 3, "name"), Entity(5, 7, "地名"), Entity(5, 8, "road"))),
-            Sentence("train-1", "李雷在上海。", (Entity(0, 2, "name"),)),
-        ],
-        "test": [Sentence("test-0", "没有\u2028人")],
-    }
-
-
-def test_jsonl_takes_a_relative_path_from_the_repository_root(tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "train.jsonl").write_text(GOOD, encoding="utf-8")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert len(load("mine").splits["train"]) == 1
-    monkeypatch.delenv("DVC_ROOT")
-    monkeypatch.chdir(tmp_path)
-    assert len(load("mine").splits["train"]) == 1
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -65,12 +34,13 @@ def test_jsonl_takes_a_relative_path_from_the_repository_root(tmp_path, monkeypa
         ('{"text": "一", "text": "二", "entities": []}', "not JSON (a key occurs twice)"),
         ("[1]", "the record: wanted an object, found [1]"),
         ('{"entities": []}', "lacks 'text'"),
-        ('{"text": "李雷"}', "lacks 'entities'"),
         ('{"text": "李雷", "entities": [], "label": {}}', "unknown key 'label'"),
-        ('{"text": "", "entities": []}', "text: String should have at least 1 character, found ''"),
+        ('{"text": "", "entities": []}', "text: wanted at least 1 character, found ''"),
         ('{"text": 5, "entities": []}', "text: Input should be a valid string, found 5"),
-        ('{"id": 1, "text": "李雷", "entities": []}', "id: Input should be a valid string, found 1"),
-        ('{"id": "", "text": "李雷", "entities": []}', "id: String should have at least 1 character, found ''"),
+        ('{"id": 1.0, "text": "李雷", "entities": []}', "id: wanted a text or a whole number, found 1.0"),
+        (entity(score=float("nan")), "entities.0.score: Input should be a finite number, found nan"),
+        (entity(score=2), "entities.0.score: Input should be less than or equal to 1, found 2"),
+        ('{"id": "", "text": "李雷", "entities": []}', "id: wanted at least 1 character, found ''"),
         ('{"text": "\\ud83d", "entities": []}', "text: holds a lone surrogate"),
         ('{"text": "李雷", "entities": {}}', "entities: Input should be a valid list, found {}"),
         (entity(label="x"), "unknown key 'entities.0.label'"),
@@ -85,15 +55,6 @@ def test_jsonl_takes_a_relative_path_from_the_repository_root(tmp_path, monkeypa
         (entity(type=""), "entities.0.type: "),
         (entity(type="a b"), "entities.0.type: "),
         (entity(type="\ud800"), "entities.0.type: holds a lone surrogate"),
-        (
-            '{"text": "李雷", "entities": [{"type": "a", "start": 0, "end": 2}, {"type": "b", "start": 0, "end": 2}]}',
-            "entities.1 (b 0:2): the same span is an entity of type a already",
-        ),
-        (
-            '{"text": "李雷", "entities": [{"type": "a", "start": 0, "end": 2}, {"type": "a", "start": 0, "end": 2}]}',
-            "entities.1 (a 0:2): the same span is an entity of type a already",
-        ),
-        ('{"id": "train-0", "text": "李雷", "entities": []}', "id 'train-0' is that of"),
     ],
 )
 def test_jsonl_bad_line_is_named(line, message, tmp_path):
@@ -103,30 +64,62 @@ def test_jsonl_bad_line_is_named(line, message, tmp_path):
     assert "docs/data.md" in found
 
 
+def test_jsonl_reads_all_that_a_record_may_have(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        (
+            '\ufeff{"id": "a", "text": "韩梅梅😀去南京路。", "entities": ['
+            '{"type": "road", "start": 5, "end": 8, "text": "南京路"}, {"type": "地名", "start": 5, "end": 7},'
+            '{"type": "name", "start": 0, "end": 3, "score": 0.5}]}\r\n'
+            '{"id": 7, "text": "没有\u2028人: 无", "entities": []}\n' + GOOD
+        ).encode()
+    )
+    sentences = [
+        Sentence("a", "韩梅梅😀去南京路。", (Entity(0, 3, "name"), Entity(5, 7, "地名"), Entity(5, 8, "road"))),
+        Sentence("7", "没有\u2028人: 无"),
+        Sentence("", "李雷在上海。", (Entity(0, 2, "name"),)),
+    ]
+    records = list(read(path, "jsonl"))
+    assert records == [Record(sentence, True, line) for line, sentence in enumerate(sentences, 1)]
+    assert [entity.score for entity in records[0].sentence.entities] == [0.5, None, None]
+
+
+def test_jsonl_line_without_entities_is_unlabelled(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "李雷"}\n' + GOOD, encoding="utf-8")
+    reading = read(tmp_path / "train.jsonl", "jsonl")
+    assert [record.labelled for record in reading] == [False, True]
+    assert reading.counts == {"unlabelled sentences": 1}
+
+
+def test_jsonl_entity_listed_twice_is_kept_once_and_counted(tmp_path):
+    twice = [{"type": "a", "start": 0, "end": 2, "score": score} for score in (0.25, 0.5)]
+    other = {"type": "b", "start": 0, "end": 2}
+    text = json.dumps({"text": "李雷", "entities": [*twice, other]})
+    (tmp_path / "train.jsonl").write_text(text, encoding="utf-8")
+    reading = read(tmp_path / "train.jsonl", "jsonl")
+    assert [record.sentence.entities for record in reading] == [(Entity(0, 2, "a"), Entity(0, 2, "b"))]
+    assert next(reading.records()).sentence.entities[0].score == 0.25
+    assert reading.counts["entities listed twice, kept once"] == 1
+    assert reading.counts["spans with more than one type"] == 1
+
+
+def test_jsonl_text_may_have_another_key(tmp_path):
+    (tmp_path / "train.jsonl").write_text(GOOD.replace('"text"', '"content"'), encoding="utf-8")
+    (record,) = read(tmp_path / "train.jsonl", "jsonl", {"text": "content"})
+    assert record.sentence == Sentence("", "李雷在上海。", (Entity(0, 2, "name"),))
+    with pytest.raises(ParamsError, match="txet of jsonl: there are offsets, first, ends, text"):
+        read(tmp_path / "train.jsonl", "jsonl", {"txet": "content"})
+
+
+def test_jsonl_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match=r"train\.jsonl: cannot be read \(No such file"):
+        load(tmp_path)
+
+
 def test_jsonl_line_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "train.jsonl").write_bytes(GOOD.encode() + b"\n" + GOOD.encode("gb18030"))
     with pytest.raises(CorpusError, match=r"train\.jsonl:2: not JSON \('utf-8' codec"):
         load(tmp_path)
-
-
-def test_jsonl_duplicate_id_names_both_lines(tmp_path):
-    line = '{"id": "x", "text": "李雷", "entities": []}'
-    path = tmp_path / "train.jsonl"
-    assert f"{path}:4: id 'x' is that of {path}:2 already" in refused(tmp_path, line, GOOD, line)
-
-
-def test_jsonl_id_that_a_line_without_id_would_get_is_refused(tmp_path):
-    path = tmp_path / "train.jsonl"
-    line = '{"id": "train-2", "text": "李雷", "entities": []}'
-    assert f"{path}:3: id 'train-2' is that of {path}:2 already" in refused(tmp_path, line, GOOD)
-
-
-def test_jsonl_problems_of_all_files_come_in_one_message(tmp_path):
-    (tmp_path / "valid.jsonl").write_text("[]\n", encoding="utf-8")
-    message = refused(tmp_path, "{}")
-    assert message.startswith("3 wrong\n")
-    assert f"{tmp_path / 'train.jsonl'}:2: lacks 'entities'" in message
-    assert f"{tmp_path / 'valid.jsonl'}:1: the record" in message
 
 
 def test_jsonl_shows_twenty_problems_and_counts_the_others(tmp_path):
@@ -142,39 +135,12 @@ def test_jsonl_long_values_are_shortened_in_messages(tmp_path):
     assert max(map(len, refused(tmp_path, '{"text": ["' + "长" * 500 + '"], "entities": []}').splitlines())) < 250
 
 
-@pytest.mark.parametrize("name", ["train", "valid", "test"])
-def test_jsonl_empty_split_is_refused(name, tmp_path):
-    (tmp_path / "train.jsonl").write_text(GOOD, encoding="utf-8")
-    (tmp_path / f"{name}.jsonl").write_text("", encoding="utf-8")
-    with pytest.raises(CorpusError, match=rf"{name}\.jsonl: found no sentence, wanted at least one"):
-        load(tmp_path)
-
-
-def test_jsonl_train_without_any_entity_is_refused(tmp_path):
-    (tmp_path / "train.jsonl").write_text('{"text": "没有人", "entities": []}', encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"train\.jsonl: found no entity"):
-        load(tmp_path)
-
-
-def test_jsonl_folder_without_train_is_an_error(tmp_path):
-    with pytest.raises(SourceError, match=r"train\.jsonl: cannot be read \(No such file.*corpus\.path"):
-        load(tmp_path / "nowhere")
-
-
-def test_jsonl_split_by_another_name_is_refused(tmp_path):
-    (tmp_path / "train.jsonl").write_text(GOOD, encoding="utf-8")
-    (tmp_path / "dev.jsonl").write_text(GOOD, encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"found dev\.jsonl, wanted train\.jsonl, valid\.jsonl, test\.jsonl"):
-        load(tmp_path)
-
-
 # --- offsets that are counted otherwise
 
 
 def counted(folder, *lines, **options):
     (folder / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    params = CorpusParams(name="jsonl", path=str(folder), options=options, valid_fraction=0.1, split_seed=0)
-    return jsonl.load(params).splits["train"]
+    return [record.sentence for record in read(folder / "train.jsonl", "jsonl", options)]
 
 
 def line(text, start, end, surface=None):
@@ -217,5 +183,5 @@ def test_jsonl_one_wrong_span_is_no_other_way_to_count(tmp_path):
 
 
 def test_jsonl_span_that_the_options_do_not_find_is_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"counted as corpus\.options say: \{offsets: utf16\}"):
+    with pytest.raises(CorpusError, match=r"counted as the options say: \{offsets: utf16\}"):
         counted(tmp_path, line("😀到了", 1, 2), offsets="utf16")  # in the middle of a character

@@ -1,0 +1,142 @@
+"""The options that say how labelled files are read, and what a corpus on the command line stands for."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from clue_ner.common.errors import CorpusError, ParamsError
+from clue_ner.common.paths import repository
+from clue_ner.core import plugins
+from clue_ner.core.names import is_hub_data
+
+if TYPE_CHECKING:
+    from clue_ner.core.params import CorpusParams
+    from clue_ner.corpora import Corpus
+    from clue_ner.evaluation.matching import Placed
+
+LAYOUTS = (plugins.AUTO, *plugins.names(plugins.LAYOUTS))
+
+Options = dict[str, str | int]
+
+
+def with_layout(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a labelled file; ``command`` gets ``layout`` and ``options``."""
+
+    layout = click.option(
+        "--from",
+        "layout",
+        type=click.Choice(LAYOUTS),
+        default=plugins.AUTO,
+        show_default=True,
+        help="The layout of the files, which auto recognises.",
+    )
+    options = click.option(
+        "--option",
+        "options",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=parsed_options,
+        help="What the layout needs to know, as in corpus.options of params.yaml. May be given again.",
+    )
+    return layout(options(command))
+
+
+def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[str]) -> Options:
+    """Options as ``corpus.options`` has them: numbers are numbers where the layouts take numbers."""
+    options: Options = {}
+    known = plugins.layout_options(plugins.AUTO)
+    for one in given:
+        key, equals, value = one.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{one!r}: wanted KEY=VALUE, such as ends=inclusive")
+        options[key] = value_of(value, known.get(key, ()))
+    return options
+
+
+def value_of(text: str, wanted: Iterable[str | int]) -> str | int:
+    """What is meant by the value of an option: a number where ``wanted``, its values, has numbers."""
+    takes_numbers = any(type(one) is int or one == "NUMBER" for one in wanted)
+    return int(text) if takes_numbers and text.removeprefix("-").isdecimal() else text
+
+
+def layout_of(out: Path, option: str) -> str:
+    """The one layout whose files end as ``out`` does, or clue-ner's own for JSON lines; ``option`` names another."""
+    layouts = plugins.names(plugins.LAYOUTS)
+    found = [name for name in layouts if out.suffix in plugins.literal(plugins.LAYOUTS, name, "SUFFIXES", default=())]
+    if out.suffix == ".jsonl":
+        return "jsonl"
+    if len(found) != 1:
+        raise click.UsageError(f"name the layout of {out} with {option}: {', '.join(found or layouts)}")
+    return found[0]
+
+
+def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str]:
+    """The corpus that ``name`` stands for, whole: nothing is taken out of train; and where it is from, for a person.
+
+    ``name`` is a folder or file, an id of the Hugging Face hub, a corpus known by name, or the ``corpus.name`` of the
+    repository's params.yaml, which None stands for too. Raises CorpusError if it is none of these.
+    """
+    from clue_ner.core.params import CorpusParams
+    from clue_ner.corpora import load_corpus
+
+    known = plugins.names(plugins.CORPORA)
+    if name in known:
+        params = CorpusParams(name=name, path=None, split_seed=0, valid_fraction=0.0)
+        return load_corpus(params), f"corpus {name}"
+    if name is not None and (Path(name).exists() or is_hub_data(layout, name)):
+        params = _of_path(name, layout, options)
+        corpus = load_corpus(params)
+        return corpus, f"{name}, read as {corpus.name}"
+    own = _of_repository()
+    if name is None and own is None:
+        raise CorpusError(f"{repository()}: no params.yaml there that names a corpus; name one, a folder or a file")
+    if own is None or name not in (None, own.name):
+        of_params = "" if own is None else f", nor {own.name}, as params.yaml calls its corpus"
+        raise CorpusError(
+            f"{name}: no such file or folder, and no corpus of that name ({', '.join(known)}){of_params}; name another"
+        )
+    return load_corpus(
+        own.model_copy(update={"valid_fraction": 0.0, "test_fraction": 0.0})
+    ), f"corpus {own.name} of params.yaml"
+
+
+def is_one_file(path: Path, layout: str) -> bool:
+    """Whether ``path`` is a file, or a folder that is one in its layout, and not a folder of splits."""
+    from clue_ner.layouts import is_folder_of
+
+    return path.is_file() or (path.is_dir() and is_folder_of(layout, path))
+
+
+def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
+    """The sentences of one file, labelled or not, and where each stands; raises CorpusError for what is wrong."""
+    from clue_ner.evaluation.matching import Placed
+    from clue_ner.layouts import read
+
+    reading = read(path, layout, options)
+    if layout == plugins.AUTO:
+        click.echo(f"{path}: read as {reading.layout}: {reading.reason}", err=True)
+    found = [Placed(reading.source.where(record.line), record.sentence, record.labelled) for record in reading]
+    for what, times in (+reading.counts).items():
+        click.echo(f"  read: {what}: {times}", err=True)
+    return found
+
+
+def _of_path(name: str, layout: str, options: Options) -> "CorpusParams":
+    """Params for a place that was named here; params.yaml would refuse some, such as what stages write."""
+    from clue_ner.core.params import CorpusParams
+
+    if wrong := list(plugins.wrong_options(layout, options)):
+        raise ParamsError(f"--option: {'; '.join(wrong)}")
+    path = name if is_hub_data(layout, name) else str(Path(name).resolve())
+    return CorpusParams.model_construct(
+        name=layout, path=path, options=options, types={}, valid_fraction=0.0, split_seed=0
+    )
+
+
+def _of_repository() -> "CorpusParams | None":
+    from clue_ner.core.params import load_params
+
+    path = repository() / "params.yaml"
+    return load_params(path).corpus if path.is_file() else None

@@ -1,0 +1,99 @@
+"""Which files of a folder are which split, by the names that people use."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from clue_ner.common.errors import CorpusError, SourceError
+
+NAMES = {
+    "train": ("train", "training"),
+    "valid": ("valid", "validation", "val", "dev", "development"),
+    "test": ("test", "testing"),
+    "unlabelled": ("unlabelled", "unlabeled"),
+}
+"""Words of a file's name that say which split it is: ``train.jsonl``, ``msra_dev.txt``, ``test-00000-of-00002``."""
+
+_SPLITS = {word: split for split, words in NAMES.items() for word in words}
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=[.-]|$)")
+
+
+def split_files(
+    place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool] = lambda folder: False
+) -> dict[str, list[Path]]:
+    """The files of each split in ``place``; a file is the train split itself.
+
+    Only files whose names end with one of ``suffixes`` count, and folders that ``is_part`` says to be one of a layout:
+    ``place`` may be that itself. Raises CorpusError for files that belong to no split, or are two for one, SourceError
+    for those that cannot be read.
+    """
+    if place.is_file() or (place.is_dir() and is_part(place)):
+        return {"train": [place]}
+    if not place.is_dir():
+        raise SourceError(
+            f"{place}: found neither a folder nor a file, wanted one; corpus.path in params.yaml names it"
+        )
+    found: dict[str, list[Path]] = {}
+    strange = []
+    for path in _inside(place, suffixes, is_part):
+        split = split_of(path.name)
+        if split is None:
+            strange.append(path)
+        else:
+            found.setdefault(split, []).append(path)
+    if not found and len(strange) == 1:
+        return {"train": strange}
+    if strange:
+        raise CorpusError(
+            f"{place}: found {_listed(strange)}, of which no name says which split it is; wanted names with train, "
+            "valid (dev, validation, val), test or unlabelled in them; rename or move"
+        )
+    if "train" not in found:
+        there = _listed([path for paths in found.values() for path in paths])
+        raise SourceError(
+            f"{place}: no file for train in it, found {there}; wanted "
+            f"one such as train{next(iter(suffixes), '')}; corpus.path in params.yaml names the folder that has it"
+        )
+    for split, paths in found.items():
+        if len(paths) > 1 and not _are_shards(paths):
+            raise CorpusError(
+                f"{place}: found {_listed(paths)}, all for {split}, wanted one; rename or move the others"
+            )
+    return {split: sorted(found[split]) for split in NAMES if split in found}
+
+
+def split_of(name: str) -> str | None:
+    """The split that the words of a file's name say, if they say one.
+
+    >>> split_of("msra_train_bio.txt"), split_of("dev.char.bmes"), split_of("labels.txt")
+    ('train', 'valid', None)
+    """
+    found = {_SPLITS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in _SPLITS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _inside(place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool]) -> list[Path]:
+    paths = []
+    for path in sorted(place.iterdir()):
+        folder = path.is_dir() and is_part(path)
+        counts = folder or (not path.is_dir() and path.name.lower().endswith(tuple(suffixes)))
+        if path.name.startswith(".") or not counts:
+            continue
+        if not path.resolve().is_relative_to(place.resolve()) or not (path.is_file() or folder):
+            raise SourceError(
+                f"{path}: found what leads out of the folder, or is no file ({path.resolve()}); copy the file there"
+            )
+        paths.append(path)
+    return paths
+
+
+def _are_shards(paths: Sequence[Path]) -> bool:
+    """Whether these are all the parts of one file, as the Hugging Face hub stores large ones."""
+    parts = [_SHARD.search(path.name) for path in paths]
+    numbers = sorted(int(part[1]) for part in parts if part)
+    totals = {int(part[2]) for part in parts if part}
+    return totals == {len(paths)} and numbers == list(range(len(paths)))
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths) or "none"

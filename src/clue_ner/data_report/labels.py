@@ -1,0 +1,152 @@
+"""Labels that contradict each other, and what one split shares with another."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clue_ner.common.texts import bare
+from clue_ner.core.entities import Entity, Sentence
+
+COMMON = 3
+"""A surface is looked for where it is not labelled if it has two characters or more, and is labelled this often."""
+
+Splits = Mapping[str, Sequence[Sentence]]
+
+
+def several_types(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
+    """Surfaces that are labelled with more than one type: ``{surfaces, entities, examples}``.
+
+    ``surfaces`` is their number, ``entities`` how many entities have one of them; the examples are the commonest,
+    ``{text, types: {type: n}}``.
+    """
+    types: dict[str, Counter[str]] = defaultdict(Counter)
+    for sentence in sentences:
+        for entity in sentence.entities:
+            types[entity.surface(sentence.text)][entity.type] += 1
+    several = {surface: found for surface, found in types.items() if len(found) > 1}
+    shown = sorted(several.items(), key=lambda item: (-item[1].total(), item[0]))[:examples]
+    return {
+        "surfaces": len(several),
+        "entities": sum(found.total() for found in several.values()),
+        "examples": [{"text": surface, "types": dict(found.most_common())} for surface, found in shown],
+    }
+
+
+def unlabelled_occurrences(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
+    """Places where a surface stands that is mostly labelled elsewhere, and no entity covers any of it.
+
+    ``{surfaces, places, examples}``: different surfaces, and places; the examples are those with the most places,
+    ``{text, labelled, unlabelled, ids}``. A surface counts if it is labelled ``COMMON`` times or more, and more often
+    than not.
+    """
+    labelled = Counter(e.surface(s.text) for s in sentences for e in s.entities if e.end - e.start > 1)
+    wanted = {surface: count for surface, count in labelled.items() if count >= COMMON}
+    lengths = sorted({len(surface) for surface in wanted})
+    first = {surface[:2] for surface in wanted}
+    places: Counter[str] = Counter()
+    ids: dict[str, list[str]] = defaultdict(list)
+    for sentence in sentences:
+        text, covered = sentence.text, _covered(sentence)
+        for start in range(len(text) - 1):
+            if text[start : start + 2] not in first:
+                continue
+            for length in lengths:
+                surface = text[start : start + length]
+                if len(surface) == length and surface in wanted and not any(covered[start : start + length]):
+                    places[surface] += 1
+                    if len(ids[surface]) < examples:
+                        ids[surface].append(sentence.id)
+    found = {surface: count for surface, count in places.items() if count < wanted[surface]}
+    shown = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:examples]
+    return {
+        "surfaces": len(found),
+        "places": sum(found.values()),
+        "examples": [
+            {"text": surface, "labelled": wanted[surface], "unlabelled": count, "ids": ids[surface]}
+            for surface, count in shown
+        ],
+    }
+
+
+def same_text(splits: Splits, examples: int) -> dict[str, Any]:
+    """Texts that stand in more than one sentence of the labelled splits: ``{texts, other_labels, examples}``.
+
+    ``other_labels`` are those of them whose sentences do not all have the same entities; the examples are of these,
+    ``{text, labels: [{split, id, entities: [[type, start, end], …]}]}``.
+    """
+    places: dict[str, list[tuple[str, Sentence]]] = defaultdict(list)
+    for split, sentences in splits.items():
+        for sentence in sentences:
+            places[sentence.text].append((split, sentence))
+    repeated = {text: found for text, found in places.items() if len(found) > 1}
+    others = {text: found for text, found in repeated.items() if len({_labels(s) for _, s in found}) > 1}
+    return {
+        "texts": len(repeated),
+        "other_labels": len(others),
+        "examples": [
+            {
+                "text": text,
+                "labels": [
+                    {"split": split, "id": s.id, "entities": [[e.type, e.start, e.end] for e in s.entities]}
+                    for split, s in found
+                ],
+            }
+            for text, found in list(others.items())[:examples]
+        ],
+    }
+
+
+def unseen(train: Sequence[Sentence], split: Sequence[Sentence]) -> dict[str, Any]:
+    """How many entities of ``split`` have a surface and type that no entity of ``train`` has, in all and by type.
+
+    ``{entities, unseen, share, other_type, per_type: {type: {entities, unseen}}}``; ``other_type``: those of the unseen
+    whose surface train has with another type only. ``share`` is of the entities, 0 to 1, and 0 without any.
+    """
+    known = {(e.surface(s.text), e.type) for s in train for e in s.entities}
+    surfaces = {surface for surface, _ in known}
+    counts: Counter[str] = Counter()
+    per_type: dict[str, dict[str, int]] = {}
+    for sentence in split:
+        for entity in sentence.entities:
+            surface = entity.surface(sentence.text)
+            new = (surface, entity.type) not in known
+            row = per_type.setdefault(entity.type, {"entities": 0, "unseen": 0})
+            row["entities"] += 1
+            row["unseen"] += new
+            counts.update({"entities": 1, "unseen": new, "other_type": new and surface in surfaces})
+    total = counts["entities"]
+    return {
+        "entities": total,
+        "unseen": counts["unseen"],
+        "share": counts["unseen"] / total if total else 0.0,
+        "other_type": counts["other_type"],
+        "per_type": dict(sorted(per_type.items())),
+    }
+
+
+def nearly_leaked(splits: Splits) -> dict[str, int]:
+    """For valid and test, the sentences whose text an earlier split has but for width, case, spaces and punctuation.
+
+    Those with exactly the same text are not counted.
+    """
+    found: dict[str, int] = {}
+    exact: set[str] = set()
+    near: set[str] = set()
+    for split, sentences in splits.items():
+        cores = {sentence.text: bare(sentence.text) for sentence in sentences}
+        if split != "train":
+            found[split] = sum(s.text not in exact and bool(cores[s.text]) and cores[s.text] in near for s in sentences)
+        exact.update(cores)
+        near.update(cores.values())
+    return found
+
+
+def _labels(sentence: Sentence) -> tuple[Entity, ...]:
+    return tuple(sorted(sentence.entities))
+
+
+def _covered(sentence: Sentence) -> list[bool]:
+    covered = [False] * len(sentence.text)
+    for entity in sentence.entities:
+        covered[entity.start : entity.end] = [True] * (entity.end - entity.start)
+    return covered

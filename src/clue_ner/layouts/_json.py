@@ -1,0 +1,103 @@
+"""JSON as layouts read it: one object a line, keys that occur twice, and what pydantic says in plain words."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+from pydantic import GetPydanticSchema, TypeAdapter, ValidationError
+
+from clue_ner.layouts._source import Source, short
+
+
+def _one_message(source: Any, handler: Any) -> Any:
+    """The schema of a union that says one thing of a value which fits none of it, and not one for each of its parts."""
+    return {**handler(source), "custom_error_type": "id", "custom_error_message": "wanted a text or a whole number"}
+
+
+Id = Annotated[str | int, GetPydanticSchema(_one_message)]
+"""What tools write for an id."""
+
+
+def count_keys(value: Any) -> int:
+    """The number of keys in a value and all that it holds."""
+    if isinstance(value, dict):
+        return len(value) + sum(count_keys(item) for item in value.values() if isinstance(item, dict | list))
+    return sum(count_keys(item) for item in value if isinstance(item, dict | list)) if isinstance(value, list) else 0
+
+
+def json_lines(
+    source: Source, adapter: TypeAdapter[Any], keys: Callable[[Any], int] = count_keys
+) -> Iterator[tuple[int, Any]]:
+    """The records of a JSON lines file that are what ``adapter`` wants; the others are noted in ``source``.
+
+    ``keys`` counts the keys of such a record: a line with no more colons has none twice.
+    """
+    validate = adapter.validate_json
+    for number, line in source.lines():
+        try:
+            value = validate(line)
+            if line.count(b":") != keys(value):  # there may be a key twice, of which JSON parsers drop one
+                value = adapter.validate_python(loads(line))
+        except (ValueError, RecursionError):
+            value = _again(source, number, line, adapter)
+            if value is None:
+                continue
+        yield number, value
+
+
+def objects(source: Source) -> Iterator[tuple[int, Any]]:
+    """The values of a JSON lines file; lines that are not JSON are noted in ``source``."""
+    for number, line in source.lines():
+        try:
+            yield number, loads(line)
+        except (ValueError, RecursionError) as error:
+            source.wrong(number, f"not JSON ({error}), found {short(line.decode('utf-8', 'replace'))}")
+
+
+def to_json(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def loads(line: bytes) -> Any:
+    """The value of JSON in UTF-8; raises ValueError, for a key that occurs twice too, or RecursionError."""
+    return json.loads(line.decode("utf-8"), object_pairs_hook=unique)
+
+
+def _again(source: Source, number: int, line: bytes, adapter: TypeAdapter[Any]) -> Any:
+    """The record of a line that was refused, by Python's own parser; None, and what is wrong is noted, if it is."""
+    try:
+        value = loads(line)
+    except (ValueError, RecursionError) as error:
+        source.wrong(number, f"not JSON ({error}), found {short(line.decode('utf-8', 'replace'))}")
+        return None
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        for detail in error.errors():
+            source.wrong(number, explain(detail))
+    except RecursionError:
+        source.wrong(number, "nested too deeply")
+    return None
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if it has a key twice."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return record
+
+
+def explain(detail: Any) -> str:
+    """One of pydantic's errors in plain words, with the key and what was found."""
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "missing":
+        return f"lacks {key!r}"
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key {key!r}"
+    if detail["type"] == "string_unicode":
+        return f"{key}: holds a lone surrogate, which is no character"
+    if detail["type"] in ("model_type", "dict_type"):
+        return f"{key or 'the record'}: wanted an object, found {short(detail['input'])}"
+    return f"{key}: {detail['msg']}, found {short(detail['input'])}"

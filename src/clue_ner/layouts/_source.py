@@ -1,0 +1,100 @@
+"""A file as a layout reads it: its bytes, its options, and what is noted while it is read."""
+
+import codecs
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from clue_ner.common.errors import SourceError
+from clue_ner.common.problems import Problems
+from clue_ner.layouts._offsets import Offsets
+
+RawEntity = tuple[int, int, str, str | None, float | None]
+"""start, end, type, surface if the file has it, score if the file has one"""
+
+
+class Raw(NamedTuple):
+    """A record as a file has it: its values have the right types, and are not checked against each other yet."""
+
+    line: int
+    """the number of its line (record, row), counted from 1"""
+    id: str | None
+    text: str
+    entities: list[RawEntity] | None
+    """offsets as the file counts them; None: the record is unlabelled"""
+
+
+class Source:
+    """A file or folder to read, or ``content`` in memory that is called ``name``."""
+
+    def __init__(
+        self, name: str, path: Path | None = None, options: Mapping[str, Any] | None = None, content: bytes = b""
+    ) -> None:
+        self.name = name
+        self._path = path
+        self._content = content
+        self.options = options or {}
+        self.problems = Problems()
+        self.counts: Counter[str] = Counter()
+        """what was left out or read otherwise than it stands there, by what it is"""
+        self.unit = ":"
+        """what stands between the file's name and a record's number in messages"""
+        self.names: dict[int, str] = {}
+        """what messages call records of a folder, where each is a file of its own"""
+        self.misplaced = 0
+        """entities that are not where their offsets say"""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies; only of a source that is not in memory."""
+        assert self._path is not None
+        return self._path
+
+    def again(self) -> "Source":
+        """The same, nothing noted yet."""
+        return Source(self.name, self._path, self.options, self._content)
+
+    @property
+    def offsets(self) -> Offsets:
+        """How the file counts."""
+        return Offsets.of(self.options)
+
+    def where(self, line: int) -> str:
+        """What a message calls the record of this number."""
+        return self.names.get(line) or f"{self.name}{self.unit}{line}"
+
+    def wrong(self, line: int, problem: str) -> None:
+        """Note that a record cannot be read as it is."""
+        self.problems.add(f"{self.where(line)}: {problem}")
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """The bytes as a stream; raises SourceError if there are none to read."""
+        if self._path is None:
+            yield BytesIO(self._content)
+            return
+        try:
+            with self._path.open("rb") as stream:
+                yield stream
+        except OSError as error:
+            raise SourceError(f"{self.name}: cannot be read ({error.strerror or error})") from None
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """The lines with their numbers, without the ``\\n`` that ends them, nor a byte order mark of UTF-8."""
+        with self.open() as stream:
+            for number, line in enumerate(stream, 1):
+                if number == 1:
+                    line = line.removeprefix(codecs.BOM_UTF8)
+                yield number, line.removesuffix(b"\n")
+
+
+def short(value: Any) -> str:
+    """A value as a message shows it."""
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):
+        return "what is too large or too deep to be shown"
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"

@@ -1,0 +1,143 @@
+"""Columns, as CoNLL's shared tasks have them: a token and its tag on a line, a blank line between sentences.
+
+Columns are parted by tabs, or on a line without one by spaces; the token is the first, the tag the last, unless the
+options name others. Lines that begin with ``-DOCSTART-`` and comments (``# …`` without a tag) are left out. The
+tokens are characters or words, and the offsets are those of the text that they make (see ``_tags.joined``).
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from clue_ner.common.errors import CorpusError
+from clue_ner.core.schemes import ALIASES, SCHEMES
+from clue_ner.layouts._check import Record
+from clue_ner.layouts._recognise import Sample
+from clue_ner.layouts._source import Raw, Source, short
+from clue_ner.layouts._tags import ADVICE, LENIENT, TAG, Tags, chosen, entities_of, illegal, joined
+from clue_ner.layouts._write import Target
+
+TITLE = "columns of tokens and tags (CoNLL)"
+SUFFIXES = (".conll", ".bio", ".bmes", ".bioes", ".iob", ".iob2", ".bmeso", ".txt", ".tsv", ".train", ".dev", ".test")
+OPTIONS = ("scheme", "tags", "tokens", "token", "tag")
+WANTED = (
+    "wanted: a token and its tag on each line, a blank line between sentences; docs/data.md has the layout. "
+    "Fix the lines and run again"
+)
+COMMENTS = "comment lines"
+MARKS = "document marks"
+
+_BLANK = " \t\r"
+
+
+class _Sentence(NamedTuple):
+    lines: list[int]
+    tokens: list[str]
+    tags: list[str]
+
+
+def recognise(sample: Sample) -> str | None:
+    """Lines of two columns or more, the last a tag, with some entity among them."""
+    seen = 0
+    for line in sample.lines:
+        fields = _fields(line.rstrip(_BLANK))
+        if len(fields) < 2 or not TAG.fullmatch(fields[-1]):
+            if fields and not line.startswith(("#", "-DOCSTART-")):
+                return None
+            continue
+        seen += fields[-1] != "O"
+    return "lines of tokens, each with a tag such as B-PER in the last column" if seen else None
+
+
+def read(source: Source) -> Iterator[Raw]:
+    """The sentences of a file, which is read twice: first to see what scheme its tags are of."""
+    if 0 in (source.options.get("token"), source.options.get("tag")):
+        raise CorpusError(f"{source.name}: there is no column 0; the first is 1, the last -1")
+    everything = Tags()
+    for _, tokens, tags in _sentences(source.again()):
+        everything.add(tokens, tags)
+    scheme, problem = chosen(everything, source)
+    if scheme is None:
+        source.problems.add(f"{source.name}: {problem}")
+        return
+    lenient = source.options.get("tags") == "lenient"
+    characters = {"characters": True, "words": False}.get(source.options.get("tokens", ""), everything.characters)
+    for lines, tokens, tags in _sentences(source):
+        wrong = list(illegal(scheme, tags))
+        if wrong and not lenient:
+            for index, why in wrong:
+                source.wrong(lines[index], f"{why}; {ADVICE}")
+            continue
+        source.counts[LENIENT] += bool(wrong)
+        text, starts = joined(tokens, characters)
+        yield Raw(lines[0], None, text, entities_of(scheme, tokens, tags, starts, lenient))
+
+
+def write(records: Iterable[Record], target: Target) -> None:
+    """A character a line with its tag, a space between them."""
+    asked = target.options.get("scheme", "auto")
+    scheme = SCHEMES["BIO" if asked == "auto" else ALIASES.get(asked, asked)]
+    with target.text() as out:
+        for record in records:
+            text = record.sentence.text
+            if "\n" in text or "\t" in text:
+                target.cannot(record, "a tab or a line end in a text")
+                continue
+            if not record.labelled:
+                target.cannot(record, "a sentence that is not labelled")
+                continue
+            target.leaves_out(record, ids=True, scores=True)
+            entities = target.flat(record, "entities that overlap")
+            tags = scheme.encode([(entity.start, entity.end, entity.type) for entity in entities], len(text))
+            out.write("".join(f"{char} {tag}\n" for char, tag in zip(text, tags)) + "\n")
+
+
+def _sentences(source: Source) -> Iterator[_Sentence]:
+    token_at, tag_at = _index(source.options.get("token", 1)), _index(source.options.get("tag", -1))
+    sentence = _Sentence([], [], [])
+    damaged = False
+    for number, raw in source.lines():
+        try:
+            line = raw.decode("utf-8").rstrip(_BLANK)
+        except UnicodeDecodeError as error:
+            source.wrong(number, f"not UTF-8 ({error.reason} at byte {error.start + 1})")
+            damaged = True
+            continue
+        if not line or line.startswith("-DOCSTART-"):
+            source.counts[MARKS] += bool(line)
+            if sentence.lines and not damaged:
+                yield sentence
+            sentence, damaged = _Sentence([], [], []), False
+            continue
+        fields = _fields(line)
+        try:
+            token, tag = fields[token_at], fields[tag_at].strip(" ")
+        except IndexError:
+            token, tag = "", ""
+        if len(fields) > 1 and token and TAG.fullmatch(tag):
+            sentence.lines.append(number)
+            sentence.tokens.append(token)
+            sentence.tags.append(tag)
+        elif line.startswith("# ") and not sentence.lines:
+            source.counts[COMMENTS] += 1
+        else:
+            damaged = True
+            source.wrong(number, f"wanted a token and a tag (O, or as B-PER), found {short(line)}")
+    if sentence.lines and not damaged:
+        yield sentence
+
+
+def _fields(line: str) -> list[str]:
+    """The columns of a line; a token that is a space itself stands before the tab or space that ends it.
+
+    >>> _fields("EU NNP  B-ORG"), _fields(" \\tO"), _fields("  O")
+    (['EU', 'NNP', 'B-ORG'], [' ', 'O'], [' ', 'O'])
+    """
+    if "\t" in line:
+        return line.split("\t")
+    if line.startswith("  "):
+        return [" ", *line.split(" ")[2:]]
+    return [field for field in line.split(" ") if field]
+
+
+def _index(column: int) -> int:
+    return column - 1 if column > 0 else column

@@ -1,0 +1,97 @@
+"""Data sets of a hub on this machine as a person's own corpus."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.servers import COMMIT, hub_handler, serve, use_hub
+
+from clue_ner.common import retry
+from clue_ner.common.errors import CorpusError, SourceError
+from clue_ner.core.entities import Entity
+from clue_ner.core.params import CorpusParams
+from clue_ner.corpora import Corpus, load_corpus
+
+ENTITY = {"start_offset": 0, "end_offset": 3, "label": "name", "entity": "林若溪"}
+ROW = {"text": "林若溪到了上海。", "entities": [ENTITY]}
+
+
+def load(**params: Any) -> Corpus:
+    path = params.pop("path", "org/ner")
+    return load_corpus(CorpusParams(name="hugging_face", path=path, valid_fraction=0.0, split_seed=0, **params))
+
+
+def lines(*rows: dict[str, Any]) -> bytes:
+    return "\n".join(json.dumps(row) for row in rows).encode()
+
+
+def parquet(folder: Path) -> bytes:
+    from datasets import ClassLabel, Dataset, Features, List, Value
+
+    tags = ClassLabel(names=["O", "B-name", "I-name"])
+    features = Features({"tokens": List(Value("string")), "ner_tags": List(tags)})
+    rows = {"tokens": [list("林若溪到了")], "ner_tags": [[1, 2, 2, 0, 0]]}
+    Dataset.from_dict(rows, features=features).to_parquet(folder / "rows.parquet")
+    return (folder / "rows.parquet").read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "PAUSE", 0.0)
+
+
+def test_own_hub_reads_texts_with_entities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"README.md": b"", "data/train.json": lines(ROW, ROW), "data/validation.json": lines(ROW)}
+    with serve(hub_handler("dataset", {"org/ner": files})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        corpus = load()
+    assert {split: len(found) for split, found in corpus.splits.items()} == {"train": 2, "valid": 1}
+    assert corpus.splits["train"][0].entities == (Entity(0, 3, "name"),)
+    assert corpus.description == f"org/ner, commit {COMMIT} of the Hugging Face hub"
+
+
+def test_own_hub_reads_tokens_with_class_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = parquet(tmp_path)
+    files = {"data/train-00000-of-00002.parquet": content, "data/train-00001-of-00002.parquet": content}
+    with serve(hub_handler("dataset", {"org/ner": files})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        train = load().splits["train"]
+    assert [(sentence.id, sentence.text, sentence.entities) for sentence in train] == [
+        (f"train-{number}", "林若溪到了", (Entity(0, 3, "name"),)) for number in range(2)
+    ]
+
+
+def test_own_hub_names_configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = parquet(tmp_path)
+    files = {"zh/train/0000.parquet": content, "en/train/0000.parquet": content}
+    with serve(hub_handler("dataset", {"org/ner": files})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        with pytest.raises(CorpusError, match=r"it has train in en/train, zh/train; choose one with corpus\.options"):
+            load()
+        assert len(load(options={"config": "zh"}).splits["train"]) == 1
+
+
+def test_own_hub_refuses_a_repository_that_needs_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(hub_handler("dataset", {"org/ner": {"ner.py": b"raise SystemExit"}})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        with pytest.raises(CorpusError, match=r"needs its own script \(ner\.py\), and no program .* save_to_disk it"):
+            load(revision="main")
+
+
+def test_own_hub_that_does_not_give_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(hub_handler("dataset", {})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        with pytest.raises(SourceError, match="does not give it"):
+            load()
+
+
+def test_own_folder_of_save_to_disk_has_its_splits_in_folders(tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    row = {"text": ["林若溪到了"], "entities": [[{"start_offset": 0, "end_offset": 3, "label": "name"}]]}
+    splits = {name: Dataset.from_dict(row) for name in ("train", "validation", "test")}
+    DatasetDict(splits).save_to_disk(tmp_path / "data")
+    corpus = load(path=str(tmp_path / "data"))
+    assert list(corpus.splits) == ["train", "valid", "test"]
+    assert corpus.splits["test"][0].entities == (Entity(0, 3, "name"),)

@@ -1,0 +1,262 @@
+"""What every layout takes of its tools' files, and that nothing but our own errors leaves a reader."""
+
+import contextlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clue_ner.common.errors import CorpusError, ParamsError, SourceError
+from clue_ner.core import plugins
+from clue_ner.core.entities import Entity, Sentence
+from clue_ner.layouts import Reading, Record, read, write
+from clue_ner.layouts._offsets import OPTIONS
+from clue_ner.layouts._options import VALUES
+
+LAYOUTS = plugins.names(plugins.LAYOUTS)
+TEXT = "林若溪到了上海。"
+NAME, PLACE = Entity(0, 3, "name"), Entity(5, 7, "place")
+CORPUS = [
+    Record(Sentence("7", TEXT, (NAME, PLACE)), True, 1),
+    Record(Sentence("", "今天没有风😀。"), True, 2),
+    Record(Sentence("", "在😀上海", (Entity(2, 4, "place"),)), True, 3),
+]
+
+
+def put(path: Path, *values: Any) -> Path:
+    path.write_text("\n".join(json.dumps(value, ensure_ascii=False) for value in values), encoding="utf-8")
+    return path
+
+
+def one(reading: Reading) -> tuple[Entity, ...]:
+    (record,) = reading
+    assert record.sentence.text == TEXT
+    return record.sentence.entities
+
+
+def refused(reading: Reading) -> str:
+    with pytest.raises(CorpusError) as caught:
+        list(reading)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_is_recognised_by_what_is_written(layout: str, tmp_path: Path) -> None:
+    write(tmp_path / "a", CORPUS, layout)
+    assert read(tmp_path / "a").layout == layout
+    assert [record.sentence.text for record in read(tmp_path / "a")] == [record.sentence.text for record in CORPUS]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_options_have_values_and_offsets_are_converted_both_ways(layout: str, tmp_path: Path) -> None:
+    options = plugins.layout_options(layout)
+    assert set(options) <= set(VALUES)
+    assert set(OPTIONS) <= set(options) or not set(OPTIONS) & set(options)
+    with pytest.raises(ParamsError, match=f"no option x of {layout}: there are "):
+        read(tmp_path, layout, {"x": 1})
+    if "offsets" in options:
+        way = {"offsets": "utf16", "first": 1, "ends": "inclusive"}
+        write(tmp_path / "a", CORPUS, layout, way)
+        records = list(read(tmp_path / "a", layout, way))
+        assert [record.sentence.entities for record in records] == [record.sentence.entities for record in CORPUS]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_damaged_files_raise_only_our_errors(layout: str, tmp_path: Path) -> None:
+    write(tmp_path / "good", CORPUS, layout)
+    files = [path for path in sorted((tmp_path / "good").rglob("*")) if path.is_file()] or [tmp_path / "good"]
+    draw = random.Random(0)
+    for number in range(15 if layout == "hugging_face" else 60):
+        damaged = draw.choice(files)
+        content = bytearray(damaged.read_bytes())
+        before = bytes(content)
+        for _ in range(draw.randint(1, 4)):
+            at = draw.randrange(len(content) + 1)
+            kind = number % 3
+            if kind == 0:
+                content[at : at + draw.randint(1, 30)] = b""
+            elif kind == 1:
+                content[at : at + 1] = draw.randbytes(2)
+            else:
+                content[at:at] = draw.choice([b"[" * 5000, b"9" * 5000, b"\xff", b"\n", b'"', b"null", b"1e999"])
+        damaged.write_bytes(content)
+        for name in (layout, "auto"):
+            with contextlib.suppress(CorpusError, SourceError):
+                list(read(tmp_path / "good", name))
+        damaged.write_bytes(before)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layout_shows_twenty_problems_with_file_and_line(layout: str, tmp_path: Path) -> None:
+    way = {"first": 1, "ends": "inclusive"} if "first" in plugins.layout_options(layout) else {}
+    path = tmp_path / "a"
+    if way:
+        write(path, [Record(Sentence("", "甲", (Entity(0, 1, "t"),)), True, 1)] * 23, layout, way)
+    elif layout == "clue":
+        put(path, *[{"text": "甲", "label": {"t": {"甲": [[0, 1]]}}}] * 23)
+    elif layout == "conll":
+        path.write_text("甲\n" * 23, encoding="utf-8")
+    else:
+        write(path, [Record(Sentence("", "甲", (Entity(0, 1, "t"),)), True, 1)] * 23, layout)
+        for annotations in path.glob("*.ann"):
+            annotations.write_text("T1\tt 1 2\t乙\n", encoding="utf-8")
+    message = refused(read(path, layout))
+    lines = message.splitlines()
+    assert lines[0] == "23 wrong"
+    assert all(line.startswith(f"  {path}") for line in lines[1:21])
+    assert lines[21] == "  and 3 more"
+    assert lines[22].startswith(("wanted", "All offsets fit"))
+
+
+def test_doccano_takes_labels_entities_relations_and_older_keys(tmp_path: Path) -> None:
+    entity = {"id": 9, "label": "name", "start_offset": 0, "end_offset": 3}
+    new = {"id": 1, "text": TEXT, "entities": [entity], "relations": [{"id": 1}], "Comments": []}
+    reading = read(put(tmp_path / "a", new))
+    assert (reading.layout, one(reading)) == ("doccano", (NAME,))
+    assert +reading.counts == {"relations": 1, "keys that are not read": 1}
+    for key in ("label", "labels"):
+        assert one(read(put(tmp_path / "a", {"id": "x", "text": TEXT, key: [[5, 7, "place"]]}))) == (PLACE,)
+    assert one(read(put(tmp_path / "a", {"data": TEXT, "label": [[0, 3, "name"]]}))) == (NAME,)
+    (record,) = read(put(tmp_path / "a", {"text": TEXT}), "doccano")
+    assert not record.labelled
+    assert ":1: label: wanted a list of [start, end, type]" in refused(
+        read(put(tmp_path / "a", {"text": TEXT, "label": [["0", 3, "name"]]}), "doccano")
+    )
+
+
+def test_clue_ends_are_inclusive_and_surfaces_checked(tmp_path: Path) -> None:
+    label = {"name": {"林若溪": [[0, 2]]}, "place": {"上海": [[5, 6]]}}
+    assert one(read(put(tmp_path / "a", {"text": TEXT, "label": label}))) == (NAME, PLACE)
+    wrong = {"text": TEXT, "label": {"name": {"若溪": [[0, 2]]}}}
+    assert ":1: entities.0 (name 0:3): text[start:end] is '林若溪', the record says '若溪'" in refused(
+        read(put(tmp_path / "a", wrong))
+    )
+
+
+def task(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": 3, "data": {"text": TEXT}, "annotations": [{"result": list(results)}], **more}
+
+
+def result(start: Any, end: Any, *labels: str, **more: Any) -> dict[str, Any]:
+    return {"type": "labels", "value": {"start": start, "end": end, "labels": list(labels), **more}}
+
+
+def test_label_studio_takes_full_and_minimal_exports(tmp_path: Path) -> None:
+    path = put(tmp_path / "a", [task(result(0, 3, "name", text="林若溪"), {"type": "choices", "value": {}})])
+    reading = read(path)
+    assert (reading.layout, one(reading)) == ("label_studio", (NAME,))
+    assert +reading.counts == {"results that are no labelled spans": 1}
+    minimal = {"id": 3, "text": TEXT, "tags": [{"start": 5, "end": 7, "text": "上海", "labels": ["place"]}]}
+    assert one(read(put(path, [minimal]))) == (PLACE,)
+    assert one(read(put(path, [task(result(0, 3, "a", "b"))]))) == (Entity(0, 3, "a"), Entity(0, 3, "b"))
+    assert not next(iter(read(put(path, [task(annotations=[], predictions=[])])))).labelled
+    skipped = task(annotations=[{"was_cancelled": True, "result": [result(0, 3, "name")]}])
+    assert not next(iter(read(put(path, [skipped])))).labelled
+
+
+def test_label_studio_utf16_offsets_are_known_by_the_surface(tmp_path: Path) -> None:
+    text = "💩林若溪"
+    old = {"data": {"text": text}, "annotations": [{"result": [result(2, 5, "name", text="林若溪")]}]}
+    reading = read(put(tmp_path / "a", [old]))
+    (record,) = reading
+    assert record.sentence.entities == (Entity(1, 4, "name"),)
+    assert reading.counts["entities whose offsets counted UTF-16 units, converted"] == 1
+
+
+def test_label_studio_names_what_is_wrong_with_a_task(tmp_path: Path) -> None:
+    two = [{"result": [result(0, 3, "name")]}, {"result": [result(0, 2, "name")]}]
+    tasks = [{"data": {"txt": "x"}, "annotations": []}, task(annotations=two), task(result("/div[1]", 3, "name")), 5]
+    path = tmp_path / "a"
+    path.write_text("[\n" + ",\n".join(map(json.dumps, tasks)) + "\n]", encoding="utf-8")
+    lines = refused(read(path, "label_studio")).splitlines()
+    assert lines[1] == f"  {path}:2: no text 'text' in its data, which has txt; name it with option text"
+    assert lines[2] == f"  {path}:3: 2 annotations that differ; keep one, or mark one as ground truth"
+    assert lines[3].startswith(f"  {path}:4: wanted whole numbers as start and end of a span, found '/div[1]'")
+    assert lines[4] == f"  {path}:5: wanted an object, found 5"
+    two[1]["ground_truth"] = True  # type: ignore[assignment]
+    assert one(read(put(path, [task(annotations=two)]))) == (Entity(0, 2, "name"),)
+
+
+def test_label_studio_scores_become_predictions_with_the_models_version(tmp_path: Path) -> None:
+    scored = Record(Sentence("", TEXT, (Entity(0, 3, "name", 0.5), Entity(5, 7, "place", 1.0))), True, 1)
+    write(tmp_path / "a", [scored], "label_studio", {"model_version": "clue-ner/3"})
+    (written,) = json.loads((tmp_path / "a").read_text(encoding="utf-8"))
+    (prediction,) = written["predictions"]
+    assert (prediction["model_version"], prediction["score"]) == ("clue-ner/3", 0.75)
+    assert [one["score"] for one in prediction["result"]] == [0.5, 1.0]
+    assert not next(iter(read(tmp_path / "a"))).labelled
+    found = read(tmp_path / "a", "label_studio", {"labels": "predictions"})
+    assert one(found) == scored.sentence.entities
+    assert [entity.score for entity in next(iter(found)).sentence.entities] == [0.5, 1.0]
+
+
+def test_brat_reads_documents_or_lines_and_refuses_entities_of_several_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.txt").write_text("他走。\n" + TEXT, encoding="utf-8")
+    (folder / "a.ann").write_text("T1\tname 4 7\t林若溪\nR1\tat Arg1:T1 Arg2:T1\n#1\tNote T1\tx\n", encoding="utf-8")
+    (folder / "b.txt").write_text("谁？", encoding="utf-8")
+    reading = read(folder)
+    assert reading.layout == "brat"
+    assert [(r.sentence.id, r.sentence.entities, r.labelled) for r in reading] == [
+        ("a", (Entity(4, 7, "name"),), True),
+        ("b", (), False),
+    ]
+    assert reading.counts["annotations that are no entities (relations, events, attributes, notes)"] == 2
+    lines = [record.sentence for record in read(folder, "brat", {"split": "lines"})]
+    assert [(sentence.text, sentence.entities) for sentence in lines] == [("他走。", ()), (TEXT, (NAME,)), ("谁？", ())]
+    (folder / "a.ann").write_text("T1\tname 0 1;2 3\t他。\nT2\tname 2 6\t。 林若\nT3 x\n", encoding="utf-8")
+    message = refused(read(folder, "brat", {"split": "lines"}))
+    assert f"{folder / 'a.ann'}:1: T1: name 0 1;2 3 is an entity of several parts" in message
+    assert "name 2 6 goes over the end of a line" in message
+    assert f"{folder / 'a.ann'}:3: wanted an annotation such as" in message
+    (folder / "c.ann").touch()
+    assert f"{folder / 'c.ann'}: there is no c.txt beside it" in refused(read(folder))
+
+
+def test_csv_takes_other_separators_columns_and_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    cell = json.dumps([{"label": "name", "start_offset": 0, "end_offset": 3}]).replace('"', '""')
+    for mark in ",\t;":
+        path.write_bytes(f'\ufeffnote{mark}text{mark}entities\r\nx{mark}{TEXT}{mark}"{cell}"\r\n'.encode())
+        reading = read(path)
+        assert (reading.layout, one(reading)) == ("csv", (NAME,))
+        assert +reading.counts == {"columns that are not read": 1}
+    path.write_text(f'content,spans\n"{TEXT}",[]\n', encoding="utf-8")
+    assert one(read(path, "csv", {"text": "content", "entities": "spans"})) == ()
+    assert "no column 'text', nor tokens with tags; it has content, spans" in refused(read(path, "csv"))
+    path.write_text('text,entities\n"a\nb",[]\n甲,"[{"\n乙\n丙,"[{""type"": ""x""}]"\n', encoding="utf-8")
+    lines = refused(read(path)).splitlines()
+    assert lines[1].startswith(f"  {path}:4: entities: not JSON")
+    assert lines[2] == f"  {path}:5: 1 cells, and the header has 2"
+    assert lines[3] == f"  {path}:6: entities.0.start: wanted a whole number, found None"
+
+
+def test_parquet_and_data_sets_take_tokens_with_class_labels(tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features, List, Value
+
+    names = ["O", "B-name", "I-name", "B-place", "I-place"]
+    features = Features(
+        {"id": Value("string"), "tokens": List(Value("string")), "ner_tags": List(ClassLabel(names=names))}
+    )
+    rows = {"id": ["7"], "tokens": [list(TEXT)], "ner_tags": [[1, 2, 2, 0, 0, 3, 4, 0]]}
+    data = Dataset.from_dict(rows, features=features)
+    data.to_parquet(tmp_path / "a.parquet")
+    data.save_to_disk(tmp_path / "a")
+    assert one(read(tmp_path / "a.parquet")) == one(read(tmp_path / "a")) == (NAME, PLACE)
+    rows["ner_tags"] = [[1, 2, 2, 0, 0, 4, 4, 0]]
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
+    message = refused(read(tmp_path / "a.parquet", "parquet", {"scheme": "BIO"}))
+    assert "a.parquet row 1: ner_tags.5: I-place after O, which BIO does not allow" in message
+    Dataset.from_dict(rows).to_parquet(tmp_path / "a.parquet")
+    assert "the file does not say what numbers mean" in refused(read(tmp_path / "a.parquet"))
+
+
+def test_write_folder_only_where_none_is(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").touch()
+    with pytest.raises(CorpusError, match="is there already; brat is a folder: name a new one"):
+        write(tmp_path / "mine", CORPUS, "brat")
+    assert (tmp_path / "mine/thesis.txt").exists()
