@@ -13,9 +13,9 @@ READY := .venv/.ready
 FEATURES := .venv/.features
 PIP := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help repository setup setup-features demo repro runs test test-slow test-faults check bench ui
+.PHONY: help repository setup setup-features demo repro runs test test-slow test-browser test-faults check bench ui
 help:  ## list these
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## make .venv and install exactly what requirements.lock says
 $(READY): requirements.lock pyproject.toml
@@ -51,8 +51,11 @@ test: setup  ## the tests, two at a time, each file in one process
 test-slow: setup  ## whole pipelines, killed trainings, several processes: what make test leaves out
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m slow
 
+test-browser: setup-features  ## the page of clue-ner serve in Chromium: apt-get install chromium fonts-noto-cjk
+	OMP_NUM_THREADS=1 python -m pytest -rs -m browser tests/browser
+
 test-faults: setup  ## kills, outages, damage, full disks, for real; KILLS=30 SEED=1 FUZZ=20000 change how many and when
-	FUZZ=$${FUZZ:-20000} python -m pytest -m 'faults or not faults' tests/faults tests/stages/test_checksums.py tests/common/test_secrets.py
+	FUZZ=$${FUZZ:-20000} python -m pytest -m 'faults or not faults' tests/faults tests/stages/test_checksums.py tests/common/test_secrets.py tests/serving/test_service.py
 
 check: setup  ## lint, format, types, import contracts
 	ruff check .

@@ -47,6 +47,7 @@ def test_light_cli_tags_shows_and_predicts(export: Path, tmp_path: Path, asked: 
             "runtime torch needs torch, which is not installed; run `pip install 'clue-ner[",
         ),
         (["tag", "--model", "models:/a@b"], "models:/a@b: the model registry needs "),
+        (["serve"], "`clue-ner serve` needs "),
         (["sync"], "`clue-ner sync` needs "),
         (["verify"], "`clue-ner verify` needs "),
         (["sweep"], "`clue-ner sweep` needs optuna, "),
@@ -74,7 +75,7 @@ def test_light_cli_without_a_model_says_where_it_looked(tmp_path: Path) -> None:
     assert "clue-ner[tracking]" in line
 
 
-@pytest.mark.parametrize("command", [[], ["tag"], ["show"], ["predict"], ["sync"], ["verify"], ["sweep"]])
+@pytest.mark.parametrize("command", [[], ["tag"], ["show"], ["predict"], ["serve"], ["sync"], ["verify"], ["sweep"]])
 def test_light_cli_help_always_works(command: list[str]) -> None:
     done = python(BLOCK + CLI, *command, "--help")
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from clue_ner.cli.lines import Line, read_lines, tagged, to_json
+from clue_ner.cli.lines import Line, read_lines, tagged
 from clue_ner.common.errors import CorpusError
+from clue_ner.common.json_lines import to_json
 from clue_ner.core.entities import Entity
 
 

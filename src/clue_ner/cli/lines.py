@@ -94,16 +94,6 @@ def entity_record(text: str, entity: Entity) -> dict[str, Any]:
     }
 
 
-def to_json(value: Any) -> str:
-    """JSON on one line that UTF-8 can say: only a value with lone surrogates is written with escapes."""
-    line = json.dumps(value, ensure_ascii=False)
-    try:
-        line.encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return line
-
-
 def _pieces(stream: BufferedIOBase) -> Iterator[bytes]:
     while piece := stream.read1(PIECE):
         yield piece

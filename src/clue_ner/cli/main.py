@@ -6,6 +6,7 @@ import click
 
 import clue_ner
 from clue_ner.cli.recipe import recipe
+from clue_ner.cli.serve import serve
 from clue_ner.cli.sweep import sweep
 from clue_ner.cli.tagging import predict, show, tag
 from clue_ner.cli.tracking import sync, ui, verify
@@ -36,7 +37,7 @@ def main() -> None:
     """Named entities in Chinese text."""
 
 
-for command in (tag, show, predict, ui, sync, verify, recipe, sweep):
+for command in (tag, show, predict, serve, ui, sync, verify, recipe, sweep):
     main.add_command(command)
 
 

@@ -5,8 +5,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from clue_ner.cli.lines import Line, to_json
+from clue_ner.cli.lines import Line
 from clue_ner.common.errors import refuse
+from clue_ner.common.json_lines import to_json
 from clue_ner.core.entities import Entity, Sentence
 
 Id = int | str

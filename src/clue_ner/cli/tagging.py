@@ -29,6 +29,17 @@ _batch_size = click.option(
     show_default=True,
     help="Windows that the model reads at once, at most; fewer if they are long.",
 )
+runtime_option = click.option(
+    "--runtime",
+    type=click.Choice(("auto", "onnx", "int8", "torch")),
+    default="auto",
+    show_default=True,
+    help="What computes the model. auto: onnx (float32) where models/export has it, else torch. int8 is the "
+    "fastest on a CPU.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core."
+)
 _input = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
@@ -72,15 +83,8 @@ def _with_model(command: Callable[..., None]) -> Callable[..., None]:
         help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. By default models/export of "
         "the repository, or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
     )
-    @click.option(
-        "--runtime",
-        type=click.Choice(("auto", "onnx", "int8", "torch")),
-        default="auto",
-        show_default=True,
-        help="What computes the model. auto: onnx (float32) where models/export has it, else torch. int8 is the "
-        "fastest on a CPU.",
-    )
-    @click.option("--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core.")
+    @runtime_option
+    @threads_option
     @functools.wraps(command)
     def with_model(model: str | None, runtime: str, threads: int | None, **arguments: Any) -> None:
         command(load=functools.partial(_load, model, runtime, threads), **arguments)
@@ -106,8 +110,9 @@ def tag(
     FILE is - or missing for standard input. Offsets are characters of the line, end exclusive. A line that cannot be
     read becomes {"error": ...} in its place, is reported, and makes the exit status 1.
     """
-    from clue_ner.cli.lines import tagged, to_json
+    from clue_ner.cli.lines import tagged
     from clue_ner.cli.terminal import counter
+    from clue_ner.common.json_lines import to_json
 
     tagger = load()
     out = sys.stdout.buffer
@@ -202,7 +207,7 @@ def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
     """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
     from clue_ner.tagger.tagger import Tagger
 
-    name, place = _first_model() if model is None else (model, model)
+    name, place = first_model() if model is None else (model, model)
     tagger = Tagger.load(place, runtime, threads)
     assert tagger.source is not None
     where = f"{name} ({tagger.source.folder})" if is_registry_name(name) else name
@@ -210,7 +215,7 @@ def _load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
     return tagger
 
 
-def _first_model() -> tuple[str, str | Path]:
+def first_model() -> tuple[str, str | Path]:
     """The first model there is, by its name and its folder: of the pipeline, the demo, or last, the registry."""
     root = repository()
     exports = [root / "models" / "export", root / "demo" / "models" / "export"]

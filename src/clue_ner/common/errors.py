@@ -8,6 +8,7 @@ ClueNerError
 ├── BackboneError    pretrained weights that are missing, unsafe or not what was pinned
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
 ├── TrainingError    a training that cannot go on
+├── ServingError     a service that cannot start as it was asked to
 ├── MissingExtraError  a library that an extra of the package brings, and that is not installed; also an ImportError
 └── TrackingError    the MLflow store or registry cannot do what was asked of it
 
@@ -50,6 +51,10 @@ class ArtifactError(ClueNerError):
 
 class TrainingError(ClueNerError):
     """A training that cannot go on: its loss or its weights are no numbers any more."""
+
+
+class ServingError(ClueNerError):
+    """The service cannot start: its address, token file or model is not usable."""
 
 
 class MissingExtraError(ClueNerError, ImportError):
