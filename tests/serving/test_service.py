@@ -1,5 +1,7 @@
 """The service as a whole: overload, a worker that dies or stands still, a stop, a model that changes."""
 
+import contextlib
+import http.client
 import shutil
 import signal
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.serving import Answer, Server, served, start, until
+from support.serving import Answer, Server, ask_on, served, start, until
 from support.tiny import TAGS, tiny_tagger_folder
 from support.tracking_repository import leave_stores_alone, local_client, put_empty_store, tracking_params
 
@@ -123,6 +125,18 @@ def test_term_answers_what_was_accepted(export: Path, tmp_path: Path, pool: Thre
         until(lambda: not psutil.pid_exists(worker.pid))
 
 
+def test_term_answers_what_arrives_on_an_open_connection_meanwhile(export: Path, tmp_path: Path) -> None:
+    with served("--model", export, folder=tmp_path) as server:
+        connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        with contextlib.closing(connection):
+            assert ask_on(connection, "/healthz").headers.get("connection") is None
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            answer = ask_on(connection, "/tag", {"text": "上海"})
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert server.process.wait(20) == 0
+
+
 def test_the_worker_ends_with_a_service_that_is_killed(export: Path, tmp_path: Path) -> None:
     with served("--model", export, folder=tmp_path) as server:
         worker = server.worker()
@@ -190,6 +204,19 @@ def test_follow_changes_the_model_without_losing_a_request(registry: Path, pool:
             assert texts == found[answer.json["model"]["version"]]
         assert {answer.json["model"]["name"] for answer in answers} == {"clue-ner"}
         assert {answer.json["model"]["version"] for answer in answers} == {"1", "2"}
+
+
+@pytest.mark.slow
+def test_a_request_that_was_begun_is_answered_by_its_version(registry: Path, pool: ThreadPoolExecutor) -> None:
+    with served("--follow", "models:/clue-ner@champion", "--poll", 1, "--timeout", 120, folder=registry) as server:
+        with server.held():
+            begun = pool.submit(server.tag, *["李雷" * 400] * 3)  # three groups, of which the first is computed
+            local_client(registry).set_registered_model_alias("clue-ner", "champion", "2")
+            until(lambda: server.ask("/model").json["version"] == "2")
+        answer = begun.result().json
+        assert answer["model"]["version"] == "1"
+        assert [len(result["entities"]) for result in answer["results"]] == [400] * 3
+        assert server.tag("李雷").json["results"] == [{"entities": []}]
 
 
 @pytest.mark.slow

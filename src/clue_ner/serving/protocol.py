@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-GRACE = 0.3
+GRACE = 1.0
 """Seconds in which a connection that seems idle may still deliver a request when the service ends."""
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
