@@ -13,9 +13,9 @@ READY := .venv/.ready
 FEATURES := .venv/.features
 PIP := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help repository setup setup-features demo repro runs test test-slow test-faults check bench ui
+.PHONY: help repository setup setup-features demo repro runs test test-slow test-browser test-faults check bench ui
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## create .venv and install the versions in requirements.lock
 $(READY): requirements.lock pyproject.toml
@@ -51,8 +51,11 @@ test: setup  ## run the tests, two files at a time
 test-slow: setup  ## the tests that make test leaves out: whole pipelines, killed trainings, several processes
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile -m slow
 
+test-browser: setup-features  ## test the page of clue-ner serve in Chromium: apt-get install chromium fonts-noto-cjk
+	OMP_NUM_THREADS=1 python -m pytest -rs -m browser tests/browser
+
 test-faults: setup  ## real kills, outages, damaged files, full disks; KILLS=30 SEED=1 FUZZ=20000 set how many and when
-	FUZZ=$${FUZZ:-20000} python -m pytest -m 'faults or not faults' tests/faults tests/stages/test_checksums.py tests/common/test_secrets.py
+	FUZZ=$${FUZZ:-20000} python -m pytest -m 'faults or not faults' tests/faults tests/stages/test_checksums.py tests/common/test_secrets.py tests/serving/test_service.py
 
 check: setup  ## check lint, format, types, import contracts
 	ruff check .

@@ -139,6 +139,20 @@ def results() -> dict[str, Any]:
             "venv_bytes": 240_000_000,
             "environment_bytes": 2_400_000_000,
         },
+        "serve": {
+            "trained": True,
+            "clients": 32,
+            "seconds": 20.0,
+            "throughput": {
+                "int8": {"per_second": 300.0, "per_cpu_second": 180.0},
+                "torch": {"per_second": 150.0, "per_cpu_second": 80.0},
+                "mlflow": {"per_second": 60.0, "per_cpu_second": 40.0},
+                "baseline": {"per_second": 50.0, "per_cpu_second": 30.0},
+            },
+            "latency": {"one_p50_ms": 8.0, "half_p50_ms": 10.0, "half_p99_ms": 30.0, "half_per_second": 150.0},
+            "memory_bytes": [200_000_000, 204_000_000],
+            "bulk_per_cpu_second": 200.0,
+        },
         "overhead": {
             "pipeline": 22.0,
             "import": 4.0,

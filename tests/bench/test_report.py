@@ -10,7 +10,7 @@ from bench.inputs import ROOT
 from bench.tables import tables
 from clue_ner.common.files import read_json, write_json
 
-PARTS = ("training", "heads", "tagging", "light", "overhead", "pipeline", "scaling")
+PARTS = ("training", "heads", "tagging", "light", "serve", "overhead", "pipeline", "scaling")
 Cells = dict[tuple[str, str], list[str]]
 
 

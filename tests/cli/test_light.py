@@ -48,6 +48,7 @@ def test_light_cli_tags_shows_and_predicts(export: Path, tmp_path: Path, asked: 
             "runtime torch needs torch, which is not installed; run `pip install 'clue-ner[",
         ),
         (["tag", "--model", "models:/a@b"], "models:/a@b: the model registry needs "),
+        (["serve"], "`clue-ner serve` needs "),
         (["sync"], "`clue-ner sync` needs "),
         (["verify"], "`clue-ner verify` needs "),
         (["sweep"], "`clue-ner sweep` needs optuna, "),

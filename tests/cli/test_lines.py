@@ -5,9 +5,10 @@ import os
 
 import pytest
 
-from clue_ner.cli.lines import read_lines, tagged, to_json
+from clue_ner.cli.lines import read_lines, tagged
 from clue_ner.cli.records import Line
 from clue_ner.common.errors import CorpusError
+from clue_ner.common.json_lines import to_json
 from clue_ner.core.entities import Entity
 
 

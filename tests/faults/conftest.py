@@ -13,6 +13,7 @@ QUICK = {
     "test_fuzz.py": "thousands of odd texts and requests",
     "test_hostile.py": "files made to do harm",
     "test_secrets.py": "secrets in addresses and environment",
+    "test_service.py": "the service: overload, a killed worker, a stop, a moved alias",
 }
 """Tests of `make test` that break things too, and their lines of the table: `make test-faults` runs them as well."""
 

@@ -18,7 +18,7 @@ from support.commands import found, run
 from support.strategies import TRICKY
 from support.tiny import TAGS, TYPES, tiny_tagger_folder
 
-from clue_ner.cli.lines import to_json
+from clue_ner.common.json_lines import to_json
 from clue_ner.core.entities import Entity
 from clue_ner.tagger.tagger import Reading, Tagger
 

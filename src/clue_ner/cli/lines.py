@@ -67,13 +67,13 @@ def tagged(line: Line, entities: Iterable[Entity]) -> dict[str, Any]:
     """What is written for a line: its record with the entities of its text, or ``{"error": …}``."""
     if line.error is not None:
         return {"error": line.error}
-    return {**line.record, "entities": [entityrecord_line(line.text, entity) for entity in entities]}
+    return {**line.record, "entities": [entity_record(line.text, entity) for entity in entities]}
 
 
-def entityrecord_line(text: str, entity: Entity) -> dict[str, Any]:
+def entity_record(text: str, entity: Entity) -> dict[str, Any]:
     """An entity with its surface, as plain JSON values.
 
-    >>> entityrecord_line("他在招商银行上班", Entity(2, 6, "company", 0.98))
+    >>> entity_record("他在招商银行上班", Entity(2, 6, "company", 0.98))
     {'type': 'company', 'start': 2, 'end': 6, 'text': '招商银行', 'score': 0.98}
     """
     return {
@@ -83,16 +83,6 @@ def entityrecord_line(text: str, entity: Entity) -> dict[str, Any]:
         "text": entity.surface(text),
         "score": entity.score,
     }
-
-
-def to_json(value: Any) -> str:
-    """JSON on one line that UTF-8 can say: only a value with lone surrogates is written with escapes."""
-    line = json.dumps(value, ensure_ascii=False)
-    try:
-        line.encode("utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return line
 
 
 def _pieces(stream: BufferedIOBase) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from clue_ner.cli.convert import convert
 from clue_ner.cli.data import data
 from clue_ner.cli.evaluate import evaluate
 from clue_ner.cli.recipe import recipe
+from clue_ner.cli.serve import serve
 from clue_ner.cli.sweep import sweep
 from clue_ner.cli.tag import tag
 from clue_ner.cli.tagging import predict, show
@@ -40,7 +41,7 @@ def main() -> None:
     """Find named entities in Chinese text, and manage models and runs."""
 
 
-for command in (tag, show, predict, convert, data, evaluate, ui, sync, verify, recipe, sweep):
+for command in (tag, show, predict, serve, convert, data, evaluate, ui, sync, verify, recipe, sweep):
     main.add_command(command)
 
 

@@ -20,31 +20,31 @@ FORMS = "FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME"
 
 _Command = Callable[..., None]
 
-_runtime = click.option(
+runtime_option = click.option(
     "--runtime",
     type=click.Choice(("auto", "onnx", "int8", "torch")),
     default="auto",
     show_default=True,
-    help="What computes the model. auto: onnx (float32) where models/export has it, else torch. int8 is the "
-    "fastest on a CPU.",
+    help="What runs the model. auto: onnx (float32) if the model has that graph, else torch. int8 is the fastest "
+    "on a CPU.",
 )
-_threads = click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads that compute. By default one a core."
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), help="Number of CPU threads. Default: one per core."
 )
 with_batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
     default=64,
     show_default=True,
-    help="Windows that the model reads at once, at most; fewer if they are long.",
+    help="Maximum number of windows in a batch; fewer if they are long.",
 )
 
 
 def with_computing(command: _Command) -> _Command:
     """The options that say how a model computes; ``command`` gets ``load(model)``, which loads a tagger."""
 
-    @_runtime
-    @_threads
+    @runtime_option
+    @threads_option
     @functools.wraps(command)
     def with_options(runtime: str, threads: int | None, **arguments: Any) -> None:
         command(load=functools.partial(load, runtime=runtime, threads=threads), **arguments)
@@ -58,8 +58,8 @@ def with_model(command: _Command) -> _Command:
     @click.option(
         "--model",
         metavar=FORMS,
-        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. By default models/export of "
-        "the repository, or else that of the demo, or the champion of clue-ner, then clue-ner-demo.",
+        help="The model; also models:/NAME/VERSION, models:/NAME/latest, models:/MODEL_ID. Default: the first that "
+        "exists of models/export, demo/models/export, and the champions of clue-ner and clue-ner-demo in the registry.",
     )
     @with_computing
     @functools.wraps(command)
@@ -73,7 +73,7 @@ def load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
     """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
     from clue_ner.tagger.tagger import Tagger
 
-    name, place = _first_model() if model is None else (model, model)
+    name, place = first_model() if model is None else (model, model)
     tagger = Tagger.load(place, runtime, threads)
     assert tagger.source is not None
     where = f"{name} ({tagger.source.folder})" if is_registry_name(name) else name
@@ -81,7 +81,7 @@ def load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
     return tagger
 
 
-def _first_model() -> tuple[str, str | Path]:
+def first_model() -> tuple[str, str | Path]:
     """The first model there is, by its name and its folder: of the pipeline, the demo, or last, the registry."""
     root = repository()
     exports = [root / "models" / "export", root / "demo" / "models" / "export"]

@@ -5,8 +5,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from clue_ner.cli.lines import to_json
 from clue_ner.cli.records import Line
+from clue_ner.common.json_lines import to_json
 from clue_ner.common.problems import refuse
 from clue_ner.core.entities import Entity, Sentence
 

@@ -176,7 +176,8 @@ def _stream(out: Path | None) -> Iterator[BufferedIOBase]:
 
 def _write_lines(groups: Iterable[list[_Tagged]], stream: BufferedIOBase, about: dict[str, Any] | None) -> None:
     """A JSON object a line: all that came with a text, its entities, and what was asked for beside."""
-    from clue_ner.cli.lines import tagged, to_json
+    from clue_ner.cli.lines import tagged
+    from clue_ner.common.json_lines import to_json
 
     for group in groups:
         for line, entities, doubt in group:

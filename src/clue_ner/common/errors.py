@@ -8,6 +8,7 @@ ClueNerError
 ├── BackboneError    pretrained weights that are missing, unsafe or not the pinned ones
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
 ├── TrainingError    a training that cannot continue
+├── ServingError     a service that cannot start with its options
 ├── MissingExtraError  a library of an extra is not installed; also an ImportError
 └── TrackingError    the MLflow store or registry cannot do what was requested
 
@@ -50,6 +51,10 @@ class ArtifactError(ClueNerError):
 
 class TrainingError(ClueNerError):
     """A training that cannot continue, because its loss or weights are infinite or NaN."""
+
+
+class ServingError(ClueNerError):
+    """The service cannot start: its address, token file or model is not usable."""
 
 
 class MissingExtraError(ClueNerError, ImportError):

@@ -54,11 +54,6 @@ def objects(source: Source) -> Iterator[tuple[int, Any]]:
             source.wrong(number, f"not JSON ({error}), found {short(line.decode('utf-8', 'replace'))}")
 
 
-def to_json(value: Any) -> str:
-    """JSON on one line."""
-    return json.dumps(value, ensure_ascii=False)
-
-
 def loads(line: bytes) -> Any:
     """The value of JSON in UTF-8; raises ValueError, for a key that occurs twice too, or RecursionError."""
     return json.loads(line.decode("utf-8"), object_pairs_hook=unique)

@@ -9,8 +9,9 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from clue_ner.common.json_lines import to_json
 from clue_ner.layouts._check import Record
-from clue_ner.layouts._json import Id, json_lines, to_json
+from clue_ner.layouts._json import Id, json_lines
 from clue_ner.layouts._recognise import Sample
 from clue_ner.layouts._source import Raw, RawEntity, Source
 from clue_ner.layouts._write import Target

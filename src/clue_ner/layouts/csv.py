@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from typing import Any
 
+from clue_ner.common.json_lines import to_json
 from clue_ner.layouts._check import Record
-from clue_ner.layouts._json import to_json, unique
+from clue_ner.layouts._json import unique
 from clue_ner.layouts._recognise import Sample
 from clue_ner.layouts._source import Raw, Source, short
 from clue_ner.layouts._table import raws

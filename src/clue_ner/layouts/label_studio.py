@@ -7,10 +7,10 @@ versions count UTF-16 units: where the surface shows that, the offsets are conve
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from clue_ner.common.json_lines import to_json
 from clue_ner.core.entities import Entity
 from clue_ner.layouts._array import array
 from clue_ner.layouts._check import Record
-from clue_ner.layouts._json import to_json
 from clue_ner.layouts._offsets import Offsets
 from clue_ner.layouts._recognise import Sample
 from clue_ner.layouts._source import Raw, RawEntity, Source, short

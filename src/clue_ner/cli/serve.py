@@ -1,0 +1,122 @@
+"""``clue-ner serve``: a model behind HTTP."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clue_ner.cli.model import first_model, runtime_option, threads_option
+from clue_ner.common.extras import explained
+from clue_ner.common.paths import is_registry_name
+
+
+@click.command()
+@click.option(
+    "--model",
+    metavar="FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME",
+    help="The model, as of `clue-ner tag`; it is loaded once.",
+)
+@click.option(
+    "--follow",
+    metavar="models:/NAME@ALIAS",
+    help="The model that an alias stands for, also when that changes: it is replaced without an interruption.",
+)
+@click.option(
+    "--poll", type=click.FloatRange(min=1), default=30.0, show_default=True, help="Seconds between looks at the alias."
+)
+@runtime_option
+@threads_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address; others need --token-file.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0: one that is free."
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="A file with the token that requests must bring: `Authorization: Bearer TOKEN`.",
+)
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="A name by which the service is called, as `ner.lan`."
+)
+@click.option(
+    "--allow-origin", multiple=True, metavar="URL", help="Another site whose pages may ask, as `https://example.org`."
+)
+@click.option(
+    "--max-body", type=click.IntRange(min=1024), default=2**20, show_default=True, help="Bytes of a request's body."
+)
+@click.option("--max-texts", type=click.IntRange(min=1), default=256, show_default=True, help="Texts of a request.")
+@click.option(
+    "--max-characters", type=click.IntRange(min=1), default=20_000, show_default=True, help="Characters of a text."
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(min=1),
+    default=65_536,
+    show_default=True,
+    help="Characters of all requests that may wait; beyond, the answer is 503.",
+)
+@click.option(
+    "--max-connections", type=click.IntRange(min=1), default=512, show_default=True, help="Connections at once."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="Seconds from a request to its answer.",
+)
+@click.option(
+    "--network-timeout",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    help="Seconds for a client to send a request's head, its body, and to take the answer.",
+)
+def serve(model: str | None, follow: str | None, token_file: Path | None, **options: Any) -> None:
+    """Serve a model over HTTP, with a page to try it.
+
+    It listens on this machine only, unless --host says otherwise. SIGTERM ends it when all requests are answered.
+    """
+    if model is not None and follow is not None:
+        raise click.UsageError("give either --model or --follow")
+    if follow is not None and not (is_registry_name(follow) and "@" in follow):
+        raise click.BadParameter(f"{follow!r} never moves; wanted models:/NAME@ALIAS", param_hint="--follow")
+    for url in options["allow_origin"]:
+        if not re.fullmatch(r"https?://[^/*\s]+/?", url):
+            raise click.BadParameter(f"{url!r}: wanted https://HOST", param_hint="--allow-origin")
+    with explained("`clue-ner serve`", "serve"):
+        from clue_ner.serving import server
+        from clue_ner.serving.guard import Access
+        from clue_ner.serving.service import Limits, Model
+
+    token = None if token_file is None else server.read_token(token_file)
+    server.check_address(options["host"], token is not None)
+    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+    logging.getLogger("clue_ner").setLevel(logging.WARNING)
+    server.run(
+        Model(
+            name=follow or model or first_model()[0],
+            runtime=options["runtime"],
+            threads=options["threads"],
+            follow=follow is not None,
+            poll_seconds=options["poll"],
+        ),
+        Limits(
+            body_bytes=options["max_body"],
+            texts=options["max_texts"],
+            characters=options["max_characters"],
+            waiting=options["max_waiting"],
+            connections=options["max_connections"],
+            seconds=options["timeout"],
+            network_seconds=options["network_timeout"],
+        ),
+        Access(
+            token=token,
+            hosts=frozenset(name.lower() for name in options["allow_host"]),
+            origins=frozenset(url.rstrip("/") for url in options["allow_origin"]),
+        ),
+        options["host"],
+        options["port"],
+    )

@@ -1,0 +1,1 @@
+"""The tagger behind HTTP: ``clue-ner serve``, its page, and the routes of annotation tools."""

@@ -1,0 +1,96 @@
+"""uvicorn's HTTP protocol with the limits that it lacks: for slow heads, untaken answers, and connections at once."""
+
+import asyncio
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+GRACE = 1.0
+"""Seconds in which a connection that seems idle may still deliver a request when the service ends."""
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 33\r\n\r\n" + b'{"error": "too many connections"}'
+)
+LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 45\r\n\r\n" + b'{"error": "the head of the request was late"}'
+)
+
+
+class LimitedProtocol(H11Protocol):
+    """A connection; the limits are set by ``limited``."""
+
+    seconds: ClassVar[float]
+    """for the head of a request to arrive, and for a client to take what waits for it"""
+    most: ClassVar[int]
+    """connections at once"""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or refuse it."""
+        super().connection_made(transport)
+        self._head: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        transport.set_write_buffer_limits(high=0)  # so that pause_writing comes whenever the client is slow to read
+        if len(self.connections) > self.most:
+            transport.write(FULL)
+            transport.close()
+        else:
+            self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        super().data_received(data)
+        self._watch_head()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a head that has begun; else uvicorn waits for one."""
+        super().on_response_complete()
+        if self.conn.trailing_data[0]:
+            self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        for timer in (self._head, self._unread):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take what was sent: wait for ``seconds``."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It took all."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def shutdown(self) -> None:
+        """The service ends: answer what has begun, and what arrives within ``GRACE``."""
+        self.loop.call_later(GRACE, self._end)
+
+    def _end(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
+
+    def _watch_head(self) -> None:
+        """Have a timer while the head of a request is awaited; an idle connection is closed by uvicorn."""
+        if self.conn.their_state is h11.IDLE:
+            if self._head is None:
+                self._head = self.loop.call_later(self.seconds, self._head_is_late)
+        elif self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _head_is_late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(LATE)
+            self.transport.close()
+
+
+def limited(seconds: float, most: int) -> type[Any]:
+    """The protocol with these limits."""
+    return type("LimitedProtocol", (LimitedProtocol,), {"seconds": seconds, "most": most})

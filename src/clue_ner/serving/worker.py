@@ -1,0 +1,66 @@
+"""The process that has a model: texts in, entities out. ``python -m clue_ner.serving.worker FOLDER RUNTIME THREADS``.
+
+Messages out: first ``{"model": …}``, or ``{"error": …}`` if the model cannot be loaded; then, for each message in,
+which is a list of texts, their entities as ``[type, start, end, score]``.
+"""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clue_ner.common.errors import ClueNerError
+from clue_ner.serving import _child, messages
+
+WARM_UP = ["李雷昨天去了上海的招商银行。"]
+"""Tagged once before the first request, which would wait for buffers otherwise."""
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What ``/model`` says of a model."""
+
+    fingerprint: str
+    """of the training"""
+    types: tuple[str, ...]
+    scores: dict[str, float]
+    """of valid, by name; empty for a model that was not scored"""
+    corpus: str
+    runtime: str
+
+
+def main() -> None:
+    """Serve the model until standard input ends."""
+    folder, runtime, threads = sys.argv[1:]
+    send = _child.begin()
+    try:
+        from clue_ner.tagger.tagger import Tagger
+
+        tagger = Tagger.load(Path(folder), runtime, int(threads) or None)
+        tagger.tag(WARM_UP)
+    except (ClueNerError, OSError) as error:
+        send({"error": str(error)})
+        sys.exit(1)
+    send({"model": asdict(_describe(tagger))})
+    while True:
+        try:
+            texts = messages.read(sys.stdin.buffer)
+        except EOFError:
+            return
+        send([[[e.type, e.start, e.end, e.score] for e in found] for found in tagger.tag(texts)])
+
+
+def _describe(tagger: Any) -> ModelDescription:
+    trained = tagger.config.trained
+    score = trained.valid_micro_f1
+    return ModelDescription(
+        fingerprint=trained.fingerprint,
+        types=tagger.config.types,
+        scores={} if score is None else {"valid_micro_f1": score},
+        corpus=trained.corpus.name,
+        runtime=tagger.source.runtime,
+    )
+
+
+if __name__ == "__main__":
+    main()
