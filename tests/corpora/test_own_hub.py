@@ -82,7 +82,7 @@ def test_own_hub_refuses_a_repository_that_needs_its_script(tmp_path: Path, monk
 def test_own_hub_that_does_not_give_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serve(hub_handler("dataset", {})) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
-        with pytest.raises(SourceError, match="does not give it"):
+        with pytest.raises(SourceError, match="did not provide it"):
             load()
 
 
