@@ -17,6 +17,8 @@ def test_tables_are_those_of_the_parts_that_were_measured(results: dict[str, Any
         "Starting to tag",
         "Tagging, warm",
         "Size on disk",
+        "Serving",
+        "A service under load",
         "A pipeline with next to no work",
         "`dvc repro` with nothing to do",
         "Starting",
