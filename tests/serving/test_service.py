@@ -27,8 +27,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def in_flight(server: Server, pool: ThreadPoolExecutor, texts: list[str]) -> list["Future[Answer]"]:
     """Requests that wait for a worker that stands still: all of them have been accepted."""
+    before = server.metric("clue_ner_open_requests")
     asked = [pool.submit(server.tag, text) for text in texts]
-    time.sleep(0.3)
+    until(lambda: server.metric("clue_ner_open_requests") == before + len(texts))
     assert not any(future.done() for future in asked)
     return asked
 
@@ -60,7 +61,7 @@ def test_requests_take_turns(export: Path, tmp_path: Path, pool: ThreadPoolExecu
         with server.held():
             first = in_flight(server, pool, ["上海"])
             large = pool.submit(server.tag, *["李雷" * 400] * 200)
-            time.sleep(0.3)
+            until(lambda: server.metric("clue_ner_open_requests") == 2)
             small = in_flight(server, pool, ["上海"] * 3)
         order = list(as_completed([large, *first, *small]))
         assert order[-1] is large

@@ -69,6 +69,7 @@ class Batcher:
         self._waiting = 0
         self._speed = FIRST_SPEED
         metrics.waiting.set_function(lambda: self._waiting)
+        metrics.open.set_function(lambda: len(self._open))
 
     async def tag(self, texts: Sequence[str]) -> Tagged:
         """The entities of each text.

@@ -32,6 +32,7 @@ class Metrics:
             registry=registry,
         )
         self.waiting = Gauge("clue_ner_waiting_characters", "Characters that wait to be computed", registry=registry)
+        self.open = Gauge("clue_ner_open_requests", "Requests to tag that are not answered yet", registry=registry)
         self.texts = Counter("clue_ner_texts", "Texts that were tagged", registry=registry)
         self.characters = Counter("clue_ner_characters", "Characters that were tagged", registry=registry)
         self.groups = Histogram(

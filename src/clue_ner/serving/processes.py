@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -59,9 +61,18 @@ async def end(process: Process, seconds: float = 5.0) -> None:
         async with asyncio.timeout(seconds):
             await process.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
         await process.wait()
+
+
+def _kill(process: Process) -> None:
+    """Kill a process, if it has not ended.
+
+    ``process.kill`` asks for the exit status first, which asyncio then no longer gets: it would say 255.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 class Worker:
@@ -156,8 +167,7 @@ class Worker:
     def _end_at_once(self, process: Process) -> None:
         """Kill the process, if it has not ended; its keeper starts another."""
         self._settled.clear()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        _kill(process)
 
     async def _load(self) -> None:
         process = self._process = await start(*self._command)
