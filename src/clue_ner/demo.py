@@ -36,7 +36,7 @@ CHANGES = {
 """The values in which the demo's params.yaml differs from the project's."""
 TEMPLATES = ".dvc/plots"
 """The templates of `dvc plots show`."""
-SENTENCE = "我是王德发，目前住在北京。"
+SENTENCE = "王德发在杭州参观了阿里巴巴。"
 _STAGE = re.compile(r"(?:Running stage|Stage) '(?P<name>\w+)'(?P<same> didn't change| is cached)?")
 _CHATTER = re.compile(
     r"\s*$|> |Updating lock file|Use `dvc push`|To track the changes|\s*git add |Data and pipelines are"
