@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clue_ner.cli.model import first_model, runtime_option, threads_option
+from clue_ner.cli.model import first_model, runtime_option
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import is_registry_name
 
@@ -27,7 +27,12 @@ from clue_ner.common.paths import is_registry_name
     "--poll", type=click.FloatRange(min=1), default=30.0, show_default=True, help="Seconds between looks at the alias."
 )
 @runtime_option
-@threads_option
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that compute, each with a copy of the model.  [default: one per core, at most 4]",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each process.  [default: cores / workers]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address; others need --token-file.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0: one that is free."
@@ -99,6 +104,7 @@ def serve(model: str | None, follow: str | None, token_file: Path | None, **opti
         Model(
             name=follow or model or first_model()[0],
             runtime=options["runtime"],
+            workers=options["workers"],
             threads=options["threads"],
             follow=follow is not None,
             poll_seconds=options["poll"],

@@ -38,16 +38,16 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def answer(service: Service, asked: TagRequest) -> dict[str, Any]:
     """What is answered to ``asked``, as plain JSON values; raises HTTPException."""
     items = asked.items
-    worker = service.worker
-    if unknown := sorted(set(asked.types or ()) - set(worker.description.types)):
-        raise HTTPException(422, f"types: found {short(unknown)}, wanted some of {', '.join(worker.description.types)}")
+    pool = service.pool
+    if unknown := sorted(set(asked.types or ()) - set(pool.description.types)):
+        raise HTTPException(422, f"types: found {short(unknown)}, wanted some of {', '.join(pool.description.types)}")
     tagged = await tag_texts(service, items)
     types = None if asked.types is None else set(asked.types)
     results = [
         {**({} if item.id is None else {"id": item.id}), "entities": mentions(item.text, found, asked.min_score, types)}
         for item, found in zip(items, tagged.found, strict=True)
     ]
-    return {"model": asdict(tagged.worker.version), "results": results}
+    return {"model": asdict(tagged.pool.version), "results": results}
 
 
 async def tag_texts(service: Service, items: Sequence[IdentifiedText]) -> Tagged:

@@ -64,9 +64,9 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/model", response_model=ModelResponse, responses=errors(401, 403, 421), summary="The model in use")
     async def model() -> Response:
-        worker, limits = service.worker, service.limits
+        pool, limits = service.pool, service.limits
         shown = {name: getattr(limits, name) for name in ("body_bytes", "texts", "characters", "seconds")}
-        return json_response({**asdict(worker.version), **asdict(worker.description), "limits": shown})
+        return json_response({**asdict(pool.version), **asdict(pool.description), "limits": shown})
 
     @app.get("/healthz", response_model=Status, responses=errors(403, 421), summary="Whether the service lives")
     async def healthz() -> Response:
@@ -76,7 +76,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/readyz", response_model=Status, responses=errors(403, 421, 503), summary="Whether texts would be tagged now"
     )
     async def readyz() -> Response:
-        if service.worker.is_ready:
+        if service.pool.is_ready:
             return json_response({"status": "ready"})
         raise HTTPException(503, "the model is being loaded", {"Retry-After": "1"})
 

@@ -1,4 +1,4 @@
-"""Texts of all requests, in groups that one worker computes: as soon as it is free, whatever waits, up to a budget.
+"""Texts of all requests, in groups that a worker computes: as soon as it is free, whatever waits, up to a budget.
 
 Nothing waits for company. Requests take turns text by text, so that one with many texts does not hold up the others.
 """
@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clue_ner.serving.metrics import Metrics
+from clue_ner.serving.pool import Pool
 from clue_ner.serving.processes import Found, NoModelError, Worker, WorkerDiedError
 
 TEXT_COST = 16
 """What a text costs beside its characters, in characters."""
 FIRST_SPEED = 2000.0
-"""Characters a second that are supposed before anything was measured."""
+"""Characters per second of one worker that are assumed before anything was measured."""
+RETRY_INTERVAL = 0.05
+"""Seconds between two looks at whether a worker that died has its model again."""
 
 
 class OverloadedError(Exception):
@@ -28,10 +31,10 @@ class OverloadedError(Exception):
 
 
 class Tagged(NamedTuple):
-    """The entities of each text of a request, and the worker that found them, all of them."""
+    """The entities of each text of a request, and the pool whose workers found all of them."""
 
     found: list[list[Found]]
-    worker: Worker
+    pool: Pool
 
 
 class _Job:
@@ -39,8 +42,8 @@ class _Job:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
-        self.worker: Worker | None = None
-        """who computes it: from its first text on it stays with one version"""
+        self.pool: Pool | None = None
+        """whose workers compute it: from its first text on it stays with one version"""
         self.begun = 0
         self.found: list[list[Found] | None] = [None] * len(texts)
         self.left = len(texts)
@@ -54,14 +57,14 @@ class _Job:
 class Batcher:
     """The queue of requests, and the loop that has them computed."""
 
-    def __init__(self, worker: Worker, *, budget: int, capacity: int, seconds: float, metrics: Metrics) -> None:
-        """``worker`` is who computes.
+    def __init__(self, pool: Pool, *, budget: int, capacity: int, seconds: float, metrics: Metrics) -> None:
+        """Requests that come from now on are computed by ``pool``.
 
         - ``budget``: characters of a group; a longer text is a group by itself
         - ``capacity``: characters that may wait
         - ``seconds``: a request's time, from its arrival to its answer
         """
-        self.worker, self.metrics = worker, metrics
+        self.pool, self.metrics = pool, metrics
         self._budget, self._capacity, self._seconds = budget, capacity, seconds
         self._jobs: deque[_Job] = deque()
         self._open: set[_Job] = set()
@@ -84,7 +87,7 @@ class Batcher:
                 self._room_in(size),
             )
         if not texts:
-            return Tagged([], self.worker)
+            return Tagged([], self.pool)
         job = _Job(texts)
         self._jobs.append(job)
         self._open.add(job)
@@ -98,23 +101,32 @@ class Batcher:
             self._waiting -= sum(map(_cost, job.texts[job.begun :]))
             job.begun = len(job.texts)
 
-    async def run(self) -> None:
-        """Have the texts computed, for ever."""
+    async def run(self, pool: Pool) -> None:
+        """Have texts computed by the workers of ``pool``, until this is cancelled."""
+        async with asyncio.TaskGroup() as loops:
+            for worker in pool.workers:
+                loops.create_task(self._run(worker, pool))
+
+    def change(self, pool: Pool) -> None:
+        """Requests of which no text has been begun are computed by ``pool`` from now on."""
+        self.pool = pool
+        self._wanted.set()
+
+    def is_used(self, pool: Pool) -> bool:
+        """Whether a request has been begun by ``pool`` and is not answered."""
+        return any(job.pool is pool for job in self._open)
+
+    async def _run(self, worker: Worker, pool: Pool) -> None:
         while True:
-            await self._wanted.wait()
-            group = self._next_group()
-            if not group:
+            if pool.is_ready and not worker.is_ready:
+                await asyncio.sleep(RETRY_INTERVAL)
+            elif group := self._next_group(pool):
+                await self._compute(group, worker)
+            else:
                 self._wanted.clear()
-                continue
-            await self._compute(group)
+                await self._wanted.wait()
 
-    def is_used(self, worker: Worker) -> bool:
-        """Whether a request has been begun by ``worker`` and is not answered."""
-        return any(job.worker is worker for job in self._open)
-
-    async def _compute(self, group: list[tuple[_Job, int]]) -> None:
-        worker = group[0][0].worker
-        assert worker is not None
+    async def _compute(self, group: list[tuple[_Job, int]], worker: Worker) -> None:
         texts = [job.texts[number] for job, number in group]
         size = sum(map(len, texts))
         started = time.perf_counter()
@@ -133,26 +145,30 @@ class Batcher:
             job.found[number] = entities
             job.left -= 1
             if not job.left and not job.done.done():
-                job.done.set_result(Tagged(job.found, worker))  # type: ignore[arg-type]
+                assert job.pool is not None
+                job.done.set_result(Tagged(job.found, job.pool))  # type: ignore[arg-type]
 
-    def _next_group(self) -> list[tuple[_Job, int]]:
-        """Texts to be computed together, each as its job and its place there; empty if none waits."""
+    def _next_group(self, pool: Pool) -> list[tuple[_Job, int]]:
+        """Texts that ``pool`` is to compute together, each as its job and its place there; empty if none waits.
+
+        It is a worker's share of what waits, so that no worker is idle while another one has texts of several requests.
+        """
+        budget = min(self._budget, self._waiting / len(pool.workers))
         group: list[tuple[_Job, int]] = []
         others: list[_Job] = []
-        size, worker = 0, None
+        size = 0
         while self._jobs:
             job = self._jobs.popleft()
             if not job.is_waiting:
                 continue
-            job.worker = job.worker or self.worker
-            worker = worker or job.worker
-            cost = _cost(job.texts[job.begun])
-            if job.worker is not worker:
+            if (job.pool or self.pool) is not pool:
                 others.append(job)
                 continue
-            if group and size + cost > self._budget:
+            cost = _cost(job.texts[job.begun])
+            if group and size + cost > budget:
                 self._jobs.appendleft(job)
                 break
+            job.pool = pool
             group.append((job, job.begun))
             job.begun += 1
             size += cost
@@ -164,7 +180,8 @@ class Batcher:
 
     def _room_in(self, size: int) -> int:
         """Seconds until ``size`` more characters may wait."""
-        return max(1, math.ceil((self._waiting + size - self._capacity) / self._speed))
+        speed = self._speed * len(self.pool.workers)
+        return max(1, math.ceil((self._waiting + size - self._capacity) / speed))
 
 
 def _cost(text: str) -> int:

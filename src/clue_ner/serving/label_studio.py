@@ -102,7 +102,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     """Have ``app`` answer Label Studio."""
 
     def version() -> str:
-        found = service.worker.version
+        found = service.pool.version
         return f"{found.name} {found.version}"
 
     @app.get("/health", summary="Label Studio: whether the backend lives")
@@ -111,15 +111,15 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.post("/setup", responses=ERRORS, summary="Label Studio: connect a project")
     async def setup(asked: SetupRequest) -> SetupResponse:
-        _Interface(asked.label_config, service.worker.description.types)
+        _Interface(asked.label_config, service.pool.description.types)
         return SetupResponse(model_version=version())
 
     @app.post("/predict", response_model=PredictResponse, responses=ERRORS, summary="Label Studio: label tasks")
     async def predict(asked: PredictRequest) -> Response:
-        interface = _Interface(asked.label_config, service.worker.description.types)
+        interface = _Interface(asked.label_config, service.pool.description.types)
         texts = [interface.text(number, task) for number, task in enumerate(asked.tasks)]
         tagged = await tag_texts(service, [IdentifiedText(text=text) for text in texts])
-        named = f"{tagged.worker.version.name} {tagged.worker.version.version}"
+        named = f"{tagged.pool.version.name} {tagged.pool.version.version}"
         predictions = [
             _prediction(interface, mentions(text, found, types=set(interface.label_of)), named)
             for text, found in zip(texts, tagged.found, strict=True)

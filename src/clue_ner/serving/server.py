@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import signal
 import socket
@@ -110,6 +111,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
+        gc.freeze()  # what is loaded stays; no collection visits it, so none takes long
         await super().startup(sockets)
         for place in sockets or ():
             host, port = place.getsockname()[:2]
@@ -119,8 +121,8 @@ class _Server(uvicorn.Server):
 
 async def _serve(model: Model, limits: Limits, access: Access, place: socket.socket) -> signal.Signals | None:
     async with Service(model, limits).running() as service:
-        described = service.worker.description
-        print(f"model: {service.worker.name}, runtime {described.runtime}", file=sys.stderr, flush=True)  # noqa: T201
+        described = service.pool.description
+        print(f"model: {service.pool.name}, runtime {described.runtime}", file=sys.stderr, flush=True)  # noqa: T201
         config = uvicorn.Config(
             app.create(service, access),
             loop="asyncio",

@@ -13,7 +13,7 @@ from clue_ner.common.redaction import redact
 from clue_ner.serving import messages, processes
 from clue_ner.serving.batching import Batcher
 from clue_ner.serving.metrics import Metrics
-from clue_ner.serving.processes import Worker
+from clue_ner.serving.pool import Pool
 
 DRAIN_INTERVAL = 0.05
 """Seconds between two looks at whether the old model is still needed."""
@@ -47,6 +47,7 @@ class Model:
     name: str
     """of a folder, or of a model in MLflow's registry"""
     runtime: str = "auto"
+    workers: int | None = None
     threads: int | None = None
     follow: bool = False
     poll_seconds: float = 30.0
@@ -58,56 +59,56 @@ class Service:
     def __init__(self, model: Model, limits: Limits) -> None:
         self.model, self.limits, self.metrics = model, limits, Metrics()
         self.batcher: Batcher
+        self._computing: asyncio.Task[None]
         self.is_ending = False
         """whether clients are to leave: what they have asked is answered"""
 
     @property
-    def worker(self) -> Worker:
-        """Who computes new requests."""
-        return self.batcher.worker
+    def pool(self) -> Pool:
+        """The workers that compute new requests."""
+        return self.batcher.pool
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:
         """Load the model, compute, follow; raises ServingError if the model cannot be had."""
-        worker = await self._first_worker()
+        pool = await self._first_pool()
         limits = self.limits
         self.batcher = Batcher(
-            worker, budget=limits.group, capacity=limits.waiting, seconds=limits.seconds, metrics=self.metrics
+            pool, budget=limits.group, capacity=limits.waiting, seconds=limits.seconds, metrics=self.metrics
         )
-        self._show(worker)
-        tasks = [asyncio.create_task(self.batcher.run())]
-        if self.model.follow:
-            tasks.append(asyncio.create_task(self._follow()))
+        self._show(pool)
+        self._computing = asyncio.create_task(self.batcher.run(pool))
+        following = asyncio.create_task(self._follow()) if self.model.follow else None
         try:
             yield self
         finally:
-            for task in tasks:
+            for task in filter(None, (following, self._computing)):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.worker.stop()
+                await asyncio.gather(task, return_exceptions=True)
+            await self.pool.stop()
 
-    async def _first_worker(self) -> Worker:
+    async def _first_pool(self) -> Pool:
         name, folder = self.model.name, Path(self.model.name)
         if is_registry_name(name):
             answer = await processes.ask_registry(name)
             name, folder = answer["name"], Path(answer["folder"])
         return await self._load(name, folder)
 
-    async def _load(self, name: str, folder: Path) -> Worker:
-        worker = Worker(name, folder, self.model.runtime, self.model.threads)
-        await worker.start()
-        return worker
+    async def _load(self, name: str, folder: Path) -> Pool:
+        pool = Pool(name, folder, self.model.runtime, self.model.workers, self.model.threads)
+        await pool.start()
+        return pool
 
     async def _follow(self) -> None:
         """Ask the registry again and again, and change to the version that the alias stands for; never ends."""
         complaint = ""
         async for answer in self._answers():
             error = answer.get("error")
-            if error is None and answer["name"] != self.worker.name:
+            if error is None and answer["name"] != self.pool.name:
                 try:
                     await self._change(answer["name"], Path(answer["folder"]))
                 except ServingError as failed:
-                    error = f"{answer['name']}: {failed}; {self.worker.name} is used further"
+                    error = f"{answer['name']}: {failed}; {self.pool.name} is used further"
             if error is not None:
                 self.metrics.follow_errors.inc()
                 if error != complaint:
@@ -130,16 +131,19 @@ class Service:
 
     async def _change(self, name: str, folder: Path) -> None:
         """Load another model aside, give it requests that were not begun, and end the old one when it is free."""
-        new, old = await self._load(name, folder), self.worker
-        self.batcher.worker = new
+        new, old = await self._load(name, folder), self.pool
+        replaced, self._computing = self._computing, asyncio.create_task(self.batcher.run(new))
+        self.batcher.change(new)
         self._show(new)
         _log.warning("%s is served now, in place of %s", name, old.name)
         while self.batcher.is_used(old):
             await asyncio.sleep(DRAIN_INTERVAL)
+        replaced.cancel()
+        await asyncio.gather(replaced, return_exceptions=True)
         await old.stop()
 
-    def _show(self, worker: Worker) -> None:
-        version, described = worker.version, worker.description
+    def _show(self, pool: Pool) -> None:
+        version, described = pool.version, pool.description
         self.metrics.model.clear()
         self.metrics.model.labels(version.name, version.version, described.fingerprint, described.runtime).set(1)
-        self.metrics.starts.set_function(lambda: self.worker.starts)
+        self.metrics.starts.set_function(lambda: self.pool.starts)

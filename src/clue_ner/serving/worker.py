@@ -4,6 +4,7 @@ Messages out: first ``{"model": …}``, or ``{"error": …}`` if the model canno
 which is a list of texts, their entities as ``[type, start, end, score]``.
 """
 
+import gc
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> None:
     except (ClueNerError, OSError) as error:
         send({"error": str(error)})
         sys.exit(1)
+    gc.freeze()  # what is loaded stays; no collection visits it
     send({"model": asdict(_describe(tagger))})
     while True:
         try:
