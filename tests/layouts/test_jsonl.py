@@ -165,7 +165,7 @@ def test_jsonl_offsets_are_converted_by_option_and_otherwise_named(options, reco
     with pytest.raises(CorpusError, match="wrong") as info:
         counted(tmp_path, record)
     wanted = ", ".join(f"{name}: {value}" for name, value in options.items())
-    assert f"All offsets fit if they are counted as corpus.options: {{{wanted}}} says." in str(info.value)
+    assert f"All offsets fit with corpus.options: {{{wanted}}}." in str(info.value)
 
 
 def test_jsonl_offsets_without_surfaces_are_named_if_they_cannot_be(tmp_path):
