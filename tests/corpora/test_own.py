@@ -63,8 +63,8 @@ def test_own_reads_the_shards_of_a_split_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["train.jsonl", "tets.jsonl"], "found tets.jsonl, of which no name says which split it is"),
-        (["train.jsonl", "train_dev.jsonl"], "found train_dev.jsonl, of which no name says"),
+        (["train.jsonl", "tets.jsonl"], "found tets.jsonl, whose names do not contain a split"),
+        (["train.jsonl", "train_dev.jsonl"], "found train_dev.jsonl, whose names do not contain"),
         (["train.jsonl", "dev.jsonl", "valid.jsonl"], "found dev.jsonl, valid.jsonl, all for valid, wanted one"),
         (["test.jsonl"], "no file for train in it, found test.jsonl; wanted one such as train.jsonl"),
         ([], "no file for train in it, found none; wanted one such as train.jsonl; corpus.path in params.yaml"),
@@ -127,7 +127,7 @@ def test_own_unlabelled_sentences_are_counted_and_not_trained_on(
     left_out = measure(corpus)["reading"]["left_out"]
     assert left_out == {"train": {"unlabelled sentences": 1}, "test": {"unlabelled sentences": 1}}
     put(tmp_path, "train.jsonl", {"text": "谁？"})
-    assert "none of its 1 sentences is labelled, wanted some to learn from" in refused(tmp_path)
+    assert "none of its 1 sentences is labelled, wanted at least one to train on" in refused(tmp_path)
     put(tmp_path, "train.jsonl", GOOD)
     path = put(tmp_path, "unlabelled.jsonl", GOOD)
     assert f"{path}:1: has entities, in a file of unlabelled sentences" in refused(tmp_path)

@@ -12,20 +12,20 @@ from clue_ner.data_report.losses import Alignments, alignment_losses, overlaps, 
 from clue_ner.data_report.spans import count_half_pairs, count_odd_edges
 
 FEW = {"train": 50, "valid": 10, "test": 10}
-"""With fewer entities, a type is warned of: it is hardly learned, or its score is chance."""
+"""Types with fewer entities get a warning: they are hardly learned, or their scores are due to chance."""
 FEW_SENTENCES = 100
-"""With fewer sentences, a split that scores are on is warned of."""
+"""Splits for scoring with fewer sentences get a warning."""
 MANY = 0.01
-"""Above this share of the entities, what looks wrong with them is warned of."""
+"""A problem that affects more than this share of the entities gets a warning."""
 BROKEN = ("nul", "control", "replacement", "lone_surrogate", "unassigned", "private_use")
-"""Odd characters that text hardly has unless something went wrong with it."""
+"""Kinds of unusual characters that hardly occur in intact text."""
 
 
 def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[str, Any]:
-    """All of the report as plain JSON values; lists of examples, which hold text, have at most ``examples``.
+    """The whole report as plain JSON values; lists of examples (which contain text) have at most ``examples`` items.
 
-    - ``corpus``: with ``train``; its unlabelled split has lengths and characters only
-    - ``alignments``: of the tokenizer to try, or why there is none
+    - ``corpus``: must have ``train``; its unlabelled split only gets lengths and characters
+    - ``alignments``: those of a tokenizer, or the reason why there is none
 
     Keys: ``name``, ``reading`` (what was left out), ``splits`` {split: counts and findings}, ``leaks`` and
     ``near_leaks`` {split: sentences}, ``same_text``, ``alignment``, ``schemes`` {scheme: entities lost}, ``warnings``.
@@ -55,7 +55,7 @@ def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[
 
 
 def _texts(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
-    """What can be said without labels."""
+    """The findings that need no labels."""
     return {
         "repeated": len(sentences) - len({sentence.text for sentence in sentences}),
         "text_lengths": summary(len(sentence.text) for sentence in sentences),
@@ -78,7 +78,7 @@ def _labels(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
 def _alignment(
     splits: dict[str, list[Sentence]], alignments: Alignments | str, examples: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """What each alignment loses of each split, and the warnings for the alignment in use."""
+    """The losses of each alignment on each split, and the warnings for the alignment in use."""
     if isinstance(alignments, str):
         return {"skipped": alignments}, []
     warnings: list[str] = []
@@ -98,7 +98,7 @@ def _alignment(
 
 
 def _warnings(found: dict[str, Any]) -> Iterator[str]:
-    """A sentence for each finding that makes a model or its scores worse than need be."""
+    """One sentence for each finding that makes a model or its scores worse than necessary."""
     for split, counts in found["splits"].items():
         if split in FEW:
             yield from _few(split, counts)

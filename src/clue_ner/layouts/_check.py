@@ -19,7 +19,7 @@ class Record(NamedTuple):
     """A checked sentence of a file."""
 
     sentence: Sentence
-    """its id is empty if the file has none and none was generated; entities of different types may have the same span"""
+    """its id is empty if the file has none and none was generated; entities of different types may share a span"""
     labelled: bool
     """False if the file does not contain labels for this sentence, unlike an empty list of entities"""
     line: int

@@ -73,7 +73,7 @@ def write(
     lossy: bool = False,
     where: Callable[[int], str] = "sentence {}".format,
 ) -> Counter[str]:
-    """Write a file (in some layouts a folder) at ``path``, completely or not at all; returns counts of what was left out.
+    """Write a file (in some layouts a folder) at ``path``, completely or not at all; returns counts of omissions.
 
     ``where`` gives the name of a record in messages. If the layout cannot represent something, CorpusError lists up to
     twenty cases; with ``lossy`` they are left out and counted. A folder must not exist yet, or be empty.

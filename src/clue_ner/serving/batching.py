@@ -1,6 +1,7 @@
-"""Texts of all requests, in groups that one worker computes: as soon as it is free, whatever waits, up to a budget.
+"""Groups the texts of all requests for one worker: as soon as it is free, it gets the waiting texts, up to a budget.
 
-Nothing waits for company. Requests take turns text by text, so that one with many texts does not hold up the others.
+A text never waits for a group to fill. Requests take turns text by text, so that one with many texts does not delay the
+others.
 """
 
 import asyncio
@@ -14,13 +15,13 @@ from clue_ner.serving.metrics import Metrics
 from clue_ner.serving.processes import Found, NoModelError, Worker, WorkerDiedError
 
 TEXT_COST = 16
-"""What a text costs beside its characters, in characters."""
+"""Fixed cost of a text, in characters."""
 FIRST_SPEED = 2000.0
-"""Characters a second that are supposed before anything was measured."""
+"""Assumed characters per second before anything was measured."""
 
 
 class OverloadedError(Exception):
-    """More is waiting than may; ``seconds`` from now there may be room."""
+    """More characters are waiting than allowed; in ``seconds`` there may be room."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -28,7 +29,7 @@ class OverloadedError(Exception):
 
 
 class Tagged(NamedTuple):
-    """The entities of each text of a request, and the worker that found them, all of them."""
+    """The entities of each text of a request, and the worker that computed all of them."""
 
     found: list[list[Found]]
     worker: Worker
@@ -40,7 +41,7 @@ class _Job:
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         self.worker: Worker | None = None
-        """who computes it: from its first text on it stays with one version"""
+        """the worker that computes it; fixed from the first text on, so that one version computes the whole request"""
         self.begun = 0
         self.found: list[list[Found] | None] = [None] * len(texts)
         self.left = len(texts)
@@ -52,14 +53,14 @@ class _Job:
 
 
 class Batcher:
-    """The queue of requests, and the loop that has them computed."""
+    """The queue of requests, and the loop that computes them."""
 
     def __init__(self, worker: Worker, *, budget: int, capacity: int, seconds: float, metrics: Metrics) -> None:
-        """``worker`` is who computes.
+        """``worker`` computes the texts.
 
         - ``budget``: characters of a group; a longer text is a group by itself
-        - ``capacity``: characters that may wait
-        - ``seconds``: a request's time, from its arrival to its answer
+        - ``capacity``: maximum characters that may wait
+        - ``seconds``: maximum time from the arrival of a request to its response
         """
         self.worker, self.metrics = worker, metrics
         self._budget, self._capacity, self._seconds = budget, capacity, seconds
@@ -74,13 +75,13 @@ class Batcher:
     async def tag(self, texts: Sequence[str]) -> Tagged:
         """The entities of each text.
 
-        Raises OverloadedError if too much is waiting; WorkerDiedError if the process died of it; NoModelError if that
-        happened before, and the model cannot be loaded again; TimeoutError if there was no time.
+        Raises OverloadedError if too much is waiting; WorkerDiedError if the process died while computing it;
+        NoModelError if the process had died before and the model cannot be loaded again; TimeoutError after too long.
         """
         size = sum(map(_cost, texts))
         if self._waiting and self._waiting + size > self._capacity:
             raise OverloadedError(
-                f"too much is waiting: {self._waiting} characters, and at most {self._capacity} may",
+                f"too much is waiting: {self._waiting} characters, at most {self._capacity} are allowed",
                 self._room_in(size),
             )
         if not texts:
@@ -99,7 +100,7 @@ class Batcher:
             job.begun = len(job.texts)
 
     async def run(self) -> None:
-        """Have the texts computed, for ever."""
+        """Compute the waiting texts; never returns."""
         while True:
             await self._wanted.wait()
             group = self._next_group()
@@ -109,7 +110,7 @@ class Batcher:
             await self._compute(group)
 
     def is_used(self, worker: Worker) -> bool:
-        """Whether a request has been begun by ``worker`` and is not answered."""
+        """Whether ``worker`` has started a request that is not finished."""
         return any(job.worker is worker for job in self._open)
 
     async def _compute(self, group: list[tuple[_Job, int]]) -> None:
@@ -136,7 +137,7 @@ class Batcher:
                 job.done.set_result(Tagged(job.found, worker))  # type: ignore[arg-type]
 
     def _next_group(self) -> list[tuple[_Job, int]]:
-        """Texts to be computed together, each as its job and its place there; empty if none waits."""
+        """The next texts to compute together, each as its job and its index there; empty if none is waiting."""
         group: list[tuple[_Job, int]] = []
         others: list[_Job] = []
         size, worker = 0, None
@@ -163,7 +164,7 @@ class Batcher:
         return group
 
     def _room_in(self, size: int) -> int:
-        """Seconds until ``size`` more characters may wait."""
+        """Estimated seconds until there is room for ``size`` more characters."""
         return max(1, math.ceil((self._waiting + size - self._capacity) / self._speed))
 
 
