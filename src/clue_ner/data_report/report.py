@@ -105,7 +105,7 @@ def _warnings(found: dict[str, Any]) -> Iterator[str]:
             yield from _wrong_spans(split, counts)
         yield from _broken(split, counts)
     if others := found["same_text"]["other_labels"]:
-        yield f"{others} texts stand in several sentences with different labels; make them the same"
+        yield f"{others} texts occur in several sentences with different labels; make the labels the same"
     for split, near in found["near_leaks"].items():
         if near:
             yield (
@@ -116,7 +116,7 @@ def _warnings(found: dict[str, Any]) -> Iterator[str]:
 
 def _few(split: str, counts: dict[str, Any]) -> Iterator[str]:
     few = [f"{type_} ({number})" for type_, number in counts["per_type"].items() if number < FEW[split]]
-    meaning = "they are hardly learned" if split == "train" else "their scores are chance"
+    meaning = "they are hardly learned" if split == "train" else "their scores are due to chance"
     if few:
         yield f"{split}: fewer than {FEW[split]} entities of {', '.join(few)}: {meaning}; label more of them"
     if split != "train" and counts["sentences"] < FEW_SENTENCES:
@@ -128,7 +128,7 @@ def _wrong_spans(split: str, counts: dict[str, Any]) -> Iterator[str]:
     halves = sum(pair["entities"] for pair in counts["half_pairs"].values())
     for number, what in (
         (counts["several_types"]["entities"], "have a surface that is labelled with another type elsewhere"),
-        (halves, "have one half of a pair of brackets or quotes"),
+        (halves, "have a bracket or quote without its partner"),
         *((edge["entities"], _EDGES[name]) for name, edge in counts["odd_edges"].items()),
     ):
         if number > MANY * total:
@@ -148,5 +148,5 @@ def _broken(split: str, counts: dict[str, Any]) -> Iterator[str]:
         which = ", ".join(found["which"])
         yield (
             f"{split}: {found['texts']} texts have {found['characters']} {kind.replace('_', ' ')} characters "
-            f"({which}); find out where they came in, and clean the source"
+            f"({which}); find out where they come from, and clean the source"
         )

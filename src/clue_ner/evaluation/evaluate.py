@@ -22,8 +22,8 @@ class Evaluation:
     predicted: Sequence[Sequence[Entity]]
     """of a tagger, only those that are legal in its scheme"""
     scores: dict[str, Any]
-    """as in metrics/evaluate.json: the scores of ``report`` (none without gold sentences), the counts of ``errors``, and
-    for a tagger ``alignment``: what it cannot represent
+    """as in metrics/evaluate.json: the scores of ``report`` (none without gold sentences), the counts of ``errors``,
+    and for a tagger ``alignment``: what it cannot represent
     """
     errors: dict[str, Any]
     """the result of ``analyse``, with examples"""
