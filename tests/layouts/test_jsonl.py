@@ -171,7 +171,7 @@ def test_jsonl_offsets_are_converted_by_option_and_otherwise_named(options, reco
 def test_jsonl_offsets_without_surfaces_are_named_if_they_cannot_be(tmp_path):
     with pytest.raises(CorpusError, match=r"corpus\.options: \{ends: inclusive\}\."):
         counted(tmp_path, line("林若溪，", 0, 2), line("我是甲。", 2, 2))
-    with pytest.raises(CorpusError, match=r"corpus\.options: \{offsets: utf16\} says"):
+    with pytest.raises(CorpusError, match=r"corpus\.options: \{offsets: utf16\}\."):
         counted(tmp_path, line("😀到了上海", 4, 6), line("林若溪", 0, 3))
 
 
