@@ -147,7 +147,7 @@ def test_label_studio_takes_full_and_minimal_exports(tmp_path: Path) -> None:
     path = put(tmp_path / "a", [task(result(0, 3, "name", text="林若溪"), {"type": "choices", "value": {}})])
     reading = read(path)
     assert (reading.layout, one(reading)) == ("label_studio", (NAME,))
-    assert +reading.counts == {"results that are no labelled spans": 1}
+    assert +reading.counts == {"results that are not labelled spans": 1}
     minimal = {"id": 3, "text": TEXT, "tags": [{"start": 5, "end": 7, "text": "上海", "labels": ["place"]}]}
     assert one(read(put(path, [minimal]))) == (PLACE,)
     assert one(read(put(path, [task(result(0, 3, "a", "b"))]))) == (Entity(0, 3, "a"), Entity(0, 3, "b"))
@@ -257,6 +257,6 @@ def test_parquet_and_data_sets_take_tokens_with_class_labels(tmp_path: Path) -> 
 def test_write_folder_only_where_none_is(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").touch()
-    with pytest.raises(CorpusError, match="is there already; brat is a folder: name a new one"):
+    with pytest.raises(CorpusError, match="already exists; brat writes a folder: name a new one"):
         write(tmp_path / "mine", CORPUS, "brat")
     assert (tmp_path / "mine/thesis.txt").exists()

@@ -1,4 +1,4 @@
-"""``clue-ner convert``: a labelled file from one layout into another."""
+"""``clue-ner convert``: converts a labelled file from one layout to another."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,24 +22,24 @@ _LAYOUTS = plugins.names(plugins.LAYOUTS)
     type=click.Choice([plugins.AUTO, *_LAYOUTS]),
     default=plugins.AUTO,
     show_default=True,
-    help="The layout of IN; auto recognises it, and says why.",
+    help="The layout of IN; auto recognises it and prints the reason.",
 )
-@click.option("--to", "target", type=click.Choice(_LAYOUTS), help="The layout of OUT. By default as its name ends.")
+@click.option("--to", "target", type=click.Choice(_LAYOUTS), help="The layout of OUT. Default: from its extension.")
 @click.option(
     "--option",
     "options",
     metavar="KEY=VALUE",
     multiple=True,
-    help="What a layout needs, as corpus.options; in.KEY and out.KEY say of which, where both take it.",
+    help="An option of a layout, as in corpus.options. Write in.KEY or out.KEY if both layouts have it.",
 )
-@click.option("--lossy", is_flag=True, help="Leave out what the layout of OUT cannot say, and count it.")
+@click.option("--lossy", is_flag=True, help="Leave out and count what the layout of OUT cannot represent.")
 @click.argument("in_", metavar="IN", type=click.Path(exists=True, path_type=Path))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 def convert(source: str, target: str | None, options: tuple[str, ...], lossy: bool, in_: Path, out: Path) -> None:
     """Write the labelled file IN in another layout as OUT.
 
-    IN is read as a stream and checked whole. OUT is written whole or not at all: not if a record of IN is wrong, nor,
-    without --lossy, if its layout cannot say something. What was left out is counted.
+    IN is read as a stream and checked completely. OUT is written completely or not at all: not if a record of IN is
+    wrong, and without --lossy not if its layout cannot represent a record. What was left out is counted.
     """
     from clue_ner.cli.terminal import counter
     from clue_ner.common.errors import CorpusError
@@ -88,7 +88,7 @@ def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str
             _wrong(f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE")
         sides = [side] if dot else [side for side in known if name in known[side]]
         if len(sides) > 1:
-            _wrong(f"{name}: both layouts take it; write in.{name} or out.{name}")
+            _wrong(f"{name}: both layouts have it; write in.{name} or out.{name}")
         if not sides:
             there = ", ".join(sorted({*known["in"], *known["out"]})) or "none"
             _wrong(f"{name}: no option of {source} or {target}; there are {there}")

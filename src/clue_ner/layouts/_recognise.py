@@ -1,4 +1,4 @@
-"""Which layout a file has, by what is in it."""
+"""Recognises the layout of a file by its content."""
 
 import codecs
 import json
@@ -13,11 +13,11 @@ from clue_ner.core import plugins
 from clue_ner.core.plugins import AUTO, LAYOUTS
 
 HEAD = 2**16
-"""Bytes of a file that are looked at."""
+"""Number of bytes that are examined."""
 
 
 class Sample:
-    """A file or folder by its name and how it begins."""
+    """The name of a file or folder and the beginning of its content."""
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
         self.path = path
@@ -25,7 +25,7 @@ class Sample:
 
     @cached_property
     def head(self) -> bytes:
-        """The first bytes; of a folder, none. Raises SourceError if they cannot be read."""
+        """The first bytes; empty for a folder. Raises SourceError if they cannot be read."""
         if self.path.is_dir():
             return b""
         try:
@@ -36,7 +36,7 @@ class Sample:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The first lines that are whole; none if the file is no text in UTF-8."""
+        """The first complete lines; none if the file is not UTF-8."""
         head = self.head.removeprefix(codecs.BOM_UTF8)
         if len(self.head) == HEAD:
             head = head.rpartition(b"\n")[0]
@@ -61,7 +61,7 @@ class Sample:
 
 
 def is_folder_of(layout: str, path: Path) -> bool:
-    """Whether ``path`` is a folder of a layout, or of ``auto`` any, whose files are folders."""
+    """Whether ``path`` is a folder of a layout (``auto``: of any layout) in which a corpus file is a folder."""
     layouts = plugins.names(LAYOUTS) if layout == AUTO else [layout]
     having = [name for name in layouts if plugins.literal(LAYOUTS, name, "FOLDER", default=False)]
     return any(layout_module(name).recognise(Sample(path, {})) is not None for name in having)
@@ -73,9 +73,9 @@ def layout_module(name: str) -> ModuleType:
 
 
 def recognised(path: Path, options: Mapping[str, Any]) -> tuple[str, str]:
-    """The layout of a file or folder, and why it is that.
+    """The layout of a file or folder, and the reason.
 
-    Raises CorpusError if it looks like none, or like more than one; SourceError if it cannot be read.
+    Raises CorpusError if it seems to have none or several, SourceError if it cannot be read.
     """
     sample = Sample(path, options)
     found = {}
@@ -86,8 +86,8 @@ def recognised(path: Path, options: Mapping[str, Any]) -> tuple[str, str]:
         return next(iter(found.items()))
     if not found:
         raise CorpusError(
-            f"{path}: looks like no layout that is known; there are {', '.join(plugins.names(LAYOUTS))}. "
-            "Name the one that it has; docs/data.md shows each"
+            f"{path}: does not look like any known layout ({', '.join(plugins.names(LAYOUTS))}). "
+            "Name its layout; docs/data.md describes each"
         )
     fits = " and ".join(f"{name} ({reason})" for name, reason in found.items())
     raise CorpusError(f"{path}: looks like {fits}; name the one that it has")

@@ -1,4 +1,4 @@
-"""Rows with columns: a text and its entities, or tokens and their tags, as tables and data sets have them."""
+"""Rows of tables and data sets: a text with its entities, or tokens with their tags."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from clue_ner.layouts._tags import ADVICE, LENIENT, TAG, Tags, chosen, entities_
 
 OPTIONS = ("text", "entities", "token_column", "tag_column")
 TOKENS, TAGS = ("tokens", "words"), ("ner_tags", "tags", "labels")
-"""What columns of tokens and of tags are called, if no option says it."""
+"""Names of the columns of tokens and tags that are tried if no option names them."""
 KEYS = {
     "type": ("type", "label"),
     "start": ("start", "start_offset"),
@@ -16,18 +16,18 @@ KEYS = {
     "text": ("text", "entity"),
     "score": ("score",),
 }
-"""What an entity's values are called."""
+"""Accepted names of the values of an entity."""
 _ALL_KEYS = {"id", *(name for names in KEYS.values() for name in names)}
 NOT_READ = "columns that are not read"
 
 Rows = Callable[[Source], Iterable[tuple[int, Mapping[str, Any]]]]
-"""The rows of a source with their numbers, from the first one each time; what is wrong is noted in the source"""
+"""The rows of a source with their numbers; each call starts at the first row. Problems are reported to the source."""
 
 
 def raws(source: Source, columns: Sequence[str], rows: Rows, names: Mapping[str, Sequence[str]]) -> Iterator[Raw]:
-    """The sentences of a table; ``names`` has, for columns of tags that are numbers, what the numbers stand for.
+    """The sentences of a table; ``names`` maps columns of integer tags to the names of the tags.
 
-    A table without the column of a text has tokens and tags.
+    A table without a column of texts must have columns of tokens and tags.
     """
     text = source.options.get("text", "text")
     entities = source.options.get("entities", "entities")
@@ -50,7 +50,7 @@ def raws(source: Source, columns: Sequence[str], rows: Rows, names: Mapping[str,
 
 
 def spans_of(value: Any) -> list[RawEntity]:
-    """The entities of a list of objects; raises ValueError that says what is wrong."""
+    """The entities of a list of objects; raises ValueError with what is wrong."""
     if not isinstance(value, list | tuple):
         raise ValueError(f"wanted a list, found {short(value)}")
     return [_span(number, entity) for number, entity in enumerate(value)]
@@ -125,7 +125,7 @@ def _with_tokens(source: Source, rows: Rows, tokens: str, tags: str, names: Sequ
 def _tagged(
     source: Source, rows: Rows, tokens: str, tags: str, names: Sequence[str] | None
 ) -> Iterator[tuple[int, list[str], list[str] | None, str | None]]:
-    """The number, tokens, tags (None: unlabelled) and id of each row that is right."""
+    """The number, tokens, tags (None: unlabelled) and id of each valid row."""
     for number, row in rows(source):
         words, given = row.get(tokens), row.get(tags)
         if not isinstance(words, list) or not words or not all(isinstance(word, str) and word for word in words):
@@ -145,7 +145,7 @@ def _tagged(
 
 
 def _named(tag: Any, names: Sequence[str] | None) -> str | None:
-    """A tag by its name; None if it is none."""
+    """The name of a tag; None if it is not a tag."""
     if names is not None and type(tag) is int:
         tag = names[tag] if 0 <= tag < len(names) else None
     return tag if isinstance(tag, str) and TAG.fullmatch(tag) else None

@@ -1,6 +1,7 @@
 """doccano's JSON lines: ``{"text", "label": [[start, end, type]]}``, or ``entities`` with offsets and ``relations``.
 
-Older versions call the label list ``labels``, and the text ``data``. Offsets are code points, end exclusive.
+Older versions use the keys ``labels`` for the label list and ``data`` for the text. Offsets are code points, end
+exclusive.
 """
 
 from collections.abc import Iterable, Iterator
@@ -73,7 +74,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """A line a sentence, with triples."""
+    """Writes one line for each sentence, with triples."""
     key, offsets = target.options.get("text", "text"), target.offsets
     with target.text() as out:
         for record in records:

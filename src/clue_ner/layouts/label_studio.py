@@ -25,14 +25,14 @@ WANTED = (
     "Fix the tasks and run again"
 )
 UTF16 = "entities whose offsets counted UTF-16 units, converted"
-RESULTS = "results that are no labelled spans"
+RESULTS = "results that are not labelled spans"
 CANCELLED = "annotations that were skipped by their annotator"
 
 _UTF16 = Offsets("utf16")
 
 
 class _WrongError(Exception):
-    """What is wrong with a task."""
+    """A problem with a task."""
 
 
 def recognise(sample: Sample) -> str | None:
@@ -64,7 +64,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """An array of tasks, one on a line: entities with scores are predictions, others an annotation."""
+    """Writes an array of tasks, one per line. Entities with scores become predictions, others an annotation."""
     key, version = target.options.get("text", "text"), target.options.get("model_version")
     names = {name: target.options.get(name, default) for name, default in (("from_name", "label"), ("to_name", "text"))}
     asked = target.options.get("labels", "auto")
@@ -113,7 +113,7 @@ def _id(task: dict[str, Any]) -> str | None:
 
 
 def _results(task: dict[str, Any], predictions: bool, source: Source) -> list[Any] | None:
-    """The results of the annotation that counts; None if there is none."""
+    """The results of the annotation to use; None if there is none."""
     key = "predictions" if predictions else "annotations" if "annotations" in task else "completions"
     made = task.get(key) or []
     if not isinstance(made, list) or not all(isinstance(one, dict) for one in made):
@@ -133,12 +133,12 @@ def _results(task: dict[str, Any], predictions: bool, source: Source) -> list[An
 
 
 def _same(result: list[Any]) -> str:
-    """What two results have in common that say the same."""
+    """A key that is equal for two results with the same labels."""
     return repr(sorted(repr(one.get("value")) for one in result))
 
 
 def _minimal(task: dict[str, Any]) -> list[Any] | None:
-    """The spans of a task in JSON-MIN, whose key is the name of the labels in the project; None if there are none."""
+    """The spans of a task in JSON-MIN, under the project's name of the labels; None if it has none."""
     for value in task.values():
         if isinstance(value, list) and value and all(isinstance(one, dict) and "start" in one for one in value):
             return [{"type": "labels", "value": one} for one in value]
@@ -158,7 +158,7 @@ def _spans(result: dict[str, Any], text: str, source: Source) -> list[RawEntity]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise _WrongError(f"wanted a list of texts as labels of a span, found {short(labels)}")
     if surface is not None and not isinstance(surface, str):
-        raise _WrongError(f"wanted a text as that of a span, found {short(surface)}")
+        raise _WrongError(f"wanted a string as text of a span, found {short(surface)}")
     score = result.get("score")
     if score is not None and (not isinstance(score, int | float) or not 0 <= score <= 1):
         raise _WrongError(f"wanted a number from 0 to 1 as score, found {short(score)}")
@@ -166,7 +166,7 @@ def _spans(result: dict[str, Any], text: str, source: Source) -> list[RawEntity]
         if (found := _UTF16.span(text, start, end)) is not None and text[slice(*found)] == surface:
             source.counts[UTF16] += len(labels)
             start, end = found
-        elif text[max(0, start) : max(0, end)] == surface.replace("\\n", "\n"):  # as its editor writes line ends
+        elif text[max(0, start) : max(0, end)] == surface.replace("\\n", "\n"):  # its editor writes line ends as \\n
             surface = None
     return [(start, end, label, surface, None if score is None else float(score)) for label in labels]
 

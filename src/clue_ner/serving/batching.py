@@ -1,6 +1,7 @@
-"""Texts of all requests, in groups that a worker computes: as soon as it is free, whatever waits, up to a budget.
+"""Groups the texts of all requests for workers: a free worker gets its share of the waiting texts, up to a budget.
 
-Nothing waits for company. Requests take turns text by text, so that one with many texts does not hold up the others.
+A text never waits for a group to fill. Requests take turns text by text, so that one with many texts does not delay the
+others.
 """
 
 import asyncio
@@ -15,15 +16,15 @@ from clue_ner.serving.pool import Pool
 from clue_ner.serving.processes import Found, NoModelError, Worker, WorkerDiedError
 
 TEXT_COST = 16
-"""What a text costs beside its characters, in characters."""
+"""Fixed cost of a text, in characters."""
 FIRST_SPEED = 2000.0
-"""Characters per second of one worker that are assumed before anything was measured."""
+"""Characters per second of one worker assumed before anything was measured."""
 RETRY_INTERVAL = 0.05
-"""Seconds between two looks at whether a worker that died has its model again."""
+"""Seconds between two checks whether a worker that died has loaded the model again."""
 
 
 class OverloadedError(Exception):
-    """More is waiting than may; ``seconds`` from now there may be room."""
+    """More characters are waiting than allowed; in ``seconds`` there may be room."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -31,7 +32,7 @@ class OverloadedError(Exception):
 
 
 class Tagged(NamedTuple):
-    """The entities of each text of a request, and the pool whose workers found all of them."""
+    """The entities of each text of a request, and the pool that computed all of them."""
 
     found: list[list[Found]]
     pool: Pool
@@ -43,7 +44,7 @@ class _Job:
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         self.pool: Pool | None = None
-        """whose workers compute it: from its first text on it stays with one version"""
+        """the pool that computes it; fixed from the first text on, so that one version computes the whole request"""
         self.begun = 0
         self.found: list[list[Found] | None] = [None] * len(texts)
         self.left = len(texts)
@@ -55,14 +56,14 @@ class _Job:
 
 
 class Batcher:
-    """The queue of requests, and the loop that has them computed."""
+    """The queue of requests, and the loop that computes them."""
 
     def __init__(self, pool: Pool, *, budget: int, capacity: int, seconds: float, metrics: Metrics) -> None:
-        """Requests that come from now on are computed by ``pool``.
+        """``pool`` computes new requests.
 
         - ``budget``: characters of a group; a longer text is a group by itself
-        - ``capacity``: characters that may wait
-        - ``seconds``: a request's time, from its arrival to its answer
+        - ``capacity``: maximum characters that may wait
+        - ``seconds``: maximum time from the arrival of a request to its response
         """
         self.pool, self.metrics = pool, metrics
         self._budget, self._capacity, self._seconds = budget, capacity, seconds
@@ -77,13 +78,13 @@ class Batcher:
     async def tag(self, texts: Sequence[str]) -> Tagged:
         """The entities of each text.
 
-        Raises OverloadedError if too much is waiting; WorkerDiedError if the process died of it; NoModelError if that
-        happened before, and the model cannot be loaded again; TimeoutError if there was no time.
+        Raises OverloadedError if too much is waiting; WorkerDiedError if the process died while computing it;
+        NoModelError if the process had died before and the model cannot be loaded again; TimeoutError after too long.
         """
         size = sum(map(_cost, texts))
         if self._waiting and self._waiting + size > self._capacity:
             raise OverloadedError(
-                f"too much is waiting: {self._waiting} characters, and at most {self._capacity} may",
+                f"too much is waiting: {self._waiting} characters, at most {self._capacity} are allowed",
                 self._room_in(size),
             )
         if not texts:
@@ -102,18 +103,18 @@ class Batcher:
             job.begun = len(job.texts)
 
     async def run(self, pool: Pool) -> None:
-        """Have texts computed by the workers of ``pool``, until this is cancelled."""
+        """Compute waiting texts with the workers of ``pool`` until this task is cancelled."""
         async with asyncio.TaskGroup() as loops:
             for worker in pool.workers:
                 loops.create_task(self._run(worker, pool))
 
     def change(self, pool: Pool) -> None:
-        """Requests of which no text has been begun are computed by ``pool`` from now on."""
+        """From now on ``pool`` computes the requests that have not started."""
         self.pool = pool
         self._wanted.set()
 
     def is_used(self, pool: Pool) -> bool:
-        """Whether a request has been begun by ``pool`` and is not answered."""
+        """Whether ``pool`` has started a request that is not finished."""
         return any(job.pool is pool for job in self._open)
 
     async def _run(self, worker: Worker, pool: Pool) -> None:

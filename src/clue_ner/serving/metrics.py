@@ -1,4 +1,4 @@
-"""What ``/metrics`` says, for Prometheus."""
+"""The Prometheus metrics of ``/metrics``."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -59,5 +59,5 @@ class Metrics:
         self.computing.observe(seconds)
 
     def render(self) -> bytes:
-        """All of them, in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)
