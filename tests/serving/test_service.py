@@ -45,7 +45,7 @@ def test_too_much_is_refused_at_once_with_a_time_and_what_was_accepted_is_answer
         for answer in refused:
             assert answer.status == 503
             assert int(answer.headers["retry-after"]) >= 1
-            assert answer.json["error"] == "too much is waiting: 198 characters, and at most 200 are allowed"
+            assert answer.json["error"] == "too much is waiting: 198 characters, at most 200 are allowed"
         assert {future.result().status for future in [*first, *waiting]} == {200}
         assert server.tag("上海").status == 200
 
