@@ -11,7 +11,8 @@ export LOGNAME := $(or $(LOGNAME),$(USER),$(shell id -un >/dev/null 2>&1 && id -
 export HOME := $(or $(HOME),/)
 READY := .venv/.ready
 FEATURES := .venv/.features
-PIP := python -m pip install --quiet --disable-pip-version-check
+# Errors only: pip warns of the user's own settings, in hundreds of lines with some.
+PIP := python -m pip install --quiet --quiet --disable-pip-version-check
 
 .PHONY: help repository setup setup-features demo repro runs test test-slow test-browser test-faults check bench ui
 help:  ## list the targets
@@ -22,18 +23,19 @@ $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; install Python 3.11 or newer, or set PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, and %s is %s; set PYTHON=…" % (sys.executable, sys.version.split()[0]))'
 	@$(PYTHON) -c 'import shutil, sys; free = shutil.disk_usage(".").free / 2**30; sys.exit(free < 4 and "error: %.1f GiB of disk space are free here, and 4 are needed: 2.4 for the libraries, 1.5 for models" % free)'
-	$(PYTHON) -m venv .venv
-	$(PIP) --requirement requirements.lock
-	$(PIP) --no-deps --no-build-isolation --editable .
+	@echo "installing into .venv: 2.3 GB, a few minutes"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 setup-features: $(FEATURES)  ## also install what single features need (clue-ner sweep): requirements-features.lock
 $(FEATURES): $(READY) requirements-features.lock
-	$(PIP) --requirement requirements-features.lock
+	@$(PIP) --requirement requirements-features.lock
 	@touch $@
 
-demo: setup  ## run all stages on the sample corpus, in demo/: a few minutes, no hub, no GPU
-	python -m clue_ner.demo
+demo: setup  ## run all stages on the sample corpus, in demo/: two minutes, no hub, no GPU
+	@python -m clue_ner.demo
 
 repository:
 	@[ "$$(git rev-parse --show-toplevel 2>/dev/null)" -ef . ] || grep -qs 'no_scm = true' .dvc/config.local || { \
