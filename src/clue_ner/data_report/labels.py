@@ -1,11 +1,14 @@
 """Labels that contradict each other, and what one split shares with another."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from clue_ner.common.texts import bare
 from clue_ner.core.entities import Entity, Sentence
+from clue_ner.data_report.hashes import SeveralTypes, hashes, repeated
 
 COMMON = 3
 """A surface is looked for where it is not labelled if it has two characters or more, and is labelled this often."""
@@ -19,10 +22,12 @@ def several_types(sentences: Sequence[Sentence], examples: int) -> dict[str, Any
     ``surfaces`` is their number, ``entities`` how many entities have one of them; the examples are the commonest,
     ``{text, types: {type: n}}``.
     """
+    in_question = SeveralTypes((e.surface(s.text), e.type) for s in sentences for e in s.entities)
     types: dict[str, Counter[str]] = defaultdict(Counter)
     for sentence in sentences:
         for entity in sentence.entities:
-            types[entity.surface(sentence.text)][entity.type] += 1
+            if (surface := entity.surface(sentence.text)) in in_question:
+                types[surface][entity.type] += 1
     several = {surface: found for surface, found in types.items() if len(found) > 1}
     shown = sorted(several.items(), key=lambda item: (-item[1].total(), item[0]))[:examples]
     return {
@@ -39,7 +44,8 @@ def unlabelled_occurrences(sentences: Sequence[Sentence], examples: int) -> dict
     ``{text, labelled, unlabelled, ids}``. A surface counts if it is labelled ``COMMON`` times or more, and more often
     than not.
     """
-    labelled = Counter(e.surface(s.text) for s in sentences for e in s.entities if e.end - e.start > 1)
+    common = repeated(_long_surfaces(sentences), COMMON)
+    labelled = Counter(surface for surface in _long_surfaces(sentences) if hash(surface) in common)
     wanted = {surface: count for surface, count in labelled.items() if count >= COMMON}
     lengths = sorted({len(surface) for surface in wanted})
     first = {surface[:2] for surface in wanted}
@@ -74,14 +80,16 @@ def same_text(splits: Splits, examples: int) -> dict[str, Any]:
     ``other_labels`` are those of them whose sentences do not all have the same entities; the examples are of these,
     ``{text, labels: [{split, id, entities: [[type, start, end], …]}]}``.
     """
+    in_question = repeated(sentence.text for sentences in splits.values() for sentence in sentences)
     places: dict[str, list[tuple[str, Sentence]]] = defaultdict(list)
     for split, sentences in splits.items():
         for sentence in sentences:
-            places[sentence.text].append((split, sentence))
-    repeated = {text: found for text, found in places.items() if len(found) > 1}
-    others = {text: found for text, found in repeated.items() if len({_labels(s) for _, s in found}) > 1}
+            if hash(sentence.text) in in_question:
+                places[sentence.text].append((split, sentence))
+    several = {text: found for text, found in places.items() if len(found) > 1}
+    others = {text: found for text, found in several.items() if len({_labels(s) for _, s in found}) > 1}
     return {
-        "texts": len(repeated),
+        "texts": len(several),
         "other_labels": len(others),
         "examples": [
             {
@@ -102,18 +110,17 @@ def unseen(train: Sequence[Sentence], split: Sequence[Sentence]) -> dict[str, An
     ``{entities, unseen, share, other_type, per_type: {type: {entities, unseen}}}``; ``other_type``: those of the unseen
     whose surface train has with another type only. ``share`` is of the entities, 0 to 1, and 0 without any.
     """
-    known = {(e.surface(s.text), e.type) for s in train for e in s.entities}
-    surfaces = {surface for surface, _ in known}
+    known, surfaces = (
+        np.isin(hashes(_keys(split, with_type)), hashes(_keys(train, with_type))) for with_type in (True, False)
+    )
     counts: Counter[str] = Counter()
     per_type: dict[str, dict[str, int]] = {}
-    for sentence in split:
-        for entity in sentence.entities:
-            surface = entity.surface(sentence.text)
-            new = (surface, entity.type) not in known
-            row = per_type.setdefault(entity.type, {"entities": 0, "unseen": 0})
-            row["entities"] += 1
-            row["unseen"] += new
-            counts.update({"entities": 1, "unseen": new, "other_type": new and surface in surfaces})
+    entities = (entity for sentence in split for entity in sentence.entities)
+    for entity, is_known, has_surface in zip(entities, known.tolist(), surfaces.tolist()):
+        row = per_type.setdefault(entity.type, {"entities": 0, "unseen": 0})
+        row["entities"] += 1
+        row["unseen"] += not is_known
+        counts.update({"entities": 1, "unseen": not is_known, "other_type": not is_known and has_surface})
     total = counts["entities"]
     return {
         "entities": total,
@@ -130,15 +137,28 @@ def nearly_leaked(splits: Splits) -> dict[str, int]:
     Those with exactly the same text are not counted.
     """
     found: dict[str, int] = {}
-    exact: set[str] = set()
-    near: set[str] = set()
+    earlier = earlier_cores = hashes(())
     for split, sentences in splits.items():
-        cores = {sentence.text: bare(sentence.text) for sentence in sentences}
+        texts = hashes(sentence.text for sentence in sentences)
+        cores = hashes(bare(sentence.text) for sentence in sentences)
         if split != "train":
-            found[split] = sum(s.text not in exact and bool(cores[s.text]) and cores[s.text] in near for s in sentences)
-        exact.update(cores)
-        near.update(cores.values())
+            near = np.isin(cores, earlier_cores) & (cores != hash("")) & ~np.isin(texts, earlier)
+            found[split] = int(near.sum())
+        earlier, earlier_cores = np.concatenate([earlier, texts]), np.concatenate([earlier_cores, cores])
     return found
+
+
+def _keys(sentences: Sequence[Sentence], with_type: bool) -> Iterator[Hashable]:
+    """The surface of each entity, with its type if asked for."""
+    for sentence in sentences:
+        for entity in sentence.entities:
+            surface = entity.surface(sentence.text)
+            yield (surface, entity.type) if with_type else surface
+
+
+def _long_surfaces(sentences: Sequence[Sentence]) -> Iterator[str]:
+    """The surfaces of two characters or more."""
+    return (e.surface(s.text) for s in sentences for e in s.entities if e.end - e.start > 1)
 
 
 def _labels(sentence: Sentence) -> tuple[Entity, ...]:
