@@ -114,7 +114,7 @@ def _pieces(source: Source) -> Iterator[str]:
     """The text of a file; bytes that are not UTF-8 are noted, and end it."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     line = 1
-    with source.open() as stream:
+    with source.text() as stream:
         while True:
             piece = stream.read(PIECE)
             try:
