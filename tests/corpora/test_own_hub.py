@@ -62,6 +62,13 @@ def test_own_hub_reads_tokens_with_class_labels(tmp_path: Path, monkeypatch: pyt
     ]
 
 
+def test_own_hub_reads_json_lines_of_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"tokens": ["林", "若", "溪"], "ner_tags": ["B-name", "I-name", "I-name"]}
+    with serve(hub_handler("dataset", {"org/ner": {"train.jsonl": lines(row)}})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        assert load().splits["train"][0].entities == (Entity(0, 3, "name"),)
+
+
 def test_own_hub_names_configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = parquet(tmp_path)
     files = {"zh/train/0000.parquet": content, "en/train/0000.parquet": content}
@@ -72,11 +79,47 @@ def test_own_hub_names_configurations(tmp_path: Path, monkeypatch: pytest.Monkey
         assert len(load(options={"config": "zh"}).splits["train"]) == 1
 
 
-def test_own_hub_refuses_a_repository_that_needs_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(hub_handler("dataset", {"org/ner": {"ner.py": b"raise SystemExit"}})) as url:
+SCRIPT = {"org/ner": {"README.md": b"", "ner.py": b"raise SystemExit", "data/train.txt": b""}}
+
+
+def test_own_hub_reads_what_the_hub_has_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = parquet(tmp_path)
+    files = {"zh/train/0000.parquet": content, "zh/validation/0000.parquet": content}
+    with serve(hub_handler("dataset", SCRIPT, converted={"org/ner": files})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        corpus = load()
+    assert {split: len(found) for split, found in corpus.splits.items()} == {"train": 1, "valid": 1}
+    assert corpus.splits["train"][0].entities == (Entity(0, 3, "name"),)
+    assert corpus.description == f"org/ner, commit {COMMIT[::-1]} of the Hugging Face hub"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["zh/train/0000.parquet", "en/train/0000.parquet"], "it has train in en/train, zh/train; choose one"),
+        (["default/partial-train/0000.parquet"], "the hub has converted only a part of train"),
+        (["default/dev/0000.parquet"], "it needs its own script"),
+    ],
+)
+def test_own_hub_says_what_is_wrong_with_a_conversion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], message: str
+) -> None:
+    with serve(hub_handler("dataset", SCRIPT, converted={"org/ner": dict.fromkeys(files, b"")})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        with pytest.raises(CorpusError, match=message):
+            load()
+
+
+@pytest.mark.parametrize("revision", [None, "main"])
+def test_own_hub_refuses_a_repository_that_needs_its_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str | None
+) -> None:
+    handler = hub_handler("dataset", SCRIPT)
+    with serve(handler) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
         with pytest.raises(CorpusError, match=r"needs its own script \(ner\.py\), and no program .* save_to_disk it"):
-            load(revision="main")
+            load(revision=revision)
+    assert not any("resolve" in request for request in handler.requests)  # type: ignore[attr-defined]
 
 
 def test_own_hub_that_does_not_give_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

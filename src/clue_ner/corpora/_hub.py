@@ -15,6 +15,8 @@ CONVERTED = "refs/convert/parquet"
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 """Data files that are read, the first of these that a repository has."""
 
+_PART = "partial-"
+
 
 def readings(params: CorpusParams) -> tuple[dict[str, list[Reading]], str]:
     """The files of each split of ``params.path``, and what it is, with the commit.
@@ -33,8 +35,8 @@ def readings(params: CorpusParams) -> tuple[dict[str, list[Reading]], str]:
             raise
         try:
             commit, paths = hub.download(name, choose, kind="dataset", revision=CONVERTED)
-        except (SourceError, CorpusError):
-            raise error from None
+        except (SourceError, _NoDataError) as reason:
+            raise CorpusError(f"{error}\nThe hub has not converted it either, to {CONVERTED}: {reason}") from None
     found = {
         split: [_reading(paths[file], f"{name}/{file}", params) for file in files]
         for split, files in _splits(name, paths, config).items()
@@ -55,6 +57,7 @@ def _splits(name: str, names: Collection[str], config: str | int | None) -> dict
             if file.endswith(suffix) and (split := _split(file)) is not None:
                 splits.setdefault(split, []).append(file)
         if "train" in splits:
+            _refuse_parts(name, splits)
             _refuse_configs(name, splits)
             return {split: splits[split] for split in NAMES if split in splits}
     scripts = [file for file in there if file.endswith(".py")]
@@ -69,6 +72,16 @@ def _split(file: str) -> str | None:
     """The split that a file's name says, or if none, that of its folder."""
     path = PurePosixPath(file)
     return split_of(path.name) or split_of(path.parent.name)
+
+
+def _refuse_parts(name: str, splits: dict[str, list[str]]) -> None:
+    """Of a large data set the hub converts only the beginning, and calls the folder so."""
+    for split, files in splits.items():
+        if any(_PART in PurePosixPath(file).parent.name for file in files):
+            raise CorpusError(
+                f"{name}: the hub has converted only a part of {split} ({files[0]}); load all of it once yourself "
+                "with the library datasets, save_to_disk it, and name that folder as ./FOLDER"
+            )
 
 
 def _refuse_configs(name: str, splits: dict[str, list[str]]) -> None:
