@@ -96,10 +96,10 @@ def convert(path: Path) -> None:
 
 
 def held(path: Path) -> Any:
-    """All sentences of the file in a list."""
+    """All sentences of the file in a list, with ids as in a corpus."""
     from clue_ner.layouts import read
 
-    return [record.sentence for record in read(path, "jsonl")]
+    return [record.sentence for record in read(path, "jsonl").records("train-")]
 
 
 def download(path: Path) -> Any:

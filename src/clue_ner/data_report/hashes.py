@@ -19,12 +19,22 @@ def hashes(values: Iterable[Hashable]) -> Hashes:
     return np.fromiter(map(hash, values), np.int64)
 
 
+def among(values: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
+    """Whether each of ``values`` [N] is one of ``known`` [M], which gets sorted."""
+    if not len(known):
+        return np.zeros(len(values), np.bool_)
+    known.sort()
+    places = np.searchsorted(known, values)
+    np.minimum(places, len(known) - 1, out=places)
+    return known[places] == values
+
+
 def repeated(values: Iterable[Hashable], times: int = 2) -> set[int]:
     """The hashes of the values that occur ``times`` times or more."""
     ordered = hashes(values)
     ordered.sort()
     last = ordered[times - 1 :]
-    return set(last[last == ordered[: len(last)]].tolist())
+    return set(np.unique(last[last == ordered[: len(last)]]).tolist())
 
 
 class SeveralTypes:

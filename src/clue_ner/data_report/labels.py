@@ -8,7 +8,7 @@ import numpy as np
 
 from clue_ner.common.texts import bare
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.data_report.hashes import SeveralTypes, hashes, repeated
+from clue_ner.data_report.hashes import SeveralTypes, among, hashes, repeated
 
 COMMON = 3
 """A surface is looked for where it is not labelled if it has two characters or more, and is labelled this often."""
@@ -111,7 +111,7 @@ def unseen(train: Sequence[Sentence], split: Sequence[Sentence]) -> dict[str, An
     whose surface train has with another type only. ``share`` is of the entities, 0 to 1, and 0 without any.
     """
     known, surfaces = (
-        np.isin(hashes(_keys(split, with_type)), hashes(_keys(train, with_type))) for with_type in (True, False)
+        among(hashes(_keys(split, with_type)), hashes(_keys(train, with_type))) for with_type in (True, False)
     )
     counts: Counter[str] = Counter()
     per_type: dict[str, dict[str, int]] = {}
@@ -142,7 +142,7 @@ def nearly_leaked(splits: Splits) -> dict[str, int]:
         texts = hashes(sentence.text for sentence in sentences)
         cores = hashes(bare(sentence.text) for sentence in sentences)
         if split != "train":
-            near = np.isin(cores, earlier_cores) & (cores != hash("")) & ~np.isin(texts, earlier)
+            near = among(cores, earlier_cores) & (cores != hash("")) & ~among(texts, earlier)
             found[split] = int(near.sum())
         earlier, earlier_cores = np.concatenate([earlier, texts]), np.concatenate([earlier_cores, cores])
     return found
