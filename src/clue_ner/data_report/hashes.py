@@ -26,7 +26,8 @@ def among(values: Hashes, known: Hashes) -> npt.NDArray[np.bool_]:
     known.sort()
     places = np.searchsorted(known, values)
     np.minimum(places, len(known) - 1, out=places)
-    return known[places] == values
+    found: npt.NDArray[np.bool_] = known[places] == values
+    return found
 
 
 def repeated(values: Iterable[Hashable], times: int = 2) -> set[int]:
