@@ -59,6 +59,9 @@ def test_conll_takes_columns_between_spaces_or_tabs_and_by_number(tmp_path: Path
     content = "B-ORG\tEU\tx\nO\t局\ty\n"
     (three,) = sentences(tmp_path, content, token=2, tag=1)
     assert (three.text, spans(three)) == ("EU局", [(0, 2, "ORG")])
+    (four,) = sentences(tmp_path, "EU\t B-ORG \tx y\n", tag=2)
+    assert (four.text, spans(four)) == ("EU", [(0, 2, "ORG")])
+    sentences(tmp_path, content, token=2, tag=1)
     assert read(tmp_path / "train.txt", "auto", {"token": 2, "tag": 1}).reason.endswith("in column 1")
     with pytest.raises(CorpusError, match="looks like no layout"):
         read(tmp_path / "train.txt")
@@ -102,6 +105,11 @@ def test_conll_damaged_lines_are_named(tmp_path: Path) -> None:
     assert "train.txt:2: wanted a token and a tag (O, or as B-PER), found '若'" in message
     assert "train.txt:4: wanted a token and a tag" in message
     assert "train.txt:5: not UTF-8" in message
+    whole = "好 O\n\n"
+    (tmp_path / "train.txt").write_text(f"林 B-PER\n若\n\n{whole}溪\n他 O\n", encoding="utf-8")
+    reading = read(tmp_path / "train.txt", "conll")
+    assert [record.sentence.text for record in reading.records()] == ["好"]
+    assert reading.problems.count == 2
 
 
 def test_conll_says_what_it_cannot_write(tmp_path: Path) -> None:

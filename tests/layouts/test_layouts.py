@@ -461,6 +461,17 @@ def test_tables_with_a_text_and_tokens_take_the_tags_if_there_are_no_entities(tm
     assert "a.jsonl:2: wanted an object, found []" in refused(read(tmp_path / "a.jsonl"))
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_write_counts_ids_and_scores_that_it_leaves_out(layout: str, tmp_path: Path) -> None:
+    scored = Record(Sentence("a7", TEXT, (Entity(0, 3, "name", 0.5), PLACE)), True, 1)
+    left_out = write(tmp_path / "a", [scored], layout, {"labels": "predictions"} if layout == "label_studio" else {})
+    (record,) = read(tmp_path / "a", layout, {"labels": "predictions"} if layout == "label_studio" else {})
+    assert record.sentence.entities == scored.sentence.entities
+    assert left_out["scores"] == (record.sentence.entities[0].score is None)
+    kept = layout not in ("conll", "brat")
+    assert (left_out["ids"], record.sentence.id == "a7") == (not kept, kept)
+
+
 def test_write_folder_only_where_none_is(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").touch()
