@@ -318,6 +318,8 @@ def test_label_studio_utf16_offsets_are_known_by_the_surface(tmp_path: Path) -> 
     (record,) = reading
     assert record.sentence.entities == (Entity(1, 4, "name"),)
     assert reading.counts["entities whose offsets counted UTF-16 units, converted"] == 1
+    (record,) = reading = read(tmp_path / "a", "auto", {"offsets": "utf16"})  # type: ignore[assignment]
+    assert record.sentence.entities == (Entity(1, 4, "name"),)
 
 
 def test_label_studio_names_what_is_wrong_with_a_task(tmp_path: Path) -> None:
@@ -330,8 +332,45 @@ def test_label_studio_names_what_is_wrong_with_a_task(tmp_path: Path) -> None:
     assert lines[2] == f"  {path}:3: 2 annotations that differ; keep one, or mark one as ground truth"
     assert lines[3].startswith(f"  {path}:4: wanted whole numbers as start and end of a span, found '/div[1]'")
     assert lines[4] == f"  {path}:5: wanted an object, found 5"
+    for score in (1.5, -1, "high"):
+        sure = {**result(0, 3, "name"), "score": score}
+        assert "wanted a number from 0 to 1 as score, found" in refused(read(put(path, [task(sure)])))
     two[1]["ground_truth"] = True  # type: ignore[assignment]
     assert one(read(put(path, [task(annotations=two)]))) == (Entity(0, 2, "name"),)
+
+
+def test_label_studio_takes_line_ends_as_its_editor_writes_them(tmp_path: Path) -> None:
+    lines = {"data": {"text": "林\n若"}, "annotations": [{"result": [result(0, 3, "name", text="林\\n若")]}]}
+    (record,) = read(put(tmp_path / "a", [lines]))
+    assert record.sentence.entities == (NAME,)
+
+
+def test_label_studio_ids_that_are_numbers_stay_numbers_unless_a_browser_would_round_them(tmp_path: Path) -> None:
+    ids = ["7", "123456789012345", "1234567890123456", "a7", "٣", "007"]
+    write(tmp_path / "a", [Record(Sentence(one, TEXT), True, 1) for one in ids], "label_studio")
+    tasks = json.loads((tmp_path / "a").read_text(encoding="utf-8"))
+    assert [one.get("id") for one in tasks] == [7, 123456789012345, None, None, None, None]
+    assert [record.sentence.id for record in read(tmp_path / "a")] == ids
+
+
+@pytest.mark.parametrize(
+    ("options", "score", "key"),
+    [
+        ({}, None, "annotations"),
+        ({}, 0.5, "predictions"),
+        ({"model_version": "m"}, None, "predictions"),
+        ({"labels": "annotations", "model_version": "m"}, 0.5, "annotations"),
+        ({"labels": "predictions"}, None, "predictions"),
+    ],
+)
+def test_label_studio_writes_predictions_if_they_are_a_models(
+    options: dict[str, str], score: float | None, key: str, tmp_path: Path
+) -> None:
+    write(
+        tmp_path / "a", [Record(Sentence("", TEXT, (Entity(0, 3, "name", score),)), True, 1)], "label_studio", options
+    )
+    (written,) = json.loads((tmp_path / "a").read_text(encoding="utf-8"))
+    assert written.keys() - {"data"} == {key}
 
 
 def test_label_studio_scores_become_predictions_with_the_models_version(tmp_path: Path) -> None:
@@ -362,6 +401,15 @@ def test_brat_reads_documents_or_lines_and_refuses_entities_of_several_parts(tmp
     assert reading.counts["annotations that are no entities (relations, events, attributes, notes)"] == 2
     lines = [record.sentence for record in read(folder, "brat", {"split": "lines"})]
     assert [(sentence.text, sentence.entities) for sentence in lines] == [("他走。", ()), (TEXT, (NAME,)), ("谁？", ())]
+    (folder / "a.txt").write_bytes(f"他走。\r\n{TEXT}".encode())
+    (folder / "a.ann").write_text("T1\tname 5 8\t林若溪\n", encoding="utf-8")
+    crlf = [record.sentence for record in read(folder, "brat", {"split": "lines"})][:2]
+    assert [(one.id, one.text, one.entities) for one in crlf] == [("a-0", "他走。", ()), ("a-1", TEXT, (NAME,))]
+    (folder / "a.ann").write_text("T1\tname 5 8\t林若\nT2\tname 90 95\tx\n", encoding="utf-8")
+    assert "(name 5:8): text[start:end] is '林若溪', the record says '林若'" in refused(read(folder))
+    message = refused(read(folder, "brat", {"split": "lines"}))
+    assert f"{folder / 'a.ann'}: name 90 95 is not in the text" in message
+    (folder / "a.txt").write_text("他走。\n" + TEXT, encoding="utf-8")
     (folder / "a.ann").write_text("T1\tname 0 1;2 3\t他。\nT2\tname 2 6\t。 林若\nT3 x\n", encoding="utf-8")
     message = refused(read(folder, "brat", {"split": "lines"}))
     assert f"{folder / 'a.ann'}:1: T1: name 0 1;2 3 is an entity of several parts" in message
@@ -457,8 +505,13 @@ def test_tables_with_a_text_and_tokens_take_the_tags_if_there_are_no_entities(tm
     assert "a.jsonl:1: labels: wanted tags (O, or as B-PER), found 0, and the file does not say what" in refused(
         read(put(tmp_path / "a.jsonl", *rows))
     )
-    (tmp_path / "a.jsonl").write_text('{"tokens": ["a"], "tags": ["O"]}\n[]\n', encoding="utf-8")
-    assert "a.jsonl:2: wanted an object, found []" in refused(read(tmp_path / "a.jsonl"))
+    wrong = [{"tokens": ["a"], "tags": ["O"]}, [], {"tokens": ["a", "b"], "tags": ["O"]}, {"tokens": [], "tags": []}]
+    lines = refused(read(put(tmp_path / "a.jsonl", *wrong))).splitlines()
+    assert [line.split("a.jsonl:")[1] for line in lines[1:4]] == [
+        "2: wanted an object, found []",
+        "3: tags: wanted a tag for each of 2 tokens, found ['O']",
+        "4: tokens: wanted a list of texts, found []",
+    ]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -33,6 +33,8 @@ _UTF16 = Offsets("utf16")
 _ARRAY = re.compile(r"\s*\[\s*\{")
 _FULL = re.compile(r'"data"\s*:\s*\{|"(annotations|predictions|completions)"\s*:\s*\[')
 _MINIMAL = re.compile(r'"labels"\s*:\s*\[\s*"|"annotation_id"\s*:')
+_NUMBER = re.compile("0|[1-9][0-9]{0,14}")
+"""Ids that stay the same as numbers, also in a browser."""
 _ELSEWHERE = ("hypertextlabels", "paragraphlabels")
 """Types of results whose spans are in HTML or in a dialogue, and not in a plain text."""
 
@@ -77,7 +79,7 @@ def write(records: Iterable[Record], target: Target) -> None:
         for record in records:
             text, entities = record.sentence.text, record.sentence.entities
             task: dict[str, Any] = {"data": {key: text}}
-            if record.sentence.id.isdecimal() and len(record.sentence.id) < 16:
+            if _NUMBER.fullmatch(record.sentence.id):
                 task["id"] = int(record.sentence.id)
             elif record.sentence.id:
                 task["meta"] = {"id": record.sentence.id}
