@@ -11,7 +11,7 @@ import pytest
 from clue_ner.common.errors import CorpusError, ParamsError, SourceError
 from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, Sentence
-from clue_ner.layouts import Reading, Record, read, write
+from clue_ner.layouts import Reading, Record, parquet, read, write
 from clue_ner.layouts._offsets import OPTIONS
 from clue_ner.layouts._options import VALUES
 
@@ -445,7 +445,7 @@ def test_csv_takes_other_separators_columns_and_line_ends(tmp_path: Path) -> Non
     assert lines[3] == f"  {path}:6: entities.0.start: wanted a whole number, found None"
 
 
-def test_parquet_and_data_sets_take_tokens_with_class_labels(tmp_path: Path) -> None:
+def test_parquet_and_data_sets_take_tokens_with_class_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datasets import ClassLabel, Dataset, Features, List, Value
 
     names = ["O", "B-name", "I-name", "B-place", "I-place"]
@@ -461,6 +461,13 @@ def test_parquet_and_data_sets_take_tokens_with_class_labels(tmp_path: Path) -> 
     Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
     message = refused(read(tmp_path / "a.parquet", "parquet", {"scheme": "BIO"}))
     assert "a.parquet row 1: ner_tags.5: I-place after O, which BIO does not allow" in message
+    rows["ner_tags"] = [[1, 2, 2, 0, 0, 3, 4, -1]]
+    Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
+    assert "row 1: ner_tags: wanted tags (O, or as B-PER), found -1\n" in refused(read(tmp_path / "a.parquet"))
+    monkeypatch.setattr(parquet, "LARGEST", 100)
+    with pytest.raises(CorpusError, match="a group of rows has more than 100 bytes; write smaller groups"):
+        list(read(tmp_path / "a.parquet"))
+    monkeypatch.undo()
     Dataset.from_dict(rows).to_parquet(tmp_path / "a.parquet")
     assert "the file does not say what numbers mean" in refused(read(tmp_path / "a.parquet"))
 
