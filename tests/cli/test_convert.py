@@ -130,7 +130,7 @@ def test_convert_takes_a_folder_before_a_data_set_of_the_hub(tmp_path: Path, mon
 def test_convert_shows_the_time_that_is_left(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records = list(read(put(tmp_path / "in.jsonl", *[{**GOOD, "id": str(number)} for number in range(200)])))
     write(tmp_path / "in", records, layout)
-    monkeypatch.setattr(module, "SHOWN", 10)
+    monkeypatch.setattr(module, "SHOWN", 1)
     monkeypatch.setattr(_array, "PIECE", 2**10)
     assert " left" not in convert(tmp_path / "in", tmp_path / "short.jsonl").output
     monkeypatch.setattr(progress, "SECONDS", 0.0)
@@ -140,3 +140,21 @@ def test_convert_shows_the_time_that_is_left(layout: str, tmp_path: Path, monkey
     assert shown == sorted(set(shown))
     assert shown
     assert all(0 < percent < 100 for percent in shown)
+
+
+def test_convert_counts_what_is_read_over_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHOWN", 1)
+    path = put(tmp_path / "in.jsonl", *[{**GOOD, "id": str(number)} for number in range(30)])
+    steps: list[int] = []
+    records = module._Records([read(path), read(path)], steps.append)
+    done = [sum(steps) for _ in records]
+    assert done[29] == 50
+    assert done == sorted(done)
+    assert (done[-1], records.sentences, records.entities) == (100, 60, 60)
+
+
+def test_convert_warns_of_a_file_without_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "in.bio").touch()
+    result = convert(tmp_path / "in.bio", tmp_path / "out.jsonl", "--from", "conll")
+    assert (result.exit_code, "warning: " in result.output, "no sentence in it" in result.output) == (0, True, True)
+    assert "warning" not in convert(put(tmp_path / "in.jsonl", GOOD), tmp_path / "out.jsonl").output

@@ -69,6 +69,24 @@ def test_own_hub_reads_json_lines_of_tokens(tmp_path: Path, monkeypatch: pytest.
         assert load().splits["train"][0].entities == (Entity(0, 3, "name"),)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train.jsonl", "train_more.jsonl"],
+        ["train-00000-of-00002.jsonl", "train-00002-of-00003.jsonl"],
+        ["train-00000-of-00002.jsonl"],
+        ["data/train/0000.jsonl", "data/train/0002.jsonl"],
+    ],
+)
+def test_own_hub_refuses_several_files_for_a_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    with serve(hub_handler("dataset", {"org/ner": dict.fromkeys(names, lines(ROW))})) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        with pytest.raises(CorpusError, match=f"found {', '.join(names)} for train, wanted one file, or all"):
+            load()
+
+
 def test_own_hub_names_configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = parquet(tmp_path)
     files = {"zh/train/0000.parquet": content, "en/train/0000.parquet": content}
@@ -84,11 +102,13 @@ SCRIPT = {"org/ner": {"README.md": b"", "ner.py": b"raise SystemExit", "data/tra
 
 def test_own_hub_reads_what_the_hub_has_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = parquet(tmp_path)
-    files = {"zh/train/0000.parquet": content, "zh/validation/0000.parquet": content}
+    files = dict.fromkeys(
+        [f"zh/{part}/000{n}.parquet" for part, n in (("train", 0), ("train", 1), ("validation", 0))], content
+    )
     with serve(hub_handler("dataset", SCRIPT, converted={"org/ner": files})) as url:
         use_hub(monkeypatch, url, str(tmp_path / "hub"))
         corpus = load()
-    assert {split: len(found) for split, found in corpus.splits.items()} == {"train": 1, "valid": 1}
+    assert {split: len(found) for split, found in corpus.splits.items()} == {"train": 2, "valid": 1}
     assert corpus.splits["train"][0].entities == (Entity(0, 3, "name"),)
     assert corpus.description == f"org/ner, commit {COMMIT[::-1]} of the Hugging Face hub"
 

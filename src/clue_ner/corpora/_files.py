@@ -16,6 +16,7 @@ NAMES = {
 
 _SPLITS = {word: split for split, words in NAMES.items() for word in words}
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=[.-]|$)")
+_NUMBER = re.compile(r"(\d{4})()\.")
 
 
 def split_files(
@@ -55,9 +56,10 @@ def split_files(
             f"one such as train{next(iter(suffixes), '')}; corpus.path in params.yaml names the folder that has it"
         )
     for split, paths in found.items():
-        if len(paths) > 1 and not _are_shards(paths):
+        if not are_whole([path.name for path in paths]):
             raise CorpusError(
-                f"{place}: found {_listed(paths)}, all for {split}, wanted one; rename or move the others"
+                f"{place}: found {_listed(paths)}, all for {split}, wanted one, or all the parts of one; rename or "
+                "move the others"
             )
     return {split: sorted(found[split]) for split in NAMES if split in found}
 
@@ -87,12 +89,18 @@ def _inside(place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool
     return paths
 
 
-def _are_shards(paths: Sequence[Path]) -> bool:
-    """Whether these are all the parts of one file, as the Hugging Face hub stores large ones."""
-    parts = [_SHARD.search(path.name) for path in paths]
+def are_whole(names: Sequence[str]) -> bool:
+    """Whether these are one file, or all parts of one as the Hugging Face hub stores large ones, or converts them.
+
+    >>> are_whole(["train-00001-of-00002.json", "train-00000-of-00002.json"]), are_whole(["train-00000-of-00002.json"])
+    (True, False)
+    """
+    parts = [_SHARD.search(name) or _NUMBER.match(name) for name in names]
+    if len(names) == 1 and parts[0] is None:
+        return True
     numbers = sorted(int(part[1]) for part in parts if part)
-    totals = {int(part[2]) for part in parts if part}
-    return totals == {len(paths)} and numbers == list(range(len(paths)))
+    totals = {int(part[2]) for part in parts if part and part[2]}
+    return totals <= {len(names)} and numbers == list(range(len(names)))
 
 
 def _listed(paths: Sequence[Path]) -> str:

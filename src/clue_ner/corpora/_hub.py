@@ -7,7 +7,7 @@ from clue_ner import hub
 from clue_ner.common.errors import CorpusError, SourceError
 from clue_ner.core import plugins
 from clue_ner.core.params import CorpusParams
-from clue_ner.corpora._files import NAMES, split_of
+from clue_ner.corpora._files import NAMES, are_whole, split_of
 from clue_ner.layouts import Reading, read
 
 CONVERTED = "refs/convert/parquet"
@@ -59,6 +59,7 @@ def _splits(name: str, names: Collection[str], config: str | int | None) -> dict
         if "train" in splits:
             _refuse_parts(name, splits)
             _refuse_configs(name, splits)
+            _refuse_several(name, splits)
             return {split: splits[split] for split in NAMES if split in splits}
     scripts = [file for file in there if file.endswith(".py")]
     why = f"it needs its own script ({scripts[0]}), and no program of a stranger is run" if scripts else "found none"
@@ -91,6 +92,15 @@ def _refuse_configs(name: str, splits: dict[str, list[str]]) -> None:
             raise CorpusError(
                 f"{name}: it has {split} in {', '.join(sorted(folders))}; "
                 "choose one with corpus.options: {config: NAME}"
+            )
+
+
+def _refuse_several(name: str, splits: dict[str, list[str]]) -> None:
+    for split, files in splits.items():
+        if not are_whole([PurePosixPath(file).name for file in files]):
+            raise CorpusError(
+                f"{name}: found {', '.join(files)} for {split}, wanted one file, or all the parts of one; download "
+                "what you want of it, and name that as corpus.path"
             )
 
 
