@@ -18,8 +18,8 @@ ROW = {"text": "林若溪到了上海。", "entities": [ENTITY]}
 
 
 def load(**params: Any) -> Corpus:
-    path = params.pop("path", "org/ner")
-    return load_corpus(CorpusParams(name="hugging_face", path=path, valid_fraction=0.0, split_seed=0, **params))
+    own = {"name": "hugging_face", "path": "org/ner", **params}
+    return load_corpus(CorpusParams(valid_fraction=0.0, split_seed=0, **own))
 
 
 def lines(*rows: dict[str, Any]) -> bytes:
@@ -155,6 +155,7 @@ def test_own_folder_of_save_to_disk_has_its_splits_in_folders(tmp_path: Path) ->
     row = {"text": ["林若溪到了"], "entities": [[{"start_offset": 0, "end_offset": 3, "label": "name"}]]}
     splits = {name: Dataset.from_dict(row) for name in ("train", "validation", "test")}
     DatasetDict(splits).save_to_disk(tmp_path / "data")
-    corpus = load(path=str(tmp_path / "data"))
-    assert list(corpus.splits) == ["train", "valid", "test"]
-    assert corpus.splits["test"][0].entities == (Entity(0, 3, "name"),)
+    for name in ("hugging_face", "auto"):
+        corpus = load(path=str(tmp_path / "data"), name=name)
+        assert list(corpus.splits) == ["train", "valid", "test"]
+        assert corpus.splits["test"][0].entities == (Entity(0, 3, "name"),)

@@ -20,13 +20,17 @@ _NUMBER = re.compile(r"(\d{4})()\.")
 
 
 def split_files(
-    place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool] = lambda folder: False
+    place: Path,
+    suffixes: Sequence[str],
+    is_part: Callable[[Path], bool] = lambda folder: False,
+    *,
+    others: bool = False,
 ) -> dict[str, list[Path]]:
     """The files of each split in ``place``; a file is the train split itself.
 
     Only files whose names end with one of ``suffixes`` count, and folders that ``is_part`` says to be one of a layout:
-    ``place`` may be that itself. Raises CorpusError for files that belong to no split, or are two for one, SourceError
-    for those that cannot be read.
+    ``place`` may be that itself. With ``others`` there may be files of no split beside a train split. Raises
+    CorpusError for files that belong to no split, or are two for one, SourceError for those that cannot be read.
     """
     if place.is_file() or (place.is_dir() and is_part(place)):
         return {"train": [place]}
@@ -44,7 +48,7 @@ def split_files(
             found.setdefault(split, []).append(path)
     if not found and len(strange) == 1:
         return {"train": strange}
-    if strange:
+    if strange and not (others and "train" in found):
         raise CorpusError(
             f"{place}: found {_listed(strange)}, of which no name says which split it is; wanted names with train, "
             "valid (dev, validation, val), test or unlabelled in them; rename or move"
