@@ -21,19 +21,22 @@ from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import read_json, write_text
 from clue_ner.common.stage import run
 from clue_ner.core.yaml import read_yaml, to_yaml
+from clue_ner.experiments.recipes import recipe
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.store import announce
 
 CHANGES = {
-    "corpus": {"name": "sample", "path": None},
-    "backbone": {"name": "e5-small", "revision": None},
-    "train": {"epochs": 8, "r_drop": 0.0},
-    "tracking": {"experiment": "clue-ner-demo", "model": "clue-ner-demo"},
+    **recipe("sample").params,
+    "backbone.name": "e5-small",
+    "backbone.revision": None,
+    "corpus.path": None,
+    "tracking.experiment": "clue-ner-demo",
+    "tracking.model": "clue-ner-demo",
 }
 """The values in which the demo's params.yaml differs from the project's."""
 TEMPLATES = ".dvc/plots"
 """The templates of `dvc plots show`."""
-SENTENCE = "我是王德发，目前住在北京。"
+SENTENCE = "王德发在杭州参观了阿里巴巴。"
 _STAGE = re.compile(r"(?:Running stage|Stage) '(?P<name>\w+)'(?P<same> didn't change| is cached)?")
 _CHATTER = re.compile(
     r"\s*$|> |Updating lock file|Use `dvc push`|To track the changes|\s*git add |Data and pipelines are"
@@ -80,8 +83,9 @@ def prepare(root: Path, place: Path) -> None:
     for name in ("dvc.yaml", ".dvcignore"):
         shutil.copy(root / name, place / name)
     params = read_yaml((root / "params.yaml").read_bytes(), "params.yaml")
-    for section, values in CHANGES.items():
-        params[section].update(values)
+    for name, value in CHANGES.items():
+        section, key = name.split(".")
+        params[section][key] = value
     write_text(place / "params.yaml", to_yaml(params))
 
 

@@ -82,12 +82,12 @@ def test_convert_recognises_with_the_options_of_what_it_reads(tmp_path: Path) ->
 def test_convert_says_what_a_name_is_not(tmp_path: Path) -> None:
     missing = convert("org/ner", tmp_path / "out.jsonl")
     assert missing.exit_code == 2
-    assert "org/ner: no such file or folder; for a data set of the Hugging Face hub add --from" in missing.output
+    assert "org/ner: no such file or folder; for a data set on the Hugging Face hub add --from" in missing.output
     assert "add --from" not in convert("in/train.jsonl", tmp_path / "out.jsonl").output
     source = put(tmp_path / "in.jsonl", GOOD)
     for option in ("--revision", "--split"):
         result = convert(source, tmp_path / "out.jsonl", option, "main")
-        assert (result.exit_code, f"{option} goes with" in result.output) == (2, True)
+        assert (result.exit_code, f"{option} needs" in result.output) == (2, True)
     folder = convert(source, tmp_path, "--to", "csv")
     assert (folder.exit_code, "is a folder; name the file to write" in folder.output) == (1, True)
 

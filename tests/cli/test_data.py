@@ -127,6 +127,6 @@ def test_data_reports_on_a_revision_of_a_data_set_of_the_hub(
         assert any("/revision/v2" in request for request in handler.requests)  # type: ignore[attr-defined]
         unnamed = run("data", "org/ner")
         assert "org/ner: no such file or folder" in unnamed.stderr
-        assert "for a data set of the Hugging Face hub add --from hugging_face" in unnamed.stderr
+        assert "for a data set on the Hugging Face hub add --from hugging_face" in unnamed.stderr
     wrong = run("data", "sample", "--revision", "v2")
-    assert (wrong.exit_code, "--revision goes with the id of a data set of the hub" in wrong.stderr) == (2, True)
+    assert (wrong.exit_code, "--revision needs the id of a data set on the hub" in wrong.stderr) == (2, True)

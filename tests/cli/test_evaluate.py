@@ -129,8 +129,8 @@ def test_evaluate_warns_of_types_and_of_sentences_that_are_not_scored(model: Pat
     assert (found["unlabelled"], found["sentences"]) == (1, 1)
     assert found["warnings"] == [
         "types that are never predicted, so that all their entities count as missed: scene (1)",
-        "types that gold has none of, so that all of them count as wrong: name (1)",
-        "1 sentences are not labelled, and not scored",
+        "types that do not occur in gold, so that all their entities count as wrong: name (1)",
+        "1 sentences are unlabelled and therefore not scored",
     ]
 
 

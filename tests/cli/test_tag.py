@@ -149,7 +149,7 @@ def test_tag_of_uncertain_texts_reports_lines_that_cannot_be_read(model: Path) -
         (["--out", "a.xyz"], "name the layout of a.xyz with --to: "),
         (["--option", "ends=inclusive"], "--option goes with the layout of --out"),
         (["--out", "a.txt", "--to", "conll", "--option", "scheme=BOI"], "scheme: wanted "),
-        (["--out", "a.txt", "--to", "conll", "--provenance"], "--provenance: conll has no place for it; write JSON"),
+        (["--out", "a.txt", "--to", "conll", "--provenance"], "--provenance: conll cannot store it; write JSON"),
         (["--types", "nmae"], "--types: the model has no type 'nmae'; it has address, company, name"),
         (["--uncertain", "0"], "0 is not in the range"),
         (["--min-score", "2"], "2.0 is not in the range"),

@@ -100,7 +100,7 @@ def sentences(start: int, end: int, before: str = "") -> list[Sentence]:
 )
 def test_warnings_name_how_the_offsets_of_a_whole_corpus_look(train: list[Sentence], options: str) -> None:
     (line,) = warnings_of(corpus(train=train))
-    assert line.startswith("offsets: they look as if counted otherwise")
+    assert line.startswith("offsets: they seem to be counted differently")
     assert options in line
 
 

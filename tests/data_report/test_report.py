@@ -72,7 +72,7 @@ def test_report_warns_of_types_and_splits_that_are_small(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("{《红楼|book}梦》", "have one half of a pair of brackets or quotes"),
+        ("{《红楼|book}梦》", "have a bracket or quote without its partner"),
         ("{上海，|address}", "begin or end with a punctuation mark"),
         ("{上海 |address}", "begin or end with a space"),
         ("{iPho|product}ne", "begin or end inside a word or number"),
@@ -91,7 +91,7 @@ def test_report_warns_of_labels_that_contradict() -> None:
     assert lines == [
         "train: 2 of 2 entities (100.0%) have a surface that is labelled with another type elsewhere; "
         "look at the examples",
-        "1 texts stand in several sentences with different labels; make them the same",
+        "1 texts occur in several sentences with different labels; make the labels the same",
     ]
 
 

@@ -74,7 +74,7 @@ def test_matching_leaves_out_gold_that_is_not_labelled() -> None:
         (
             placed("gold", GOLD),
             placed("found", FOUND, unlabelled=2),
-            ["found:2: says nothing of entities; where there are none, an empty list says so"],
+            ["found:2: has no entities; write an empty list if there are none"],
         ),
         (
             placed("gold", GOLD, "ab"),

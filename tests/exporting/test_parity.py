@@ -78,6 +78,13 @@ def test_parity_warns_of_formats_that_are_another_model(
     assert all("micro F1 is 75.00 points lower" in line for line in lines)
 
 
+@pytest.mark.parametrize(("ci95", "ok"), [([0.0, 0.02], True), ([0.001, 0.02], False)])
+def test_parity_accepts_a_loss_of_int8_that_may_be_chance(ci95: list[float], ok: bool) -> None:
+    assert parity._compare("int8", 3.0, 0.008, ci95)["ok"] is ok
+    assert parity._compare("int8", 3.0, 0.004, ci95)["ok"] is True
+    assert parity._compare("int8", 3.0, 0.021, ci95)["ok"] is False
+
+
 def test_parity_counts_sentences_in_which_stock_transformers_differs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

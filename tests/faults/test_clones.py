@@ -30,13 +30,14 @@ def test_clones_make_the_same_bytes(tmp_path: Path, fault: Any) -> None:
 
 def demonstrate(clone: Clone, uri: str, seed: int) -> "subprocess.Popen[str]":
     """``make demo`` in a clone, but with its tiny backbone, one epoch and this seed."""
-    code = clone.path / "src/clue_ner/demo.py"
-    text = code.read_text()
-    changes = {'"name": "e5-small"': f'"name": {str(clone.path / "backbone")!r}', '"epochs": 8': '"epochs": 1'}
-    for old, new in changes.items():
+    for file, old, new in (
+        ("demo.py", '"backbone.name": "e5-small"', f'"backbone.name": {str(clone.path / "backbone")!r}'),
+        ("experiments/recipes.py", '"train.epochs": 5', '"train.epochs": 1'),
+    ):
+        code = clone.path / "src/clue_ner" / file
+        text = code.read_text()
         assert old in text
-        text = text.replace(old, new)
-    code.write_text(text)
+        code.write_text(text.replace(old, new))
     params = clone.path / "params.yaml"
     text = params.read_text()
     assert "seed: 1\n" in text

@@ -63,7 +63,7 @@ def test_conll_takes_columns_between_spaces_or_tabs_and_by_number(tmp_path: Path
     assert (four.text, spans(four)) == ("EU", [(0, 2, "ORG")])
     sentences(tmp_path, content, token=2, tag=1)
     assert read(tmp_path / "train.txt", "auto", {"token": 2, "tag": 1}).reason.endswith("in column 1")
-    with pytest.raises(CorpusError, match="looks like no layout"):
+    with pytest.raises(CorpusError, match="does not look like any known layout"):
         read(tmp_path / "train.txt")
     assert "wanted a token and a tag" in refused(tmp_path, "a B-ORG\n", tag=5)
     assert "there is no column 0" in refused(tmp_path, "a B-ORG\n", tag=0)

@@ -165,13 +165,13 @@ def test_jsonl_offsets_are_converted_by_option_and_otherwise_named(options, reco
     with pytest.raises(CorpusError, match="wrong") as info:
         counted(tmp_path, record)
     wanted = ", ".join(f"{name}: {value}" for name, value in options.items())
-    assert f"All offsets fit if they are counted as corpus.options: {{{wanted}}} says." in str(info.value)
+    assert f"All offsets fit with corpus.options: {{{wanted}}}." in str(info.value)
 
 
 def test_jsonl_offsets_without_surfaces_are_named_if_they_cannot_be(tmp_path):
-    with pytest.raises(CorpusError, match=r"corpus\.options: \{ends: inclusive\} says"):
+    with pytest.raises(CorpusError, match=r"corpus\.options: \{ends: inclusive\}\."):
         counted(tmp_path, line("林若溪，", 0, 2), line("我是甲。", 2, 2))
-    with pytest.raises(CorpusError, match=r"corpus\.options: \{offsets: utf16\} says"):
+    with pytest.raises(CorpusError, match=r"corpus\.options: \{offsets: utf16\}\."):
         counted(tmp_path, line("😀到了上海", 4, 6), line("林若溪", 0, 3))
 
 

@@ -113,18 +113,18 @@ def test_layout_shows_twenty_problems_with_file_and_line(layout: str, tmp_path: 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"PK\x03\x04" + bytes(40), "a: a ZIP archive, wanted the file that is in it; unpack it"),
-        (b"\x1f\x8b\x08" + bytes(40), "a: a gzip file, wanted the file that is in it; unpack it"),
-        (b" \r\n", r"no layout that is known \(it is empty\); there are brat, "),
+        (b"PK\x03\x04" + bytes(40), "a: a ZIP archive; unpack it and name the file in it"),
+        (b"\x1f\x8b\x08" + bytes(40), "a: a gzip file; unpack it and name the file in it"),
+        (b" \r\n", r"does not look like any known layout \(brat, .*\); it is empty\. Name its layout"),
         (
             b'[{"text": "x", "labels": [[0, 1, "a"]]}]',
-            r"\(a JSON array: write each object .* `jq -c '\.\[\]' .*a > NEW`",
+            r"; it is a JSON array: write one object per line, .* `jq -c '\.\[\]' .*a > NEW`",
         ),
         (
             b'{"id": 1, "sentence": "x"}',
-            r"\(JSON lines with the keys id, sentence; option text names that of the text\)",
+            r"; its JSON objects have the keys id, sentence: option text names the key of the text\.",
         ),
-        (b"\x00\x01\x02\xff\xff\xff", "looks like no layout that is known; there are brat, "),
+        (b"\x00\x01\x02\xff\xff\xff", r"does not look like any known layout \(brat, .*, parquet\)\. Name its layout"),
     ],
 )
 def test_file_of_no_layout_says_what_it_is(content: bytes, said: str, tmp_path: Path) -> None:
@@ -136,11 +136,11 @@ def test_file_of_no_layout_says_what_it_is(content: bytes, said: str, tmp_path: 
 def test_folder_of_no_layout_names_those_in_it(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write(tmp_path / "docs" / name, CORPUS, "brat")
-    with pytest.raises(CorpusError, match=r"\(a folder that has one, two: name one of these\)"):
+    with pytest.raises(CorpusError, match=r"; it is a folder with one, two: name one of them"):
         read(tmp_path / "docs")
     with pytest.raises(SourceError, match=r"docs: no \.txt file in it; name the folder that has the \.txt and"):
         list(read(tmp_path / "docs", "brat"))
-    with pytest.raises(CorpusError, match=r"known \(a folder\); there are"):
+    with pytest.raises(CorpusError, match=r"; it is a folder. Name its layout"):
         read(tmp_path / "docs" / "..")
 
 
@@ -237,7 +237,7 @@ def test_label_studio_takes_full_and_minimal_exports(tmp_path: Path) -> None:
     path = put(tmp_path / "a", [task(result(0, 3, "name", text="林若溪"), {"type": "choices", "value": {}})])
     reading = read(path)
     assert (reading.layout, one(reading)) == ("label_studio", (NAME,))
-    assert +reading.counts == {"results that are no labelled spans": 1}
+    assert +reading.counts == {"results that are not labelled spans": 1}
     minimal = {"id": 3, "text": TEXT, "tags": [{"start": 5, "end": 7, "text": "上海", "labels": ["place"]}]}
     assert one(read(put(path, [minimal]))) == (PLACE,)
     assert one(read(put(path, [task(result(0, 3, "a", "b"))]))) == (Entity(0, 3, "a"), Entity(0, 3, "b"))
@@ -266,7 +266,7 @@ def test_label_studio_minimal_export_has_only_annotated_tasks_and_no_empty_tags(
     }
     reading = read(put(tmp_path / "a", [{"text": TEXT, **beside}, {"text": TEXT, **spans, **beside}]))
     assert [(record.labelled, record.sentence.entities) for record in reading] == [(True, ()), (True, (NAME, PLACE))]
-    assert +reading.counts == {"results that are no labelled spans": 1}
+    assert +reading.counts == {"results that are not labelled spans": 1}
     unlabelled = [{"start": 0, "end": 3, "text": "林若溪"}]
     assert "wanted a list of texts as labels of a span, found None" in refused(
         read(put(tmp_path / "a", [{"text": TEXT, "people": unlabelled, **beside}]))
@@ -465,7 +465,7 @@ def test_parquet_and_data_sets_take_tokens_with_class_labels(tmp_path: Path, mon
     Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
     assert "row 1: ner_tags: wanted tags (O, or as B-PER), found -1\n" in refused(read(tmp_path / "a.parquet"))
     monkeypatch.setattr(parquet, "LARGEST", 100)
-    with pytest.raises(CorpusError, match="a group of rows has more than 100 bytes; write smaller groups"):
+    with pytest.raises(CorpusError, match="a row group has more than 100 bytes; write smaller row groups"):
         list(read(tmp_path / "a.parquet"))
     monkeypatch.undo()
     Dataset.from_dict(rows).to_parquet(tmp_path / "a.parquet")
@@ -535,6 +535,6 @@ def test_write_counts_ids_and_scores_that_it_leaves_out(layout: str, tmp_path: P
 def test_write_folder_only_where_none_is(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").touch()
-    with pytest.raises(CorpusError, match="is there already; brat is a folder: name a new one"):
+    with pytest.raises(CorpusError, match="already exists; brat writes a folder: name a new one"):
         write(tmp_path / "mine", CORPUS, "brat")
     assert (tmp_path / "mine/thesis.txt").exists()

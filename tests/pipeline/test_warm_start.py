@@ -77,6 +77,7 @@ def test_warm_start_from_training_to_a_new_type_and_back_to_the_first_model(tmp_
 
     refused = clone.run("dvc", "exp", "run", "-S", CHANGE, "-S", "train.head=crf", "-S", "train.layers=1", ok=False)
     assert (
-        "its weights do not fit, as it differs in train.head (there global_pointer, here crf); train.layers" in refused
+        "its weights do not fit, because it differs in train.head (there global_pointer, here crf); train.layers"
+        in refused
     )
     assert len(clone.runs()) == 2

@@ -114,7 +114,7 @@ def test_every_answer_names_the_version(server: Server) -> None:
         (b"[" * 100_000, 400, ""),
         (b'{"text": "a", "id": ' + b"1" * 5000 + b"}", 400, ""),
         (b"", 422, ""),
-        (b'{"text": "' + b"a" * 2**20 + b'"}', 413, "at most 1048576 are wanted"),
+        (b'{"text": "' + b"a" * 2**20 + b'"}', 413, "wanted at most 1048576"),
     ],
 )
 def test_tag_says_what_is_wrong(server: Server, body: Any, status: int, message: str) -> None:

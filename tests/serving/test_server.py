@@ -78,7 +78,7 @@ def test_an_address_that_is_none_is_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--host", "0.0.0.0"], 1, "error: --host 0.0.0.0: other machines could reach it"),
+        (["--host", "0.0.0.0"], 1, "error: --host 0.0.0.0: anybody on other machines could send requests"),
         (["--model", "x", "--follow", "models:/a@b"], 2, "give either --model or --follow"),
         (["--follow", "models:/a/1"], 2, "'models:/a/1' never moves"),
         (["--follow", "models/export"], 2, "never moves"),

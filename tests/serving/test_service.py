@@ -45,7 +45,7 @@ def test_too_much_is_refused_at_once_with_a_time_and_what_was_accepted_is_answer
         for answer in refused:
             assert answer.status == 503
             assert int(answer.headers["retry-after"]) >= 1
-            assert answer.json["error"] == "too much is waiting: 198 characters, and at most 200 may"
+            assert answer.json["error"] == "too much is waiting: 198 characters, at most 200 are allowed"
         assert {future.result().status for future in [*first, *waiting]} == {200}
         assert server.tag("上海").status == 200
 
@@ -81,7 +81,7 @@ def test_requests_of_a_worker_that_is_killed_end_at_once_and_the_next_are_answer
         assert [future.result().json["results"][0]["entities"][0]["text"] for future in waiting] == ["李雷"] * 3
         assert server.worker().pid != worker.pid
         assert server.metric("clue_ner_worker_starts") == 2
-        assert "it is started again" in server.said
+        assert "it is restarted" in server.said
 
 
 def test_a_worker_that_is_killed_while_it_has_nothing_to_do_costs_no_request(export: Path, tmp_path: Path) -> None:
@@ -90,6 +90,34 @@ def test_a_worker_that_is_killed_while_it_has_nothing_to_do_costs_no_request(exp
         until(lambda: server.metric("clue_ner_worker_starts") == 2)
         assert server.tag("上海").status == 200
         assert server.ask("/readyz").status == 200
+
+
+def test_of_two_workers_one_is_enough(export: Path, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    with served("--model", export, "--workers", 2, folder=tmp_path) as server:
+        with server.held() as worker:
+            asked = [pool.submit(server.tag, "上海") for _ in range(2)]
+            until(lambda: server.metric("clue_ner_open_requests") == 1)  # each worker got one of them
+            assert [server.tag("李雷").status for _ in range(5)] == [200] * 5
+            worker.kill()
+            assert sorted(future.result(timeout=20).status for future in asked) == [200, 500]
+        assert server.ask("/readyz").status == 200
+        until(lambda: server.metric("clue_ner_worker_starts") == 3)
+        assert {answer.status for answer in server.at_once([{"text": "上海"}] * 40)} == {200}
+
+
+def test_two_workers_share_what_waits(export: Path, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    with served("--model", export, "--workers", 2, folder=tmp_path) as server:
+        workers = [child for child in psutil.Process(server.process.pid).children() if "worker" in str(child.cmdline())]
+        assert len(workers) == 2
+        for worker in workers:
+            worker.suspend()
+        first = in_flight(server, pool, ["上海"] * 2)
+        waiting = in_flight(server, pool, ["李雷"] * 8)
+        workers[0].resume()
+        until(lambda: sum(future.done() for future in [*first, *waiting]) == 9)
+        workers[1].resume()
+        assert {future.result().status for future in [*first, *waiting]} == {200}
+        assert server.metric('clue_ner_group_texts_bucket{le="4.0"}') == server.metric("clue_ner_group_texts_count")
 
 
 def test_a_worker_that_does_not_answer_is_replaced(export: Path, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
@@ -229,4 +257,4 @@ def test_follow_keeps_the_model_when_the_new_one_is_damaged(registry: Path) -> N
         until(lambda: server.metric("clue_ner_follow_errors_total") >= 2)
         assert server.ask("/model").json["version"] == "1"
         assert server.tag("李雷").status == 200
-        assert server.said.count("is used further") == 1
+        assert server.said.count("stays in use") == 1

@@ -27,7 +27,7 @@ def setting(backbones: dict[str, Path], make_aligner: Callable[..., Any]) -> Cal
 
 @pytest.fixture(scope="session")
 def params() -> TrainParams:
-    """The project's params for a model that is small and knows nothing, without levers."""
+    """The project's params for a model that is small and knows nothing, without training options."""
     project = load_params(PARAMS).train
     changes = model_setup.OFF | {
         "lr": 3e-3,

@@ -1,4 +1,4 @@
-"""What a training begins with: levers as text, frozen and fewer layers."""
+"""What a training begins with: training options as text, frozen and fewer layers."""
 
 import itertools
 import json
@@ -20,9 +20,9 @@ from clue_ner.training import model_setup
 from clue_ner.training.optimizer import parameter_groups
 
 
-def test_levers_that_are_on_are_named(params: TrainParams) -> None:
-    assert model_setup.levers(change(params, freeze_layers=0)) == ""
-    named = model_setup.levers(
+def test_options_that_are_on_are_named(params: TrainParams) -> None:
+    assert model_setup.enabled_options(change(params, freeze_layers=0)) == ""
+    named = model_setup.enabled_options(
         change(params, fgm_epsilon=0.5, layers=6, teacher="models:/big@champion", temperature=3.0)
     )
     assert named == "fgm_epsilon 0.5, layers 6, teacher models:/big@champion, weight 0.5, temperature 3.0"
@@ -91,14 +91,14 @@ def test_layers_of_the_middle_stand_in_their_order() -> None:
             assert not gaps or max(gaps) - min(gaps) <= 1
 
 
-@pytest.mark.parametrize("lever", [{"layers": 1}, {"layer_lr_decay": 0.9}, {"freeze_layers": 1}])
-def test_layers_that_share_their_weights_are_refused(params: TrainParams, tmp_path: Path, lever: Any) -> None:
+@pytest.mark.parametrize("option", [{"layers": 1}, {"layer_lr_decay": 0.9}, {"freeze_layers": 1}])
+def test_layers_that_share_their_weights_are_refused(params: TrainParams, tmp_path: Path, option: Any) -> None:
     albert = AlbertConfig(vocab_size=8, embedding_size=4, hidden_size=4, num_hidden_layers=3, num_attention_heads=1)
     AlbertModel(albert).save_pretrained(tmp_path)
     config = tagger_config(["x"], head="softmax", align="pieces")
-    changed = change(params, **lever)
-    off = {"layers": "null", "layer_lr_decay": r"1\.0", "freeze_layers": "0"}[next(iter(lever))]
-    with pytest.raises(ParamsError, match=rf"train\.{next(iter(lever))}: albert has no layers .*; set it to {off}$"):
+    changed = change(params, **option)
+    off = {"layers": "null", "layer_lr_decay": r"1\.0", "freeze_layers": "0"}[next(iter(option))]
+    with pytest.raises(ParamsError, match=rf"train\.{next(iter(option))}: albert has no layers .*; set it to {off}$"):
         model_setup.build(tmp_path, config, changed)
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: the batches and rates of each step, the same bytes from the same seed, levers, and that it learns."""
+"""Fine-tuning: the batches and rates of each step, the same bytes from the same seed, options, and that it learns."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -114,9 +114,9 @@ def f1(made: Setting, model: TaggerModel) -> float:
     return float(micro(SENTENCES, [reading.strict for reading in readings])["f1"])
 
 
-# --- levers
+# --- options
 
-LEVERS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "layer_lr_decay": {"layer_lr_decay": 0.5},
     "class_weights": {"class_weights": {"LOC": 3.0}},
     "fgm_epsilon": {"fgm_epsilon": 0.5},
@@ -129,12 +129,12 @@ LEVERS: dict[str, dict[str, Any]] = {
 def train_with(
     setting: Any, params: TrainParams, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str | None], bytes]:
-    """The weights of two epochs with this lever on, or without any."""
-    made, folder = setting("softmax"), tmp_path_factory.mktemp("levers")
+    """The weights of two epochs with this option on, or without any."""
+    made, folder = setting("softmax"), tmp_path_factory.mktemp("options")
 
-    def train(lever: str | None) -> bytes:
+    def train(option: str | None) -> bytes:
         model = made.model()
-        values = {} if lever is None else LEVERS[lever]
+        values = {} if option is None else OPTIONS[option]
         history = made.fit(model, change(params, head="softmax", epochs=2, keep="last", **values), folder)
         assert history.epochs[1]["loss"] < history.epochs[0]["loss"]
         assert not model.encoder.get_input_embeddings()._forward_hooks
@@ -148,20 +148,22 @@ def plain(train_with: Callable[[str | None], bytes]) -> bytes:
     return train_with(None)
 
 
-def test_levers_are_tested_one_by_one() -> None:
+def test_options_are_tested_one_by_one() -> None:
     needed_elsewhere = {"layers", "freeze_layers"}  # test_model_setup
-    assert set(LEVERS) == set(model_setup.OFF) - needed_elsewhere
+    assert set(OPTIONS) == set(model_setup.OFF) - needed_elsewhere
 
 
-@pytest.mark.parametrize("lever", LEVERS)
-def test_levers_change_a_training_that_repeats(
-    train_with: Callable[[str | None], bytes], plain: bytes, lever: str
+@pytest.mark.parametrize("option", OPTIONS)
+def test_options_change_a_training_that_repeats(
+    train_with: Callable[[str | None], bytes], plain: bytes, option: str
 ) -> None:
-    assert train_with(lever) == train_with(lever) != plain
+    assert train_with(option) == train_with(option) != plain
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_levers_together_overfit_twenty_sentences(setting: Any, params: TrainParams, tmp_path: Path, head: str) -> None:
+def test_options_together_overfit_twenty_sentences(
+    setting: Any, params: TrainParams, tmp_path: Path, head: str
+) -> None:
     made = setting(head, "characters_over_pieces", "wordpiece")
     model = made.model(dropout=0.05)
     values = {"layer_lr_decay": 0.9, "fgm_epsilon": 0.02, "r_drop": 0.5, "ema_decay": 0.9}

@@ -187,7 +187,8 @@ def differences(after: Setting, folder: Path) -> list[str]:
     with pytest.raises(ArtifactError) as caught:
         after.start(folder)
     found = re.fullmatch(
-        r"train\.init_from: \./before: its weights do not fit, as it differs in (.*); set these in params\.yaml as in "
+        r"train\.init_from: \./before: its weights do not fit, because it differs in (.*); "
+        r"set these in params\.yaml as in "
         rf"{folder}/tagger\.json \(trained\.params\), or name another tagger",
         str(caught.value),
     )

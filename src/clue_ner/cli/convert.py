@@ -1,4 +1,4 @@
-"""``clue-ner convert``: a labelled file from one layout into another."""
+"""``clue-ner convert``: converts a labelled file from one layout to another."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,18 +27,18 @@ _LAYOUTS = plugins.names(plugins.LAYOUTS)
     type=click.Choice([plugins.AUTO, *_LAYOUTS]),
     default=plugins.AUTO,
     show_default=True,
-    help="The layout of IN; auto recognises it, and says why.",
+    help="The layout of IN; auto recognises it and prints the reason.",
 )
-@click.option("--to", "target", type=click.Choice(_LAYOUTS), help="The layout of OUT. By default as its name ends.")
+@click.option("--to", "target", type=click.Choice(_LAYOUTS), help="The layout of OUT. Default: from its extension.")
 @click.option(
     "--option",
     "options",
     metavar="KEY=VALUE",
     multiple=True,
-    help="What a layout needs, as corpus.options; in.KEY and out.KEY say of which, where both take it.",
+    help="An option of a layout, as in corpus.options. Write in.KEY or out.KEY if both layouts have it.",
 )
-@click.option("--lossy", is_flag=True, help="Leave out what the layout of OUT cannot say, and count it.")
-@click.option("--split", help="Of a data set of the hub: train (the default), valid, test or unlabelled.")
+@click.option("--lossy", is_flag=True, help="Leave out and count what the layout of OUT cannot represent.")
+@click.option("--split", help="The split of a data set on the hub: train (the default), valid, test or unlabelled.")
 @with_revision
 @click.argument("in_", metavar="IN")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
@@ -54,9 +54,9 @@ def convert(
 ) -> None:
     """Write the labelled file IN in another layout as OUT.
 
-    IN is a file, of some layouts a folder, or with --from hugging_face the id of a data set of the hub (ORG/NAME). It
-    is read as a stream and checked whole. OUT is written whole or not at all: not if a record of IN is wrong, nor,
-    without --lossy, if its layout cannot say something. What was left out is counted.
+    IN is a file, a folder in some layouts, or with --from hugging_face the id of a data set on the hub (ORG/NAME). It
+    is read as a stream and checked completely. OUT is written completely or not at all: not if a record of IN is
+    wrong, and without --lossy not if its layout cannot represent a record. What was left out is counted.
     """
     from clue_ner.common.errors import CorpusError
     from clue_ner.common.progress import progress
@@ -67,7 +67,7 @@ def convert(
         raise CorpusError(f"{out}: is a folder; name the file to write")
     on_hub = is_on_hub(in_, source, revision)
     if split is not None and not on_hub:
-        raise click.UsageError("--split goes with a data set of the hub")
+        raise click.UsageError("--split needs a data set on the hub")
     reason = ""
     if not on_hub:
         source, reason = _layout(Path(in_), source, options)
@@ -142,10 +142,10 @@ def _of_file(name: str, layout: str, options: dict[str, Any]) -> list["Reading"]
 
 
 def _of_hub(name: str, options: dict[str, Any], split: str | None, revision: str | None) -> tuple[list["Reading"], str]:
-    """The files of a split of a data set of the hub, and what it is."""
+    """The files of a split of a data set on the hub, and what it is."""
     from clue_ner.common.errors import CorpusError
 
-    with explained("a data set of the hub"):
+    with explained("a data set on the hub"):
         from clue_ner.corpora import hub_readings
 
         splits, origin = hub_readings(params_of(name, "hugging_face", options, revision))
@@ -170,7 +170,7 @@ def _options(options: Iterable[str], source: str, target: str) -> tuple[dict[str
             _wrong(f"{option!r}: wanted KEY=VALUE, in.KEY=VALUE or out.KEY=VALUE")
         sides = [side] if dot else [side for side in known if name in known[side]]
         if len(sides) > 1:
-            _wrong(f"{name}: both layouts take it; write in.{name} or out.{name}")
+            _wrong(f"{name}: both layouts have it; write in.{name} or out.{name}")
         if not sides:
             there = ", ".join(sorted({*known["in"], *known["out"]})) or "none"
             _wrong(f"{name}: no option of {source} or {target}; there are {there}")

@@ -1,4 +1,4 @@
-"""The options that say how labelled files are read, and what a corpus on the command line stands for."""
+"""Options for reading labelled files, and the meaning of CORPUS on the command line."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,7 +30,7 @@ def with_layout(command: Callable[..., None]) -> Callable[..., None]:
         type=click.Choice(LAYOUTS),
         default=plugins.AUTO,
         show_default=True,
-        help="The layout of the files, which auto recognises.",
+        help="The layout of the files; auto recognises it.",
     )
     options = click.option(
         "--option",
@@ -38,20 +38,20 @@ def with_layout(command: Callable[..., None]) -> Callable[..., None]:
         metavar="KEY=VALUE",
         multiple=True,
         callback=parsed_options,
-        help="What the layout needs to know, as in corpus.options of params.yaml. May be given again.",
+        help="An option of the layout, as in corpus.options of params.yaml. Can be repeated.",
     )
     return layout(options(with_revision(command)))
 
 
 def with_revision(command: Callable[..., None]) -> Callable[..., None]:
-    """The option that names the revision of a data set of the hub; ``command`` gets ``revision``."""
-    return click.option("--revision", help="Of a data set of the Hugging Face hub: a branch, a tag or a commit.")(
+    """The option that names the revision of a data set on the hub; ``command`` gets ``revision``."""
+    return click.option("--revision", help="Of a data set on the Hugging Face hub: a branch, a tag or a commit.")(
         command
     )
 
 
 def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[str]) -> Options:
-    """Options as ``corpus.options`` has them: numbers are numbers where the layouts take numbers."""
+    """Options as in ``corpus.options``, with numbers where the layouts have numbers."""
     options: Options = {}
     known = plugins.layout_options(plugins.AUTO)
     for one in given:
@@ -63,13 +63,13 @@ def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[
 
 
 def value_of(text: str, wanted: Iterable[str | int]) -> str | int:
-    """What is meant by the value of an option: a number where ``wanted``, its values, has numbers."""
+    """The value of an option; a number if ``wanted``, its possible values, has numbers."""
     takes_numbers = any(type(one) is int or one == "NUMBER" for one in wanted)
     return int(text) if takes_numbers and text.removeprefix("-").isdecimal() else text
 
 
 def layout_of(out: Path, option: str) -> str:
-    """The one layout whose files end as ``out`` does, or clue-ner's own for JSON lines; ``option`` names another."""
+    """The only layout with the extension of ``out``, or ``jsonl``; otherwise the error refers to ``option``."""
     layouts = plugins.names(plugins.LAYOUTS)
     found = [name for name in layouts if out.suffix in plugins.literal(plugins.LAYOUTS, name, "SUFFIXES", default=())]
     if out.suffix == ".jsonl":
@@ -80,21 +80,21 @@ def layout_of(out: Path, option: str) -> str:
 
 
 def is_on_hub(name: str, layout: str, revision: str | None) -> bool:
-    """Whether ``name`` is a data set of the Hugging Face hub, and not a file or folder; only that has a revision."""
+    """Whether ``name`` is a data set on the Hugging Face hub, not a file or folder. Only a data set has a revision."""
     found = is_hub_data(layout, name) and not Path(name).exists()
     if revision is not None and not found:
-        raise click.UsageError("--revision goes with the id of a data set of the hub, and --from hugging_face")
+        raise click.UsageError("--revision needs the id of a data set on the hub, and --from hugging_face")
     return found
 
 
 def hub_hint(name: str | None) -> str:
-    """What to do if a name that is no file was meant for a data set of the hub, as the end of a message."""
+    """The end of a message about a missing file whose name could be a data set on the hub; empty for other names."""
     is_id = name is not None and not Path(name).suffix and is_hub_data("hugging_face", name)
-    return "; for a data set of the Hugging Face hub add --from hugging_face" if is_id else ""
+    return "; for a data set on the Hugging Face hub add --from hugging_face" if is_id else ""
 
 
 def load(name: str | None, layout: str, options: Options, revision: str | None = None) -> tuple["Corpus", str]:
-    """The corpus that ``name`` stands for, whole: nothing is taken out of train; and where it is from, for a person.
+    """The corpus ``name``, without splitting train, and a description of its origin.
 
     ``name`` is a folder or file, an id of the Hugging Face hub, a corpus known by name, or the ``corpus.name`` of the
     repository's params.yaml, which None stands for too. Raises CorpusError if it is none of these.
@@ -126,14 +126,14 @@ def load(name: str | None, layout: str, options: Options, revision: str | None =
 
 
 def is_one_file(path: Path, layout: str) -> bool:
-    """Whether ``path`` is a file, or a folder that is one in its layout, and not a folder of splits."""
+    """Whether ``path`` is a file, or a folder that its layout treats as one file, and not a folder of splits."""
     from clue_ner.layouts import is_folder_of
 
     return path.is_file() or (path.is_dir() and is_folder_of(layout, path))
 
 
 def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
-    """The sentences of one file, labelled or not, and where each stands; raises CorpusError for what is wrong."""
+    """All sentences of one file with their places; raises CorpusError if any is wrong."""
     from clue_ner.evaluation.matching import Placed
     from clue_ner.layouts import read
 
@@ -147,7 +147,7 @@ def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
 
 
 def params_of(name: str, layout: str, options: Options, revision: str | None) -> "CorpusParams":
-    """Params for a place that was named here; params.yaml would refuse some, such as what stages write."""
+    """Params for a path from the command line; params.yaml would refuse some, such as outputs of stages."""
     from clue_ner.core.params import CorpusParams
 
     if wrong := list(plugins.wrong_options(layout, options)):

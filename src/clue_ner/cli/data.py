@@ -1,4 +1,4 @@
-"""``clue-ner data``: what a corpus is like, before anything is trained on it."""
+"""``clue-ner data``: reports on a corpus before training."""
 
 import json
 import tempfile
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("corpus", required=False)
 @corpora.with_layout
-@click.option("--model", metavar=FORMS, help="Try the windows and alignments of this model's tokenizer.")
-@click.option("--examples", type=click.IntRange(min=0), default=3, show_default=True, help="Of each finding, at most.")
+@click.option("--model", metavar=FORMS, help="Check windows and alignments with this model's tokenizer.")
+@click.option("--examples", type=click.IntRange(min=0), default=3, show_default=True, help="Maximum for each finding.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def data(
     corpus: str | None,
@@ -33,11 +33,11 @@ def data(
     examples: int,
     as_json: bool,
 ) -> None:
-    """Report on a corpus before training: sizes, lengths, labels, odd characters, what is lost, warnings.
+    """Report on a corpus before training: sizes, lengths, labels, unusual characters, lost entities, warnings.
 
-    CORPUS is a folder, a file, a corpus's name, or with --from hugging_face a data set of the hub (ORG/NAME); by
-    default that of params.yaml. All of train is looked at, before anything is taken out of it for valid or test.
-    Alignments are tried with the tokenizer of --model, or else of data/backbone, or else of e5-small.
+    CORPUS is a folder, a file, a corpus's name, or with --from hugging_face a data set on the hub (ORG/NAME); by
+    default that of params.yaml. Train is examined as a whole, before valid or test sentences are taken from it.
+    Alignments are checked with the tokenizer of --model, or else of data/backbone, or else of e5-small.
     """
     with explained("`clue-ner data`"):
         from clue_ner.cli.data_tables import print_report

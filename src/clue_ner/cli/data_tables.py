@@ -20,7 +20,7 @@ def print_report(to: Console, report: Report) -> None:
     show(to, "Entities by type", table(["type", *labelled, "characters"], _types(labelled)))
     show(to, "Labels", table(["", *labelled], [*_rows(labelled, _LABELS), *_shared(report, labelled)]))
     show(to, "Entities that look cut wrongly", table(["", *labelled], _cut(labelled)))
-    show(to, "Texts with odd characters (entities)", table(["", *splits], _odd(splits)))
+    show(to, "Texts with unusual characters (entities)", table(["", *splits], _odd(splits)))
     _print_losses(to, report, labelled)
     show(to, "Examples", _examples(report, labelled))
     show(to, "Warnings", [f"- {warning}" for warning in report["warnings"]] or ["none"])
@@ -90,7 +90,7 @@ def _cut(splits: Mapping[str, Split]) -> Iterator[list[str]]:
     for pair in sorted({pair for split in splits.values() for pair in split["half_pairs"]}):
         counts = [split["half_pairs"].get(pair, {"entities": 0})["entities"] for split in splits.values()]
         if any(counts):
-            yield [f"half a {pair} pair", *map(number, counts)]
+            yield [f"unpaired {pair}", *map(number, counts)]
     for edge, label in _EDGES.items():
         yield [label, *(number(split["odd_edges"][edge]["entities"]) for split in splits.values())]
 
@@ -115,7 +115,7 @@ def _print_losses(to: Console, report: Report, splits: Mapping[str, Split]) -> N
     else:
         lines.append(f"tokenizer: {alignment['tokenizer']}; windows of {alignment['window']} tokens")
         lines += [f"{align}: skipped, {why}" for align, why in alignment["refused"].items()]
-    show(to, "What is lost", lines)
+    show(to, "Lost entities", lines)
     rows = []
     for align, by_split in alignment.get("alignments", {}).items():
         mark = " (in use)" if align == alignment["in_use"] else ""
@@ -142,12 +142,12 @@ def _examples(report: Report, splits: Mapping[str, Split]) -> Iterator[str]:
             where = ", ".join(one["ids"])
             yield f"{name}: {one['text']}: labelled {one['labelled']} times, not {one['unlabelled']} ({where}, …)"
         for pair, found in split["half_pairs"].items():
-            yield from (f"{name}: half a {pair}: {_place(one)}" for one in found["examples"])
+            yield from (f"{name}: unpaired {pair}: {_place(one)}" for one in found["examples"])
         for edge, found in split["odd_edges"].items():
             yield from (f"{name}: {_EDGES[edge]}: {_place(one)}" for one in found["examples"])
     for one in report["same_text"]["examples"]:
         labels = " | ".join(f"{label['split']} {label['id']}: {_spans(label)}" for label in one["labels"])
-        yield f"same text, other labels: {one['text']}: {labels}"
+        yield f"same text, different labels: {one['text']}: {labels}"
 
 
 def _place(one: Mapping[str, Any]) -> str:

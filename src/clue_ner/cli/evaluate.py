@@ -1,4 +1,4 @@
-"""``clue-ner evaluate``: how good a model, or another system's predictions, are on labelled sentences."""
+"""``clue-ner evaluate``: scores a model, or another system's predictions, on labelled sentences."""
 
 import json
 from collections import Counter
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from clue_ner.tagger.tagger import Tagger
 
 SEED = 0
-"""Of the resamples that intervals are made from."""
+"""Random seed of the resamples for the intervals."""
 TO_SCORE = ("test", "valid", "train")
-"""The split of a corpus that is scored: the first that it has."""
+"""The splits of a corpus in order of preference; the first that exists is scored."""
 
 
 class _Gold(NamedTuple):
@@ -38,7 +38,7 @@ class _Gold(NamedTuple):
 @click.option(
     "--predictions",
     type=click.Path(exists=True, path_type=Path),
-    help="Instead of MODEL: what another system predicted, a file in any layout.",
+    help="Instead of MODEL: predictions of another system, a file in any layout.",
 )
 @click.option(
     "--predictions-from",
@@ -48,14 +48,14 @@ class _Gold(NamedTuple):
     help="The layout of the predictions.",
 )
 @corpora.with_layout
-@click.option("--split", type=click.Choice(TO_SCORE), help="Of a CORPUS with splits; by default the first it has.")
+@click.option("--split", type=click.Choice(TO_SCORE), help="The split of CORPUS; default: the first that it has.")
 @with_computing
 @with_batch_size
 @click.option(
     "--bootstrap", type=click.IntRange(min=100), default=1000, show_default=True, help="Resamples for the intervals."
 )
 @click.option(
-    "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="Of each kind of error, at most."
+    "--examples", type=click.IntRange(min=0), default=3, show_default=True, help="Maximum for each kind of error."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the scores as JSON.")
 @click.option("--log", is_flag=True, help="Add the scores to the model's version in MLflow, with the dataset's digest.")
@@ -74,7 +74,7 @@ def evaluate(
     as_json: bool,
     log: bool,
 ) -> None:
-    """Score MODEL on CORPUS: a labelled file in any layout, a folder, a corpus's name, or a data set of the hub.
+    """Score MODEL on CORPUS: a labelled file in any layout, a folder, a corpus's name, or a data set on the hub.
 
     MODEL is a folder, or models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN_ID/NAME as MLflow calls it.
 
@@ -108,7 +108,7 @@ def evaluate(
 
 
 def _gold(name: str, layout: str, options: corpora.Options, revision: str | None, split: str | None) -> _Gold:
-    """The sentences to score on: of a file all, of a corpus those of one split."""
+    """The sentences to score on: all of a file, or one split of a corpus."""
     from clue_ner.evaluation.matching import Placed
 
     path = Path(name)
@@ -127,8 +127,8 @@ def _gold(name: str, layout: str, options: corpora.Options, revision: str | None
 def _not_empty(sentences: "list[Sentence]", gold: _Gold) -> "list[Sentence]":
     if not sentences:
         raise CorpusError(
-            f"{gold.name}: none of its {len(gold.sentences)} sentences is labelled, wanted some to score on; "
-            "a sentence without entities says so by an empty list"
+            f"{gold.name}: none of its {len(gold.sentences)} sentences is labelled, wanted at least one to score on; "
+            "a sentence without entities needs an empty list"
         )
     return sentences
 
@@ -140,7 +140,7 @@ def _result(
     found: "Evaluation",
     types: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """All that is said of the scores; its keys are those of metrics/evaluate.json, and what was scored on what."""
+    """The whole output: the keys of metrics/evaluate.json, and the names of what was scored and on what."""
     from clue_ner.core.entities import fingerprint
 
     unlabelled = len(gold.sentences) - len(sentences)
@@ -161,16 +161,16 @@ def _warnings(
     unlabelled: int,
     types: Sequence[str] | None,
 ) -> Iterator[str]:
-    """What the scores leave to be said; ``types`` are those that the model knows, None for another system."""
+    """Warnings about the scores; ``types`` are those of the model, None for another system."""
     wanted = Counter(entity.type for sentence in sentences for entity in sentence.entities)
     found = Counter(entity.type for entities in predicted for entity in entities)
     known = found if types is None else types
     if missed := [f"{type_} ({number})" for type_, number in sorted(wanted.items()) if type_ not in known]:
         yield f"types that are never predicted, so that all their entities count as missed: {', '.join(missed)}"
     if extra := [f"{type_} ({number})" for type_, number in sorted(found.items()) if type_ not in wanted]:
-        yield f"types that gold has none of, so that all of them count as wrong: {', '.join(extra)}"
+        yield f"types that do not occur in gold, so that all their entities count as wrong: {', '.join(extra)}"
     if unlabelled:
-        yield f"{unlabelled} sentences are not labelled, and not scored"
+        yield f"{unlabelled} sentences are unlabelled and therefore not scored"
     if not wanted:
         yield "there is no entity in the gold sentences, so nothing can be found"
 

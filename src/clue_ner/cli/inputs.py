@@ -1,4 +1,4 @@
-"""The options that say how texts are read, and their lines as they arrive."""
+"""Options for reading texts, and their lines as they arrive."""
 
 import codecs
 import functools
@@ -15,7 +15,7 @@ INPUT = click.Path(exists=True, dir_okay=False, allow_dash=True)
 
 
 def with_format(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how input is read; ``command`` gets ``read``, which reads files in groups of lines."""
+    """Options for reading input; ``command`` gets ``read``, which reads files in groups of lines."""
 
     @click.option(
         "--format",
@@ -29,10 +29,10 @@ def with_format(command: Callable[..., None]) -> Callable[..., None]:
         "--text-key",
         default="text",
         show_default=True,
-        help="The key of a JSON object, or the column, that has the text.",
+        help="The key (JSON) or the column (table) of the text.",
     )
     @click.option(
-        "--encoding", callback=_known_encoding, help="Of the input. By default UTF-8, or as its byte order mark says."
+        "--encoding", callback=_known_encoding, help="Of the input. Default: UTF-8, or that of the byte order mark."
     )
     @functools.wraps(command)
     def with_options(form: str, text_key: str, encoding: str | None, **arguments: Any) -> None:
@@ -46,7 +46,7 @@ def _known_encoding(ctx: click.Context, option: click.Parameter, value: str | No
         return value and codecs.lookup(value).name
     except LookupError:
         raise click.BadParameter(
-            f"{value!r} is none that Python knows; such are utf-8, gb18030, big5, utf-16"
+            f"{value!r} is unknown to Python; it knows for example utf-8, gb18030, big5, utf-16"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Texts of the input with what came with them: a line, a JSON object, a row of a table."""
+"""Records of the input: a line, a JSON object, or a row of a table."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ TEXT_KEY = "text"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A text of the input as a record with whatever else it had, or the reason why it is none."""
+    """A record of the input with its text, or the reason why it is not valid."""
 
     where: str
     """``file:line``, or ``file: record N``; counted from 1"""
@@ -25,7 +25,7 @@ class Line:
 
 
 def record_line(record: Any, where: str, key: str) -> Line:
-    """The line of a record, or why it is none: without a text, or with what JSON cannot say."""
+    """The line of a record; invalid if it has no text, or a value that JSON cannot represent."""
     if not isinstance(record, dict) or not isinstance(record.get(key), str):
         keys = isinstance(record, dict) and record
         found = (

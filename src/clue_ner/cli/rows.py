@@ -12,13 +12,13 @@ from clue_ner.common.errors import CorpusError
 from clue_ner.common.extras import explained
 
 SUFFIXES = {"csv": (".csv", ".tsv"), "parquet": (".parquet",)}
-"""The kinds of tables, and how their names end."""
+"""The kinds of tables and their extensions."""
 GROUP = 1000
-"""Rows that are given at once, at most."""
+"""Maximum number of rows in a group."""
 LONGEST = 2**26
-"""Characters that a cell may have."""
+"""Maximum number of characters of a cell."""
 LARGEST = 2**31
-"""Bytes that a group of rows of Parquet may have when it is not compressed."""
+"""Maximum number of bytes of an uncompressed row group of Parquet."""
 _SEPARATORS = ",\t;"
 
 
@@ -75,7 +75,7 @@ def parquet(stream: BufferedIOBase, name: str, key: str) -> Iterator[list[Line]]
         file = format_.ParquetFile(stream if stream.seekable() else BytesIO(stream.read()))
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
         if any(group.total_byte_size > LARGEST for group in groups):
-            raise CorpusError(f"{name}: a group of rows has more than {LARGEST} bytes; write smaller groups")
+            raise CorpusError(f"{name}: a row group has more than {LARGEST} bytes; write smaller row groups")
         columns = file.schema_arrow.names
         if key not in columns:
             raise CorpusError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clue_ner.cli.model import first_model, runtime_option, threads_option
+from clue_ner.cli.model import first_model, runtime_option
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import is_registry_name
 
@@ -16,18 +16,23 @@ from clue_ner.common.paths import is_registry_name
 @click.option(
     "--model",
     metavar="FOLDER|models:/NAME@ALIAS|runs:/RUN_ID/NAME",
-    help="The model, as of `clue-ner tag`; it is loaded once.",
+    help="The model, as in `clue-ner tag`; it is loaded once.",
 )
 @click.option(
     "--follow",
     metavar="models:/NAME@ALIAS",
-    help="The model that an alias stands for, also when that changes: it is replaced without an interruption.",
+    help="Serve the version that an alias points to, and switch without interruption when the alias moves.",
 )
 @click.option(
-    "--poll", type=click.FloatRange(min=1), default=30.0, show_default=True, help="Seconds between looks at the alias."
+    "--poll", type=click.FloatRange(min=1), default=30.0, show_default=True, help="Seconds between checks of the alias."
 )
 @runtime_option
-@threads_option
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that compute, each with a copy of the model.  [default: one per core, at most 4]",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each process.  [default: cores / workers]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address; others need --token-file.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0: one that is free."
@@ -35,49 +40,53 @@ from clue_ner.common.paths import is_registry_name
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path),
-    help="A file with the token that requests must bring: `Authorization: Bearer TOKEN`.",
+    help="A file with the token that requests must send: `Authorization: Bearer TOKEN`.",
+)
+@click.option("--allow-host", multiple=True, metavar="NAME", help="A host name of the service, such as `ner.lan`.")
+@click.option(
+    "--allow-origin", multiple=True, metavar="URL", help="A site whose pages may use it, such as `https://example.org`."
 )
 @click.option(
-    "--allow-host", multiple=True, metavar="NAME", help="A name by which the service is called, as `ner.lan`."
+    "--max-body", type=click.IntRange(min=1024), default=2**20, show_default=True, help="Maximum bytes of a body."
 )
 @click.option(
-    "--allow-origin", multiple=True, metavar="URL", help="Another site whose pages may ask, as `https://example.org`."
+    "--max-texts", type=click.IntRange(min=1), default=256, show_default=True, help="Maximum texts of a request."
 )
 @click.option(
-    "--max-body", type=click.IntRange(min=1024), default=2**20, show_default=True, help="Bytes of a request's body."
-)
-@click.option("--max-texts", type=click.IntRange(min=1), default=256, show_default=True, help="Texts of a request.")
-@click.option(
-    "--max-characters", type=click.IntRange(min=1), default=20_000, show_default=True, help="Characters of a text."
+    "--max-characters", type=click.IntRange(min=1), default=20_000, show_default=True, help="Maximum length of a text."
 )
 @click.option(
     "--max-waiting",
     type=click.IntRange(min=1),
     default=65_536,
     show_default=True,
-    help="Characters of all requests that may wait; beyond, the answer is 503.",
+    help="Maximum characters of all waiting requests; above it, the status is 503.",
 )
 @click.option(
-    "--max-connections", type=click.IntRange(min=1), default=512, show_default=True, help="Connections at once."
+    "--max-connections",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    help="Maximum number of connections.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
     default=30.0,
     show_default=True,
-    help="Seconds from a request to its answer.",
+    help="Maximum seconds from the arrival of a request to its response.",
 )
 @click.option(
     "--network-timeout",
     type=click.FloatRange(min=0.1),
     default=10.0,
     show_default=True,
-    help="Seconds for a client to send a request's head, its body, and to take the answer.",
+    help="Maximum seconds for a client to send the headers, to send the body, and to read the response.",
 )
 def serve(model: str | None, follow: str | None, token_file: Path | None, **options: Any) -> None:
     """Serve a model over HTTP, with a page to try it.
 
-    It listens on this machine only, unless --host says otherwise. SIGTERM ends it when all requests are answered.
+    It listens only on this machine, unless --host is given. SIGTERM ends it after all requests are answered.
     """
     if model is not None and follow is not None:
         raise click.UsageError("give either --model or --follow")
@@ -99,6 +108,7 @@ def serve(model: str | None, follow: str | None, token_file: Path | None, **opti
         Model(
             name=follow or model or first_model()[0],
             runtime=options["runtime"],
+            workers=options["workers"],
             threads=options["threads"],
             follow=follow is not None,
             poll_seconds=options["poll"],

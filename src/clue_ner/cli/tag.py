@@ -27,7 +27,7 @@ _VERSION = re.compile(r"models:/([^/@]+)/(\d+)")
 
 
 class _Tagged(NamedTuple):
-    """A line of the input, and what was found in it."""
+    """A line of the input, and its entities."""
 
     line: "Line"
     entities: "list[Entity]"
@@ -38,11 +38,11 @@ class _Tagged(NamedTuple):
 @with_model
 @with_format
 @with_batch_size
-@click.option("--out", type=click.Path(path_type=Path), help="Write this file, whole or not at all.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write this file, completely or not at all.")
 @click.option(
     "--to",
     type=click.Choice(plugins.names(plugins.LAYOUTS)),
-    help="The layout of --out. By default as its name ends, or JSON lines, which keep all that came with a text.",
+    help="The layout of --out. Default: from its extension, or JSON lines, which keep all keys of a record.",
 )
 @click.option(
     "--option",
@@ -50,7 +50,7 @@ class _Tagged(NamedTuple):
     metavar="KEY=VALUE",
     multiple=True,
     callback=corpus.parsed_options,
-    help="What the layout of --out needs to know.",
+    help="An option of the layout of --out.",
 )
 @click.option("--min-score", type=click.FloatRange(0, 1), default=0.0, help="Leave out entities with a lower score.")
 @click.option("--types", metavar="TYPE,…", help="Leave out entities of other types.")
@@ -58,9 +58,9 @@ class _Tagged(NamedTuple):
     "--uncertain",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Only the N texts whose labels would teach the model most, the first first; near-duplicates are left out.",
+    help="Only the N most uncertain texts, the most uncertain first, to label next; near-duplicates are left out.",
 )
-@click.option("--provenance", is_flag=True, help="Name the model, its version and its training in each output.")
+@click.option("--provenance", is_flag=True, help="Add the model, its version and its training to each record.")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=INPUT)
 @click.pass_context
 def tag(
@@ -77,10 +77,10 @@ def tag(
     provenance: bool,
     files: tuple[str, ...],
 ) -> None:
-    """Tag lines of text, JSON or a table: one JSON object out for each line in.
+    """Tag lines of text, JSON or a table: one JSON object for each line.
 
-    FILE is - or missing for standard input. Offsets are characters of the line, end exclusive. A line that cannot be
-    read becomes {"error": ...} in its place, is reported, and makes the exit status 1.
+    FILE is - or omitted for standard input. Offsets count characters of the line, end exclusive. A line that cannot be
+    read is reported and becomes {"error": ...} in its place, and the exit status is then 1.
     """
     from clue_ner.cli.terminal import counter
 
@@ -117,7 +117,7 @@ def tag(
 
 
 def _layout(out: Path | None, to: str | None, options: corpus.Options) -> str | None:
-    """The layout to write; refused where it needs a file, or does not take the options."""
+    """The layout to write; raises UsageError if it needs a file or does not have the options."""
     if out is None and to not in (None, JSON_LINES):
         raise click.UsageError(f"--to {to} needs a file: name it with --out")
     layout = to or (corpus.layout_of(out, "--to") if out is not None and out.suffix else JSON_LINES)
@@ -140,7 +140,7 @@ def _wanted_types(tagger: "Tagger", types: str | None) -> set[str]:
 
 
 def _most_uncertain(groups: Iterable[list[_Tagged]], wanted: int) -> Iterator[list[_Tagged]]:
-    """One group: the texts to label next, the most uncertain first, each with its uncertainty as doubt."""
+    """One group: the texts to label next, the most uncertain first; ``doubt`` is the uncertainty of each."""
     from clue_ner.cli.uncertain import Uncertain, uncertainty
 
     texts: Uncertain[_Tagged] = Uncertain(wanted)
@@ -155,7 +155,7 @@ def _most_uncertain(groups: Iterable[list[_Tagged]], wanted: int) -> Iterator[li
 
 
 def _provenance(tagger: "Tagger") -> dict[str, Any]:
-    """What leads from an output back to run, params and data: the fingerprint is a tag of the run in MLflow."""
+    """Identifies run, params and data of an output: the fingerprint is a tag of the run in MLflow."""
     assert tagger.source is not None
     version = _VERSION.fullmatch(tagger.source.name)
     name, number = version.groups() if version else (tagger.source.name, None)
@@ -164,7 +164,7 @@ def _provenance(tagger: "Tagger") -> dict[str, Any]:
 
 @contextmanager
 def _stream(out: Path | None) -> Iterator[BufferedIOBase]:
-    """Standard output, or a file that is there only if the block ends well."""
+    """Standard output, or a file that is written only if the block succeeds."""
     from clue_ner.common.files import atomic_file
 
     if out is None:
@@ -175,7 +175,7 @@ def _stream(out: Path | None) -> Iterator[BufferedIOBase]:
 
 
 def _write_lines(groups: Iterable[list[_Tagged]], stream: BufferedIOBase, about: dict[str, Any] | None) -> None:
-    """A JSON object a line: all that came with a text, its entities, and what was asked for beside."""
+    """Writes a JSON object per line: the keys of the input, the entities, and the additions that were requested."""
     from clue_ner.cli.lines import tagged
     from clue_ner.common.json_lines import to_json
 
@@ -196,13 +196,13 @@ def _write_layout(
     options: corpus.Options,
     about: dict[str, Any] | None,
 ) -> None:
-    """A file for an annotation tool, or to learn from; stderr gets a count of what its layout cannot say."""
+    """Writes a file in a layout; stderr gets a count of what the layout cannot represent."""
     from clue_ner.layouts import write
 
     takes_version = "model_version" in plugins.layout_options(layout)
     if about is not None and not takes_version:
         having = [name for name in plugins.names(plugins.LAYOUTS) if "model_version" in plugins.layout_options(name)]
-        raise click.UsageError(f"--provenance: {layout} has no place for it; write JSON lines or {', '.join(having)}")
+        raise click.UsageError(f"--provenance: {layout} cannot store it; write JSON lines or {', '.join(having)}")
     if about is not None and "model_version" not in options:
         parts = [about["name"], *([about["version"]] if about["version"] else []), about["fingerprint"]]
         options = {**options, "model_version": " ".join(parts)}
@@ -224,7 +224,7 @@ def _write_layout(
 
 
 def _record(one: _Tagged, number: int) -> "Record | None":
-    """The line as a labelled sentence; None if its text is empty or holds half a character."""
+    """The line as a labelled sentence; None if its text is empty or has a lone surrogate."""
     from clue_ner.core.entities import Sentence
     from clue_ner.layouts import Record
 

@@ -32,12 +32,11 @@ def ui(port: int | None) -> None:
     "--drop",
     metavar="FINGERPRINT",
     multiple=True,
-    help="Training (the first characters are enough) whose parts that cannot be sent are moved to "
-    ".tracking/dropped/ and "
-    "not sent again.",
+    help="Move the parts of this training that cannot be sent to .tracking/dropped/, and do "
+    "not send them again. The first characters of the fingerprint are enough.",
 )
 def sync(drop: tuple[str, ...]) -> None:
-    """Send MLflow what is missing there: runs, scores, model versions.
+    """Send to MLflow the runs, scores and model versions that it does not have yet.
 
     If one item fails, the others are still sent. Failed items are listed, and the exit status is then 1.
     """

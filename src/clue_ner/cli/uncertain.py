@@ -1,4 +1,4 @@
-"""The texts whose labels would teach a model most: those that it is least sure of, near-duplicates left out."""
+"""Active learning: selects the texts about which a model is most uncertain, without near-duplicates."""
 
 import heapq
 import math
@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 from clue_ner.common.texts import bare
 
 SIMILAR = 0.5
-"""Two texts are near-duplicates if they share this much of the stretches of three letters or digits that either has."""
+"""Two texts with at least this Jaccard similarity of their sequences of three letters or digits are near-duplicates."""
 CANDIDATES, LEAST = 20, 1000
-"""So many times the texts that are wanted are kept meanwhile, and at least so many."""
+"""Number of candidates that are kept, as a multiple of the wanted texts, and its minimum."""
 
 _Item = TypeVar("_Item")
 
@@ -24,7 +24,7 @@ def uncertainty(doubt: float, text: str) -> float:
 
 
 class Uncertain(Generic[_Item]):
-    """Takes texts one by one, and has the most uncertain of them in the end; memory depends on ``wanted`` alone."""
+    """Collects the most uncertain of the texts that are added; memory depends only on ``wanted``."""
 
     def __init__(self, wanted: int) -> None:
         self._wanted = wanted
@@ -35,7 +35,7 @@ class Uncertain(Generic[_Item]):
         self._seen = 0
 
     def add(self, uncertain: float, text: str, item: _Item) -> None:
-        """Note a text; one without letters and digits, or the same as another but for the rest, does not count."""
+        """Add a text; it is ignored if it has no letters or digits, or the same ones as another text."""
         self._seen += 1
         letters = bare(text)
         if not letters or letters in self._kept:
@@ -48,7 +48,7 @@ class Uncertain(Generic[_Item]):
             self._kept.remove(heapq.heappushpop(self._heap, entry)[2])
 
     def chosen(self) -> list[tuple[float, _Item]]:
-        """The uncertainty and the item of at most as many texts as are wanted, the most uncertain first."""
+        """The uncertainty and the item of at most ``wanted`` texts, the most uncertain first."""
         found: list[tuple[float, _Item]] = []
         having: dict[str, list[int]] = defaultdict(list)
         sizes: list[int] = []

@@ -1,4 +1,4 @@
-"""Corpora: those known by content, one a module with ``load(params) -> Corpus``, and a person's own in any layout."""
+"""Corpora: one module per corpus with known content (``load(params) -> Corpus``), and own corpora in any layout."""
 
 from dataclasses import replace
 
@@ -14,9 +14,9 @@ __all__ = ["SPLITS", "Corpus", "describe", "hub_readings", "load_corpus", "measu
 
 
 def load_corpus(params: CorpusParams) -> Corpus:
-    """The corpus that ``params`` names, checked; without valid or test it gives up those shares of its train.
+    """The checked corpus that ``params`` names; missing valid and test splits are taken from its train split.
 
-    Raises UnknownNameError, SourceError (it could not be had) or CorpusError (it is not as documented).
+    Raises UnknownNameError, SourceError (it could not be obtained) or CorpusError (its content is wrong).
     """
     corpus: Corpus = (_own if params.is_own else plugins.load("clue_ner.corpora", params.name, "corpus")).load(params)
     splits = corpus.splits

@@ -1,4 +1,4 @@
-"""What every corpus module gives."""
+"""The result of every corpus module."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +10,11 @@ SPLITS = ("train", "valid", "test", "unlabelled")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Sentences by split (keys among ``SPLITS``), with where they are from in words for a person."""
+    """Sentences by split (keys among ``SPLITS``), and a description of their origin."""
 
     name: str
     splits: dict[str, list[Sentence]]
     licence: str
     description: str
     reading: dict[str, Any] = field(default_factory=dict)
-    """what was left out or changed while it was read, as numbers; empty for a corpus that is known by its content"""
+    """counts of what was left out or changed on reading; empty for a corpus with known content"""

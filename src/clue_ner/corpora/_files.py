@@ -1,4 +1,4 @@
-"""Which files of a folder are which split, by the names that people use."""
+"""Assigns the files of a folder to splits by their names."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ NAMES = {
     "test": ("test", "testing"),
     "unlabelled": ("unlabelled", "unlabeled"),
 }
-"""Words of a file's name that say which split it is: ``train.jsonl``, ``msra_dev.txt``, ``test-00000-of-00002``."""
+"""Words in file names that mark a split: ``train.jsonl``, ``msra_dev.txt``, ``test-00000-of-00002``."""
 
 _SPLITS = {word: split for split, words in NAMES.items() for word in words}
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=[.-]|$)")
@@ -26,11 +26,12 @@ def split_files(
     *,
     others: bool = False,
 ) -> dict[str, list[Path]]:
-    """The files of each split in ``place``; a file is the train split itself.
+    """The files of each split in ``place``; if ``place`` is a file, it is the train split.
 
-    Only files whose names end with one of ``suffixes`` count, and folders that ``is_part`` says to be one of a layout:
-    ``place`` may be that itself. With ``others`` there may be files of no split beside a train split. Raises
-    CorpusError for files that belong to no split, or are two for one, SourceError for those that cannot be read.
+    Only files with one of the extensions ``suffixes`` count, and folders for which ``is_part`` is true, because the
+    layout stores a split as a folder; ``place`` may be such a folder itself. With ``others``, files that belong to no
+    split are ignored if there is a train split. Raises CorpusError for files that belong to no split and for several
+    files for one split, SourceError for files that cannot be read.
     """
     if place.is_file() or (place.is_dir() and is_part(place)):
         return {"train": [place]}
@@ -50,7 +51,7 @@ def split_files(
         return {"train": strange}
     if strange and not (others and "train" in found):
         raise CorpusError(
-            f"{place}: found {_listed(strange)}, of which no name says which split it is; wanted names with train, "
+            f"{place}: found {_listed(strange)}, whose names do not contain a split; wanted names with train, "
             "valid (dev, validation, val), test or unlabelled in them; rename or move"
         )
     if "train" not in found:
@@ -69,7 +70,7 @@ def split_files(
 
 
 def split_of(name: str) -> str | None:
-    """The split that the words of a file's name say, if they say one.
+    """The split that the words of a file's name mark; None if there is no such word.
 
     >>> split_of("msra_train_bio.txt"), split_of("dev.char.bmes"), split_of("labels.txt")
     ('train', 'valid', None)
@@ -94,7 +95,7 @@ def _inside(place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool
 
 
 def are_whole(names: Sequence[str]) -> bool:
-    """Whether these are one file, or all parts of one as the Hugging Face hub stores large ones, or converts them.
+    """Whether these are one file, or all parts of one sharded file, as the Hugging Face hub stores large ones.
 
     >>> are_whole(["train-00001-of-00002.json", "train-00000-of-00002.json"]), are_whole(["train-00000-of-00002.json"])
     (True, False)

@@ -1,4 +1,4 @@
-"""A data set of the Hugging Face hub: its data files, or those that the hub has made of it (refs/convert/parquet)."""
+"""A data set of the Hugging Face hub: its data files, or their conversion by the hub (refs/convert/parquet)."""
 
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
@@ -11,17 +11,17 @@ from clue_ner.corpora._files import NAMES, are_whole, split_of
 from clue_ner.layouts import Reading, read
 
 CONVERTED = "refs/convert/parquet"
-"""The branch on which the hub keeps data sets as Parquet, also those that need a script of their own."""
+"""The branch on which the hub keeps data sets converted to Parquet, also those that need their own script."""
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
-"""Data files that are read, the first of these that a repository has."""
+"""Extensions of data files in order of preference; the first one that a repository has is used."""
 
 _PART = "partial-"
 
 
 def readings(params: CorpusParams) -> tuple[dict[str, list[Reading]], str]:
-    """The files of each split of ``params.path``, and what it is, with the commit.
+    """The files of each split of the repository ``params.path``, and a description with the commit.
 
-    Raises SourceError if the hub does not give it, CorpusError if it has no data files that can be read.
+    Raises SourceError if the hub does not provide it, CorpusError if it has no data files that can be read.
     """
     name, config = str(params.path), params.options.get("config")
 
@@ -45,7 +45,7 @@ def readings(params: CorpusParams) -> tuple[dict[str, list[Reading]], str]:
 
 
 class _NoDataError(CorpusError):
-    """A repository without data files."""
+    """The repository has no data files."""
 
 
 def _splits(name: str, names: Collection[str], config: str | int | None) -> dict[str, list[str]]:
@@ -70,7 +70,7 @@ def _splits(name: str, names: Collection[str], config: str | int | None) -> dict
 
 
 def _split(file: str) -> str | None:
-    """The split that a file's name says, or if none, that of its folder."""
+    """The split marked in a file's name, or else in its folder's name."""
     path = PurePosixPath(file)
     return split_of(path.name) or split_of(path.parent.name)
 
@@ -105,7 +105,7 @@ def _refuse_several(name: str, splits: dict[str, list[str]]) -> None:
 
 
 def _reading(path: Path, name: str, params: CorpusParams) -> Reading:
-    """A file of the cache, whose layout is recognised where its name does not say it."""
+    """A file of the cache; its layout is recognised by content if its name does not tell."""
     layout = {".parquet": "parquet", ".csv": "csv"}.get(path.suffix, plugins.AUTO)
     known = plugins.layout_options(layout)
     return read(path, layout, {key: value for key, value in params.options.items() if key in known}, name)

@@ -1,4 +1,4 @@
-"""The ids of a split, each of which has to be unique."""
+"""The ids of a split, which must be unique."""
 
 from array import array
 
@@ -7,18 +7,18 @@ from clue_ner.layouts import Record, Source
 
 
 class SplitIds:
-    """The ids that a split has had so far, and where; well below 100 bytes a sentence beside the ids themselves."""
+    """The ids of a split so far and their places; takes well below 100 bytes per sentence in addition to the ids."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._ids: list[str] = []
         self._lines = array("q")
         self._files: list[tuple[int, Source]] = []
-        """each file, and the number of its first record"""
+        """each file and the number of its first record"""
         self._source: Source | None = None
 
     def add(self, record: Record, source: Source) -> None:
-        """Note the id of the next record; one that was there is noted as wrong in ``source``."""
+        """Add the next record's id; a duplicate is reported to ``source``."""
         found = record.sentence.id
         if source is not self._source:
             self._source = source
@@ -31,7 +31,7 @@ class SplitIds:
         self._lines.append(record.line)
 
     def _place(self, sentence_id: str) -> str:
-        """Where the first record stands that has this id."""
+        """The place of the first record with this id."""
         index = self._ids.index(sentence_id)
         source = next(source for first, source in reversed(self._files) if first <= index)
         return source.where(self._lines[index])

@@ -1,4 +1,4 @@
-"""A person's own corpus: files in one of the layouts, in a folder by the names of their splits, or one file."""
+"""The user's own corpus: one file or a folder, in one of the layouts, with a split in each file name."""
 
 import logging
 from functools import partial
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 def load(params: CorpusParams) -> Corpus:
     """The splits of the folder or file ``params.path``; every record is checked.
 
-    Raises SourceError if a file cannot be read, CorpusError with all that is wrong in them.
+    Raises SourceError if a file cannot be read, CorpusError with all errors in the files.
     """
     assert params.path is not None
     if params.is_on_hub:
@@ -43,7 +43,7 @@ def load(params: CorpusParams) -> Corpus:
     types.refuse_unknown()
     _set_aside(splits, unlabelled, readings)
     if not any(sentence.entities for sentence in splits["train"]):
-        raise CorpusError(f"{readings['train'][0].source.name}: found no entity in it, wanted some to learn from")
+        raise CorpusError(f"{readings['train'][0].source.name}: found no entity in it, wanted at least one to train on")
     _log.info("corpus %s: read from %s", layout, origin)
     return Corpus(
         layout,
@@ -77,9 +77,9 @@ def _readings(place: Path, params: CorpusParams) -> dict[str, list[Reading]]:
 
 
 def _sentences(split: str, parts: list[Reading], types: TypeMap) -> tuple[list[Sentence], int]:
-    """The sentences of a split that train, choose or score, and the number of those that are not labelled.
+    """The labelled sentences of a split, and the number of unlabelled ones.
 
-    Of the split ``unlabelled``, which is for tagging, they are the sentences.
+    For the split ``unlabelled``, which is only tagged, the unlabelled sentences are returned.
     """
     sentences, unlabelled, number, ids = list[Sentence](), 0, 0, SplitIds()
     for part in parts:
@@ -103,7 +103,7 @@ def _sentences(split: str, parts: list[Reading], types: TypeMap) -> tuple[list[S
 def _set_aside(
     splits: dict[str, list[Sentence]], unlabelled: dict[str, int], readings: dict[str, list[Reading]]
 ) -> None:
-    """Take away valid or test if nothing in it is labelled; say how many sentences are not."""
+    """Drop valid or test if none of its sentences is labelled; log the number of unlabelled sentences."""
     for split, count in unlabelled.items():
         if not count:
             continue
@@ -113,7 +113,7 @@ def _set_aside(
                 "%s: %d sentences are not labelled (they have no entities, not even none): not used", name, count
             )
         elif split == "train":
-            raise SourceError(f"{name}: none of its {count} sentences is labelled, wanted some to learn from")
+            raise SourceError(f"{name}: none of its {count} sentences is labelled, wanted at least one to train on")
         else:
             _log.warning("%s: none of its %d sentences is labelled: not used as %s", name, count, split)
             del splits[split]

@@ -1,4 +1,4 @@
-"""Taking validation and test sentences out of train."""
+"""Splits validation and test sentences off train."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from clue_ner.core.entities import Sentence
 
 
 def split_off(train: list[Sentence], fractions: Mapping[str, float], seed: int) -> dict[str, list[Sentence]]:
-    """What stays in ``train`` and what becomes each split of ``fractions``: whole sentences, in the order they had.
+    """The rest of ``train``, and the sentences of each split of ``fractions``, all in their original order.
 
-    About that share of the sentences, one at the least, goes to each. Identical texts stay together. Texts are drawn in
-    the order of SHA-256(seed, text), one split after the other, so the draw is the same on every machine and in every
-    file order.
+    Each split gets about its fraction of the sentences, and at least one. Identical texts stay together. Texts are
+    drawn in the order of SHA-256(seed, text), one split after the other, so the draw is the same on every machine and
+    in every file order.
 
     >>> parts = split_off([Sentence(str(i), f"第{i}句") for i in range(10)], {"valid": 0.2, "test": 0.1}, 0)
     >>> {name: len(sentences) for name, sentences in parts.items()}

@@ -1,4 +1,4 @@
-"""A corpus in numbers: what it is (corpus.json beside its splits) and what is in it (metrics/corpus.json)."""
+"""Summaries of a corpus: its description (corpus.json beside its splits) and its counts (metrics/corpus.json)."""
 
 from collections import Counter
 from typing import Any
@@ -31,10 +31,10 @@ def describe(corpus: Corpus, *splits: str) -> dict[str, Any]:
 
 
 def measure(corpus: Corpus) -> dict[str, Any]:
-    """Counts of each split, what valid and test share with train, and warnings.
+    """Counts of each split, sentences that valid and test share with earlier splits, and warnings.
 
-    ``leaks``: sentences of valid and test whose text an earlier labelled split has. ``reading``, of own corpora: what
-    was left out or changed.
+    ``leaks``: the number of sentences of valid and test whose text also occurs in an earlier labelled split.
+    ``reading``, only of own corpora: counts of what was left out or changed.
     """
     return {
         "splits": {name: _counts(sentences) for name, sentences in corpus.splits.items()},

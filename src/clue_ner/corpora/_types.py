@@ -1,4 +1,4 @@
-"""``corpus.types``: entity types that are called otherwise or left out."""
+"""``corpus.types``: renames and drops entity types."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ from clue_ner.core.entities import Entity
 
 
 class TypeMap:
-    """Types by the names that a file has; None leaves entities of a type out."""
+    """New names of types by the names in the files; None drops a type."""
 
     def __init__(self, names: Mapping[str, str | None]) -> None:
         self._names = names
         self.seen: Counter[str] = Counter()
-        """entities by the type that they had, if any is called otherwise"""
+        """numbers of renamed entities by their original type"""
         self.merged = 0
-        """entities left out because another of the same span now has the same type"""
+        """entities dropped because, after renaming, another one has the same span and type"""
 
     def __call__(self, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
-        """The entities with the types that they are to have, in order."""
+        """The entities with their new types, sorted."""
         if not self._names:
             return entities
         for entity in entities:
@@ -33,7 +33,7 @@ class TypeMap:
         return tuple(sorted(found))
 
     def refuse_unknown(self) -> None:
-        """Raise CorpusError for a name that no entity had as its type."""
+        """Raise CorpusError for a name in the mapping that no entity had as type."""
         if unknown := [name for name in self._names if name not in self.seen]:
             raise CorpusError(
                 f"corpus.types: no entity has type {', '.join(unknown)}; there are {', '.join(sorted(self.seen))}. "
@@ -41,7 +41,7 @@ class TypeMap:
             )
 
     def counts(self) -> dict[str, Any]:
-        """How many entities were left out and renamed, by the type that they had, and how many became one another's."""
+        """Numbers of dropped and renamed entities by original type, and of entities that became duplicates."""
         changed = {name: count for name, count in sorted(self.seen.items()) if name in self._names}
         return {
             "dropped": {name: count for name, count in changed.items() if self._names[name] is None},

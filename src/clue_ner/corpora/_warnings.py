@@ -1,4 +1,4 @@
-"""What makes the scores of a corpus mean less than they seem to."""
+"""Warnings about a corpus whose scores would be unreliable."""
 
 from collections.abc import Iterator
 
@@ -13,22 +13,22 @@ _MISSING = {
     "valid": "they have no part in the choice of the epoch",
     "test": "they are not scored",
 }
-"""What it means that a split lacks types."""
+"""The consequence if a split lacks types."""
 _EMPTY = {
     "valid": "it chooses no epoch, and the last one is kept; label its sentences, or remove it and let "
     "corpus.valid_fraction take some of train",
     "test": "scores on it mean nothing; label its sentences",
 }
-"""What it means that a split has no entity at all."""
+"""The consequence if a split has no entity."""
 
 
 def warnings_of(corpus: Corpus) -> list[str]:
-    """A sentence for each: sentences in two splits, splits without entities, types that a split lacks, odd offsets."""
+    """The warnings: texts in two splits, splits without entities, types missing in a split, unusual offsets."""
     return [*_leaks(corpus), *_empty(corpus), *_missing(corpus), *_offsets(corpus)]
 
 
 def leaks_of(corpus: Corpus) -> dict[str, int]:
-    """For valid and test, the number of sentences whose text an earlier labelled split has."""
+    """For valid and test, the number of sentences whose text also occurs in an earlier labelled split."""
     leaks: dict[str, int] = {}
     earlier = {sentence.text for sentence in corpus.splits["train"]}
     for name in ("valid", "test"):
@@ -68,7 +68,7 @@ def _offsets(corpus: Corpus) -> Iterator[str]:
     labelled = [sentence for name in LABELLED for sentence in corpus.splits.get(name, ())]
     if (found := suspicion(labelled)) is not None:
         yield (
-            f"offsets: they look as if counted otherwise ({described(found.way)}): then {found.beside} of "
+            f"offsets: they seem to be counted differently ({described(found.way)}): then {found.beside} of "
             f"{found.edges} starts and ends are beside a punctuation mark or an end of the text, and now {found.now}; "
-            f"look at some entities, and if so set corpus.options"
+            f"check some entities, and set corpus.options if they are wrong"
         )

@@ -1,4 +1,4 @@
-"""Getting a small file by URL: an end to waiting, a bound on size and attempts, and no password in any message."""
+"""Downloads a small file by URL, with limits on time, size and attempts; passwords never appear in messages."""
 
 import time
 from typing import Any
@@ -9,25 +9,25 @@ from clue_ner.common.redaction import redact
 from clue_ner.common.retry import retried, within
 
 PATIENCE = 7.0
-"""Seconds to wait for a first answer, and then between two pieces of it."""
+"""Maximum seconds until the first response and between two parts of it."""
 
 LONGEST = 600.0
-"""Seconds that a download may take, all attempts together."""
+"""Maximum seconds for a download with all attempts."""
 
 LARGEST = 64 * 2**20
-"""Bytes that a file may have."""
+"""Maximum size of a file in bytes."""
 
 
 class _PassingError(SourceError):
-    """What may be otherwise a moment later."""
+    """A failure that may be temporary."""
 
 
 def get(url: str) -> bytes | None:
-    """The content at ``url``; None where the server has no such file (HTTP 404, some stores answer 403).
+    """The content at ``url``; None if the server does not have the file (HTTP 404; some stores answer 403).
 
-    A server's own errors (HTTP 5xx, 408, 429) and broken connections are tried again, from the start of the file.
-    Raises SourceError that names the file: no answer, one of another status, redirects without end, an HTML page, less
-    than was announced, too much, or too slow.
+    Server errors (HTTP 5xx, 408, 429) and broken connections are retried from the start of the file.
+    Raises SourceError with the file's name: no response, another status, endless redirects, an HTML page, less
+    content than announced, too much, or too slow.
     """
     end = time.monotonic() + LONGEST
     return retried(lambda: _read(url, end), lambda error: isinstance(error, _PassingError))
@@ -46,7 +46,7 @@ def _client(name: str) -> Any:
 
 
 def _read(url: str, end: float) -> bytes | None:
-    """One attempt, given up at the time ``end`` of the monotonic clock."""
+    """One attempt, which is aborted at the time ``end`` of the monotonic clock."""
     import httpx2
 
     name = redact(url).partition("?")[0].rstrip("/").rpartition("/")[2]
@@ -65,7 +65,7 @@ def _read(url: str, end: float) -> bytes | None:
                 passing = status >= 500 or status in (408, 429)
                 raise (_PassingError if passing else SourceError)(f"{name}: answered HTTP {status}")
             if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-                raise SourceError(f"{name}: sent as {encoding}, wanted as it is")
+                raise SourceError(f"{name}: sent with Content-Encoding {encoding}, wanted none")
             for piece in response.iter_bytes():
                 content += piece
                 if len(content) > LARGEST:

@@ -1,8 +1,8 @@
-"""CLUENER2020 (Xu et al., arXiv 2001.04351), from whichever source has it, trusted by its content.
+"""CLUENER2020 (Xu et al., arXiv 2001.04351), from any source that has it; its content is verified by fingerprints.
 
-Sources: ``CLUENER_MIRROR`` alone if it is set (a folder or a URL with train.json, dev.json and maybe test.json), else
-the dataset on the Hugging Face hub, else the official archive. The official dev split is labelled and becomes ``test``;
-the official test split is not, and becomes ``unlabelled``.
+Sources: only ``CLUENER_MIRROR`` if it is set (a folder or a URL with train.json, dev.json and optionally test.json),
+else the dataset on the Hugging Face hub, else the official archive. The official dev split is labelled and becomes
+``test``; the official test split is not labelled and becomes ``unlabelled``.
 """
 
 import io
@@ -44,13 +44,13 @@ _ROWS = 100_000
 _log = logging.getLogger(__name__)
 
 Files = dict[str, dict[str, bytes]]
-"""What a source gives: for each split that it has, the content of its files by name."""
+"""The result of a source: for each of its splits, the content of its files by name."""
 
 
 def load(params: CorpusParams, pins: Mapping[str, str] = PINS) -> Corpus:
-    """Train and test, and the unlabelled split if the source has it; ``pins`` are the fingerprints wanted.
+    """Train and test, and the unlabelled split if the source has it; ``pins`` are the required fingerprints.
 
-    Raises SourceError, with a reason for each source.
+    Raises SourceError with the reason of each source.
     """
     reasons = []
     for name, read in _sources().items():
@@ -123,7 +123,7 @@ def _unzip(content: bytes) -> Files:
                 files[split] = {name: archive.read(name)}
     except SourceError:
         raise
-    except Exception as error:  # zipfile lets the errors of seeking and of every decompressor through
+    except Exception as error:  # zipfile does not wrap the errors of seek and of the decompressors
         raise SourceError(f"not a zip archive that can be read ({error})") from None
     return files
 
@@ -136,7 +136,7 @@ def _from_hub() -> Files:
 
 
 def _hub_files(names: Iterable[str]) -> list[str]:
-    """The data files among a repository's, in order: the Parquet ones, or where there are none the JSON lines."""
+    """The sorted data files of a repository: the Parquet files, or if there are none the JSON lines files."""
     data = sorted(name for name in names if _HUB_FILE.fullmatch(PurePosixPath(name).name))
     return [name for name in data if name.endswith(".parquet")] or data
 
@@ -171,7 +171,7 @@ class _Hub(BaseModel, strict=True):
 
 
 class _Unlabelled(BaseModel):
-    """A record of the official test file, numbered from 0; the hub has no numbers, but an empty list."""
+    """A record of the official test file, numbered from 0; the hub has no numbers, but an empty list of entities."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -211,7 +211,7 @@ def _checked(files: Files, pins: Mapping[str, str]) -> dict[str, list[Sentence]]
 
 
 def _raws(source: Source, content: bytes, split: str, before: int) -> Iterator[Raw]:
-    """The records of a file of ``split``, in front of which there are ``before`` in others."""
+    """The records of a file of ``split``; ``before`` is the number of records in earlier files."""
     rows = _parquet(source, content) if source.name.endswith(".parquet") else objects(source)
     for index, (line, value) in enumerate(rows, before):
         try:

@@ -1,6 +1,6 @@
-"""The sample corpus that comes with the project: sentences written for it, in the manner of CLUENER's ten types.
+"""The sample corpus of the project: sentences written for it, with the ten types of CLUENER.
 
-``sample_data/train.txt`` and ``test.txt`` hold a sentence a line with its entities in place, ``[SURFACE|type]``.
+Each line of ``sample_data/train.txt`` and ``test.txt`` is a sentence with marked entities, ``[SURFACE|type]``.
 """
 
 import re
@@ -15,7 +15,7 @@ _MARK = re.compile(r"\[([^\[\]|]+)\|([a-z]+)\]")
 
 
 def load(params: CorpusParams) -> Corpus:
-    """Train and test as the files have them."""
+    """Train and test in the order of the files."""
     folder = resources.files("clue_ner.corpora") / "sample_data"
     splits = {}
     for split in ("train", "test"):

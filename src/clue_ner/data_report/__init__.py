@@ -1,1 +1,1 @@
-"""What a corpus is like before anything is trained on it: ``report`` puts together what the other modules count."""
+"""Analyses a corpus before training: ``report`` combines the counts of the other modules."""

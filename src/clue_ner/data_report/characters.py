@@ -1,4 +1,4 @@
-"""Characters that a person does not see, or takes for others, and widths that are mixed."""
+"""Characters that are invisible or easily confused, and texts that mix full-width and half-width characters."""
 
 import functools
 import unicodedata
@@ -21,15 +21,15 @@ KINDS = {
     "combining": "marks that belong to the character before them: accents apart from their letter, variation selectors",
     "compatibility": "characters that look like an ordinary one, and are another: radicals, compatibility ideographs",
 }
-"""The kinds of odd characters, and what they are; each character is of one kind, the first that fits."""
+"""The kinds of unusual characters with descriptions; a character belongs to the first kind that fits."""
 MIXED_WIDTH = "mixed_width"
 _HALF = str.maketrans(")]}", "([{")
-"""The two brackets of a pair count as one character where widths are compared."""
+"""Maps both brackets of a pair to one character, for the comparison of widths."""
 
 
 @functools.cache
 def kind_of(character: str) -> str | None:
-    """The kind of an odd character; None for any other.
+    """The kind of an unusual character; None for any other.
 
     >>> kind_of("\\u200b"), kind_of("\\ue000"), kind_of("\\u2f00"), kind_of("\\u4e00")
     ('zero_width', 'private_use', 'compatibility', None)
@@ -59,7 +59,7 @@ def kind_of(character: str) -> str | None:
 
 
 def mixes_widths(text: str) -> bool:
-    """Whether the text has letters or digits in both widths, or one punctuation mark in both.
+    """Whether the text has letters or digits in full and half width, or one punctuation mark in both widths.
 
     >>> mixes_widths("iPhone１２"), mixes_widths("（注)"), mixes_widths("一，二,"), mixes_widths("iPhone，12")
     (True, True, True, False)
@@ -79,8 +79,9 @@ def mixes_widths(text: str) -> bool:
 def odd_characters(sentences: Sequence[Sentence], examples: int) -> dict[str, dict[str, Any]]:
     """For each kind that occurs: ``{characters, texts, entities, which, ids}``.
 
-    ``entities`` are those that hold one, ``which`` the commonest characters as ``{"U+200B": n}``, ``ids`` the first
-    sentences; both at most ``examples``. For ``mixed_width``, a property of whole texts and surfaces, the first is 0.
+    ``entities`` is the number of entities that contain such a character, ``which`` the most common characters as
+    ``{"U+200B": n}``, ``ids`` the first sentences; both have at most ``examples`` items. ``mixed_width`` is a property
+    of whole texts and surfaces, so its ``characters`` is 0.
     """
     which: dict[str, Counter[str]] = {kind: Counter() for kind in (*KINDS, MIXED_WIDTH)}
     counts: Counter[tuple[str, str]] = Counter()
@@ -116,6 +117,6 @@ def _kinds(text: str) -> list[str]:
 
 
 def _is_ideograph_of_another(character: str) -> bool:
-    """Whether NFKC makes one other ideograph of it: 〸 and 金 (U+F90A) are such, ㈱ is not."""
+    """Whether NFKC maps the character to a different ideograph: true of 〸 and 金 (U+F90A), not of ㈱."""
     other = unicodedata.normalize("NFKC", character)
     return other != character and len(other) == 1

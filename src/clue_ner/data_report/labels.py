@@ -1,4 +1,4 @@
-"""Labels that contradict each other, and what one split shares with another."""
+"""Contradictory labels, and what one split has in common with another."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from clue_ner.core.entities import Entity, Sentence
 from clue_ner.data_report.hashes import SeveralTypes, among, hashes, repeated
 
 COMMON = 3
-"""A surface is looked for where it is not labelled if it has two characters or more, and is labelled this often."""
+"""Unlabelled occurrences are searched for surfaces of two or more characters that are labelled at least this often."""
 
 Splits = Mapping[str, Sequence[Sentence]]
 
@@ -19,8 +19,8 @@ Splits = Mapping[str, Sequence[Sentence]]
 def several_types(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
     """Surfaces that are labelled with more than one type: ``{surfaces, entities, examples}``.
 
-    ``surfaces`` is their number, ``entities`` how many entities have one of them; the examples are the commonest,
-    ``{text, types: {type: n}}``.
+    ``surfaces`` is their number, ``entities`` the number of entities with such a surface; the examples are the most
+    common surfaces, ``{text, types: {type: n}}``.
     """
     in_question = SeveralTypes((e.surface(s.text), e.type) for s in sentences for e in s.entities)
     types: dict[str, Counter[str]] = defaultdict(Counter)
@@ -38,11 +38,11 @@ def several_types(sentences: Sequence[Sentence], examples: int) -> dict[str, Any
 
 
 def unlabelled_occurrences(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
-    """Places where a surface stands that is mostly labelled elsewhere, and no entity covers any of it.
+    """Unlabelled occurrences, which no entity overlaps, of surfaces that are labelled in most of their occurrences.
 
-    ``{surfaces, places, examples}``: different surfaces, and places; the examples are those with the most places,
-    ``{text, labelled, unlabelled, ids}``. A surface counts if it is labelled ``COMMON`` times or more, and more often
-    than not.
+    ``{surfaces, places, examples}``: the number of distinct surfaces and of occurrences; the examples are the surfaces
+    with the most occurrences, ``{text, labelled, unlabelled, ids}``. A surface counts if it is labelled at least
+    ``COMMON`` times, and more often than not.
     """
     common = repeated(_long_surfaces(sentences), COMMON)
     labelled = Counter(surface for surface in _long_surfaces(sentences) if hash(surface) in common)
@@ -75,9 +75,9 @@ def unlabelled_occurrences(sentences: Sequence[Sentence], examples: int) -> dict
 
 
 def same_text(splits: Splits, examples: int) -> dict[str, Any]:
-    """Texts that stand in more than one sentence of the labelled splits: ``{texts, other_labels, examples}``.
+    """Texts that occur in more than one sentence of the labelled splits: ``{texts, other_labels, examples}``.
 
-    ``other_labels`` are those of them whose sentences do not all have the same entities; the examples are of these,
+    ``other_labels`` is the number of these texts whose sentences have different entities; the examples are such texts,
     ``{text, labels: [{split, id, entities: [[type, start, end], …]}]}``.
     """
     in_question = repeated(sentence.text for sentences in splits.values() for sentence in sentences)
@@ -105,10 +105,11 @@ def same_text(splits: Splits, examples: int) -> dict[str, Any]:
 
 
 def unseen(train: Sequence[Sentence], split: Sequence[Sentence]) -> dict[str, Any]:
-    """How many entities of ``split`` have a surface and type that no entity of ``train`` has, in all and by type.
+    """The number of entities of ``split`` whose surface and type no entity of ``train`` has, in total and by type.
 
-    ``{entities, unseen, share, other_type, per_type: {type: {entities, unseen}}}``; ``other_type``: those of the unseen
-    whose surface train has with another type only. ``share`` is of the entities, 0 to 1, and 0 without any.
+    ``{entities, unseen, share, other_type, per_type: {type: {entities, unseen}}}``; ``other_type`` is the number of
+    unseen entities whose surface occurs in train with another type only. ``share`` is unseen / entities (0 to 1; 0 if
+    there are no entities).
     """
     known, surfaces = (
         among(hashes(_keys(split, with_type)), hashes(_keys(train, with_type))) for with_type in (True, False)
@@ -132,9 +133,9 @@ def unseen(train: Sequence[Sentence], split: Sequence[Sentence]) -> dict[str, An
 
 
 def nearly_leaked(splits: Splits) -> dict[str, int]:
-    """For valid and test, the sentences whose text an earlier split has but for width, case, spaces and punctuation.
+    """For valid and test, the number of sentences whose text nearly equals a text of an earlier split.
 
-    Those with exactly the same text are not counted.
+    Width, case, spaces and punctuation are ignored. Sentences with exactly the same text are not counted.
     """
     found: dict[str, int] = {}
     earlier = earlier_cores = hashes(())

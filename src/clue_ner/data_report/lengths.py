@@ -8,11 +8,11 @@ from clue_ner.core.entities import Sentence
 QUANTILES = {"median": 0.5, "p95": 0.95, "p99": 0.99}
 
 Summary = dict[str, int]
-"""Keys ``min``, those of ``QUANTILES``, ``max``; empty where there is nothing to measure."""
+"""The keys ``min``, those of ``QUANTILES`` and ``max``; empty if there is nothing to measure."""
 
 
 def summary(lengths: Iterable[int]) -> Summary:
-    """The smallest, the largest, and quantiles by nearest rank: each is a length that occurs.
+    """The minimum, the maximum, and quantiles by nearest rank, so that each value is a length that occurs.
 
     >>> summary([4, 1, 2, 3])
     {'min': 1, 'median': 2, 'p95': 4, 'p99': 4, 'max': 4}

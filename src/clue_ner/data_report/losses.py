@@ -1,4 +1,4 @@
-"""What windows, alignments and tag schemes cannot say of a corpus, so that no model that uses them can learn it."""
+"""Entities that windows, alignments and tag schemes cannot represent, so that no model can learn them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,28 +23,28 @@ OVERLAPS = {
     "nested": "one inside the other: span (of two types), global_pointer and biaffine can say it",
     "crossing": "each has a part of its own: span (of two types) and global_pointer can say it",
 }
-"""How two entities can overlap, and which heads can say it; sequence-labelling heads can say none."""
+"""How two entities can overlap, and the heads that can represent it; sequence-labelling heads never can."""
 TEXTS = 1000
-"""Texts that are tokenised at once."""
+"""Number of texts that are tokenised at once."""
 _EXAMPLE = ("reason", "id", "type", "start", "end", "entity")
 
 
 @dataclass(frozen=True)
 class Alignments:
-    """The aligners of one tokenizer, by alignment, and for those that it has not, why."""
+    """The aligners of one tokenizer by alignment, and the reason for each alignment that it does not allow."""
 
     source: str
-    """whose tokenizer it is, in words for a person"""
+    """the source of the tokenizer, as text"""
     chosen: str
     """the alignment in use"""
     window: int
-    """tokens that the encoder reads at once"""
+    """window length in tokens"""
     aligners: Mapping[str, Aligner]
     refused: Mapping[str, str]
 
     @classmethod
     def of_backbone(cls, folder: Path, source: str, tagging: TaggingParams) -> "Alignments":
-        """All alignments of the backbone in ``folder``; ``tagging`` has the window and the alignment in use."""
+        """All alignments of the backbone in ``folder``; ``tagging`` sets the window and the alignment in use."""
         aligners, refused = {}, {}
         for align in ALIGNMENTS:
             try:
@@ -55,7 +55,7 @@ class Alignments:
 
     @classmethod
     def of_model(cls, folder: Path, source: str) -> "Alignments":
-        """The alignments that the model's tokenizer allows, in the model's own windows."""
+        """The alignments that the model's tokenizer allows, with the model's window."""
         config = TaggerConfig.load(folder)
         own = load_aligner(folder, config)
         if config.align == "characters":
@@ -77,11 +77,12 @@ class Alignments:
 def alignment_losses(
     sentences: Sequence[Sentence], aligner: Aligner, split: str, examples: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """What one alignment makes of the sentences of ``split``, and what stage tokenize_align would warn of.
+    """Statistics of one alignment on the sentences of ``split``, and the warnings that stage tokenize_align would give.
 
     ``{tokens, cut_texts, entities, inside_unit, cut_entities, unknown, units, examples}``: the summary of the texts'
-    lengths in tokens; texts that are longer than a window; entities that begin or end inside a unit, and those that no
-    window holds whole; units or tokens that the vocabulary lacks, of how many; the first entities that are lost.
+    lengths in tokens; the texts longer than a window; all entities, those that begin or end inside a unit, and those
+    that fit into no window; the units or tokens that are not in the vocabulary, and all of them; the first lost
+    entities.
     """
     lengths = list(_lengths(sentences, aligner))
     room = aligner.window - len(aligner.tokenizer.before) - len(aligner.tokenizer.after)
@@ -103,9 +104,9 @@ def alignment_losses(
 
 
 def scheme_losses(sentences: Iterable[Sentence]) -> dict[str, int]:
-    """For each tag scheme, the entities that do not come back from tags of characters.
+    """For each tag scheme, the number of entities that cannot be decoded from the tags of characters.
 
-    A tag has one type, so of entities that overlap only the longer one does.
+    A tag has one type, so of entities that overlap only the longer one can be decoded.
     """
     lost = dict.fromkeys(SCHEMES, 0)
     for sentence in sentences:
@@ -114,13 +115,13 @@ def scheme_losses(sentences: Iterable[Sentence]) -> dict[str, int]:
         beside = any(left[1:] == (right[0], right[2]) for left, right in pairwise(spans))
         for name in SCHEMES:
             lost[name] += len(hidden)
-            if beside:  # others come back from any scheme
+            if beside:  # any scheme has the others
                 lost[name] += len({*spans}.difference(_again(spans, len(sentence.text), name)))
     return lost
 
 
 def overlaps(sentences: Sequence[Sentence]) -> dict[str, int]:
-    """The pairs of entities that share a character, by the keys of ``OVERLAPS``."""
+    """The pairs of entities that share a character, counted by the keys of ``OVERLAPS``."""
     counts = dict.fromkeys(OVERLAPS, 0)
     for sentence in sentences:
         for first, second in overlapping_pairs(sentence.entities):

@@ -16,20 +16,20 @@ from clue_ner.data_report.losses import Alignments, alignment_losses, overlaps, 
 from clue_ner.data_report.spans import count_half_pairs, count_odd_edges
 
 FEW = {"train": 50, "valid": 10, "test": 10}
-"""With fewer entities, a type is warned of: it is hardly learned, or its score is chance."""
+"""Types with fewer entities get a warning: they are hardly learned, or their scores are due to chance."""
 FEW_SENTENCES = 100
-"""With fewer sentences, a split that scores are on is warned of."""
+"""Splits for scoring with fewer sentences get a warning."""
 MANY = 0.01
-"""Above this share of the entities, what looks wrong with them is warned of."""
+"""A problem that affects more than this share of the entities gets a warning."""
 BROKEN = ("nul", "control", "replacement", "lone_surrogate", "unassigned", "private_use")
-"""Odd characters that text hardly has unless something went wrong with it."""
+"""Kinds of unusual characters that hardly occur in intact text."""
 
 
 def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[str, Any]:
-    """All of the report as plain JSON values; lists of examples, which hold text, have at most ``examples``.
+    """The whole report as plain JSON values; lists of examples (which contain text) have at most ``examples`` items.
 
-    - ``corpus``: with ``train``; its unlabelled split has lengths and characters only
-    - ``alignments``: of the tokenizer to try, or why there is none
+    - ``corpus``: must have ``train``; its unlabelled split only gets lengths and characters
+    - ``alignments``: those of a tokenizer, or the reason why there is none
 
     Keys: ``name``, ``reading`` (what was left out), ``splits`` {split: counts and findings}, ``leaks`` and
     ``near_leaks`` {split: sentences}, ``same_text``, ``alignment``, ``schemes`` {scheme: entities lost}, ``warnings``.
@@ -59,7 +59,7 @@ def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[
 
 
 def _texts(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
-    """What can be said without labels."""
+    """The findings that need no labels."""
     return {
         "repeated": len(sentences) - len(np.unique(hashes(sentence.text for sentence in sentences))),
         "text_lengths": summary(len(sentence.text) for sentence in sentences),
@@ -82,7 +82,7 @@ def _labels(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
 def _alignment(
     splits: dict[str, list[Sentence]], alignments: Alignments | str, examples: int
 ) -> tuple[dict[str, Any], list[str]]:
-    """What each alignment loses of each split, and the warnings for the alignment in use."""
+    """The losses of each alignment on each split, and the warnings for the alignment in use."""
     if isinstance(alignments, str):
         return {"skipped": alignments}, []
     warnings: list[str] = []
@@ -102,14 +102,14 @@ def _alignment(
 
 
 def _warnings(found: dict[str, Any]) -> Iterator[str]:
-    """A sentence for each finding that makes a model or its scores worse than need be."""
+    """One sentence for each finding that makes a model or its scores worse than necessary."""
     for split, counts in found["splits"].items():
         if split in FEW:
             yield from _few(split, counts)
             yield from _wrong_spans(split, counts)
         yield from _broken(split, counts)
     if others := found["same_text"]["other_labels"]:
-        yield f"{others} texts stand in several sentences with different labels; make them the same"
+        yield f"{others} texts occur in several sentences with different labels; make the labels the same"
     for split, near in found["near_leaks"].items():
         if near:
             yield (
@@ -120,7 +120,7 @@ def _warnings(found: dict[str, Any]) -> Iterator[str]:
 
 def _few(split: str, counts: dict[str, Any]) -> Iterator[str]:
     few = [f"{type_} ({number})" for type_, number in counts["per_type"].items() if number < FEW[split]]
-    meaning = "they are hardly learned" if split == "train" else "their scores are chance"
+    meaning = "they are hardly learned" if split == "train" else "their scores are due to chance"
     if few:
         yield f"{split}: fewer than {FEW[split]} entities of {', '.join(few)}: {meaning}; label more of them"
     if split != "train" and counts["sentences"] < FEW_SENTENCES:
@@ -132,7 +132,7 @@ def _wrong_spans(split: str, counts: dict[str, Any]) -> Iterator[str]:
     halves = sum(pair["entities"] for pair in counts["half_pairs"].values())
     for number, what in (
         (counts["several_types"]["entities"], "have a surface that is labelled with another type elsewhere"),
-        (halves, "have one half of a pair of brackets or quotes"),
+        (halves, "have a bracket or quote without its partner"),
         *((edge["entities"], _EDGES[name]) for name, edge in counts["odd_edges"].items()),
     ):
         if number > MANY * total:
@@ -152,5 +152,5 @@ def _broken(split: str, counts: dict[str, Any]) -> Iterator[str]:
         which = ", ".join(found["which"])
         yield (
             f"{split}: {found['texts']} texts have {found['characters']} {kind.replace('_', ' ')} characters "
-            f"({which}); find out where they came in, and clean the source"
+            f"({which}); find out where they come from, and clean the source"
         )

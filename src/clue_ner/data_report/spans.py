@@ -1,4 +1,4 @@
-"""Spans that look cut in the wrong place: half a pair of brackets, a mark or a space at an edge, half a word."""
+"""Entities whose boundaries look wrong: unpaired brackets, punctuation or spaces at the edge, parts of words."""
 
 import unicodedata
 from collections import Counter
@@ -22,7 +22,7 @@ PAIRS = {
     "{": "}",
     "<": ">",
 }
-"""Opening to closing, in half width where there are two widths."""
+"""Closing brackets and quotes by opening ones; half width if a mark has two widths."""
 STRAIGHT = '"'
 _NARROW = str.maketrans("（）［］｛｝＜＞＂", '()[]{}<>"')
 _OPENING = {closing: opening for opening, closing in PAIRS.items()}
@@ -33,13 +33,13 @@ EDGES = {
     "punctuation": "begins or ends with a mark or symbol other than brackets and quotes",
     "inside_word": "begins or ends between two ASCII letters, or between two digits",
 }
-"""What can be odd at an edge of an entity, and what it is."""
+"""Kinds of unusual first or last characters, with descriptions."""
 
 
 def half_pairs(surface: str) -> set[str]:
-    """The pairs of brackets and quotes, each as ``《》``, of which the surface has one half without the other.
+    """The pairs of brackets and quotes (such as ``《》``) of which the surface has one without its partner.
 
-    The widths of a pair may differ. ’ between letters is an apostrophe.
+    The two widths of a bracket are equivalent. ’ between letters is an apostrophe.
 
     >>> half_pairs("红楼梦》"), half_pairs("中国(香港）"), half_pairs("》《"), half_pairs("McDonald’s")
     ({'《》'}, set(), {'《》'}, set())
@@ -62,7 +62,7 @@ def half_pairs(surface: str) -> set[str]:
 
 
 def odd_edges(text: str, entity: Entity) -> set[str]:
-    """The keys of ``EDGES`` that hold of an entity.
+    """The keys of ``EDGES`` that apply to an entity.
 
     >>> odd_edges("在 上海，", Entity(1, 5, "address")) == {"space", "punctuation"}
     True
@@ -81,7 +81,7 @@ def odd_edges(text: str, entity: Entity) -> set[str]:
 
 
 def count_half_pairs(sentences: Sequence[Sentence], examples: int) -> dict[str, dict[str, Any]]:
-    """For each pair that occurs by half: ``{entities, texts, examples}``, the latter of entities: see ``example``."""
+    """For each pair with unpaired marks: ``{entities, texts, examples}``; examples are entities (see ``example``)."""
     found: dict[str, dict[str, Any]] = {}
 
     def of(pair: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def count_odd_edges(sentences: Sequence[Sentence], examples: int) -> dict[str, d
 
 
 def example(sentence: Sentence, entity: Entity) -> dict[str, Any]:
-    """Where an entity is, and what it says."""
+    """An entity as an example in the report: its place and its surface."""
     place = {"id": sentence.id, "type": entity.type, "start": entity.start, "end": entity.end}
     return {**place, "text": entity.surface(sentence.text)}
 

@@ -1,4 +1,4 @@
-"""One evaluation for stage evaluate and ``clue-ner evaluate``: of a tagger, or of another system's predictions."""
+"""One evaluation for the stage evaluate and ``clue-ner evaluate``: of a tagger, or of another system's predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,23 +17,24 @@ from clue_ner.tagger.tagger import Tagger
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was predicted for gold sentences, and how good it is."""
+    """The predictions for gold sentences, and their scores."""
 
     predicted: Sequence[Sequence[Entity]]
-    """of a tagger, those that keep to its scheme"""
+    """of a tagger, only those that are legal in its scheme"""
     scores: dict[str, Any]
-    """as in metrics/evaluate.json: the scores of ``report`` (none without gold sentences), ``errors`` as counts, and of
-    a tagger ``alignment``: what it cannot express"""
+    """as in metrics/evaluate.json: the scores of ``report`` (none without gold sentences), the counts of ``errors``,
+    and for a tagger ``alignment``: what it cannot represent
+    """
     errors: dict[str, Any]
-    """of ``analyse``, with examples"""
+    """the result of ``analyse``, with examples"""
     lost: list[dict[str, Any]]
-    """gold entities that a tagger's alignment cannot express"""
+    """gold entities that the tagger's alignment cannot represent"""
 
 
 def evaluate_tagger(
     gold: Sequence[Sentence], tagger: Tagger, settings: EvaluateParams, seed: int, label: str, batch_size: int = 64
 ) -> Evaluation:
-    """Tag the texts as a user's texts are tagged, and score what is found; ``label`` is what progress calls them."""
+    """Tag the texts like a user's texts, and score the result; ``label`` is their name in the progress bar."""
     texts = (sentence.text for sentence in gold)
     readings = list(tracked(tagger.read(texts, batch_size), f"tagging {label}", len(gold)))
     tags = character_tags(gold, [reading.entities for reading in readings]) if tagger.config.is_flat else None
@@ -45,7 +46,7 @@ def evaluate_tagger(
 def evaluate_predictions(
     gold: Sequence[Sentence], predicted: Sequence[Sequence[Entity]], settings: EvaluateParams, seed: int
 ) -> Evaluation:
-    """Score the entities of another system, one item a gold sentence."""
+    """Score the entities of another system, one item per gold sentence."""
     return _scored(gold, predicted, None, settings, seed)
 
 

@@ -1,4 +1,4 @@
-"""Another system's predictions, brought to the gold sentences that they are of."""
+"""Matches another system's predictions to the gold sentences."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,21 +13,22 @@ ADVICE = (
 
 
 class Placed(NamedTuple):
-    """A sentence of a file, and where it stands there."""
+    """A sentence of a file, and its place there."""
 
     where: str
     """``file:line``"""
     sentence: Sentence
     """its id is empty if the file has none"""
     labelled: bool
-    """False: the file does not say which entities there are"""
+    """False if the file has no labels for this sentence"""
 
 
 def match(gold: Sequence[Placed], predicted: Sequence[Placed]) -> tuple[list[Sentence], list[tuple[Entity, ...]]]:
-    """The gold sentences that are labelled, and the entities predicted for each.
+    """The labelled gold sentences, and the entities predicted for each.
 
-    Matched by id if all sentences have one and some id is in both, else by order. Raises CorpusError with file and line
-    of each sentence without a partner, of partners that differ in their text, and of predictions without entities.
+    They are matched by id if all sentences have one and at least one id is in both files, else by order. Raises
+    CorpusError with file and line of each sentence without a match, of matches whose texts differ, and of predictions
+    without labels.
     """
     problems = Problems()
     pairs = _by_id(gold, predicted, problems) if _share_ids(gold, predicted) else _by_order(gold, predicted, problems)
@@ -36,7 +37,7 @@ def match(gold: Sequence[Placed], predicted: Sequence[Placed]) -> tuple[list[Sen
         if found.sentence.text != wanted.sentence.text:
             problems.add(f"{found.where}: another text than {wanted.where}: {_difference(found, wanted)}")
         elif not found.labelled:
-            problems.add(f"{found.where}: says nothing of entities; where there are none, an empty list says so")
+            problems.add(f"{found.where}: has no entities; write an empty list if there are none")
         matched.append((wanted, found))
     problems.refuse(ADVICE)
     scored = [(wanted.sentence, found.sentence.entities) for wanted, found in matched if wanted.labelled]
@@ -78,7 +79,7 @@ def _by_order(gold: Sequence[Placed], predicted: Sequence[Placed], problems: Pro
 
 
 def _difference(found: Placed, wanted: Placed) -> str:
-    """Both texts from a little before the place where they begin to differ."""
+    """Both texts from a little before the first difference."""
     texts = found.sentence.text, wanted.sentence.text
     at = next((i for i, (a, b) in enumerate(zip(*texts)) if a != b), min(map(len, texts)))
     shown = (repr(text[max(0, at - 10) : at + 20]) for text in texts)

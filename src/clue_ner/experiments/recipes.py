@@ -28,7 +28,16 @@ RECIPES = {
     "longer": Recipe("6 epochs instead of 4: the best F1 so far (one seed), 50 % more time", {"train.epochs": 6}),
     "sample": Recipe(
         "the embedded sample corpus, as in make demo: about two minutes",
-        {"corpus.name": "sample", "train.epochs": 8, "train.r_drop": 0.0},
+        {
+            "corpus.name": "sample",
+            "train.epochs": 5,
+            "train.batch_size": 12,
+            "train.lr": 5e-4,
+            "train.r_drop": 0.0,
+            "train.ema_decay": 0.9,
+            "train.dropout": 0.2,
+            "train.freeze_layers": 6,
+        },
     ),
     "stock": Recipe(
         "softmax on word pieces: stock transformers can load the export with pipeline('ner')",

@@ -1,21 +1,21 @@
-"""Layouts of labelled files: one module a layout, found by its name; it reads and writes. Adding one is adding a file.
+"""Layouts of labelled files: each module reads and writes one layout, and is found by its name.
 
-    reading = read(path, layout="auto", options={})      # opens nothing yet, except to recognise the layout
-    for record in reading: ...                           # Record(sentence, labelled, line); streams
-    reading.layout, reading.reason, reading.counts       # what it is and why, what was left out
+    reading = read(path, layout="auto", options={})      # opens the file only to recognise the layout
+    for record in reading: ...                           # Record(sentence, labelled, line), as a stream
+    reading.layout, reading.reason, reading.counts       # the layout, why it was chosen, what was left out
 
-    left_out = write(path, records, layout, options={})  # whole or not at all; what was left out, counted
+    left_out = write(path, records, layout, options={})  # completely or not at all; returns counts of what was left out
 
-At its end the loop raises CorpusError with up to twenty problems, each with file and line. A module has
+At its end the loop raises CorpusError with up to twenty problems, each with file and line. A module defines
 
-    TITLE         what the layout is called in a description of a corpus
-    SUFFIXES      names of files that are likely to have it end so
-    OPTIONS       the options that it takes; _options.py has their values
-    WANTED        what a message about wrong records ends with
-    recognise(sample) -> str | None     why a file looks like this layout; None if it does not
-    read(source) -> Iterator[Raw]       the records, not checked; what cannot be read is noted with ``source.wrong``
-    write(records, target)              writes ``target.path``; what it cannot say is noted with ``target.cannot``
-    FOLDER                              True if that is a folder
+    TITLE         name of the layout in the description of a corpus
+    SUFFIXES      usual extensions of such files
+    OPTIONS       names of its options; _options.py has their values
+    WANTED        last sentence of the error for wrong records: what is expected
+    recognise(sample) -> str | None     the reason why a file seems to have this layout; None if it does not
+    read(source) -> Iterator[Raw]       the unchecked records; unreadable ones are reported with ``source.wrong``
+    write(records, target)              writes ``target.path``; ``target.cannot`` reports what it cannot represent
+    FOLDER                              True if a corpus file of this layout is a folder
 """
 
 from clue_ner.layouts._check import Record, checked

@@ -10,18 +10,18 @@ from clue_ner.layouts._json import unique
 from clue_ner.layouts._source import Source, short
 
 PIECE = 2**20
-"""Bytes that are read at once."""
+"""Maximum number of bytes that are read at once."""
 LARGEST = 2**26
-"""Characters that an element may have."""
+"""Maximum number of characters of an element."""
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _BROKEN = "the rest of the file was not read"
 
 
 def array(source: Source) -> Iterator[tuple[int, Any]]:
-    """The elements of a file that is one JSON array, each with the line that it begins on.
+    """The elements of a file that is one JSON array, each with the number of the line on which it begins.
 
-    Where it is not JSON, that is noted in ``source`` and nothing more is read.
+    At the first JSON error, the error is reported to ``source`` and reading stops.
     """
     text = _Text(source)
     decoder = json.JSONDecoder(object_pairs_hook=unique)
@@ -55,17 +55,17 @@ def array(source: Source) -> Iterator[tuple[int, Any]]:
 
 
 class _Text:
-    """The part of a file that is being looked at."""
+    """A buffer over the part of the file that is being parsed."""
 
     def __init__(self, source: Source) -> None:
         self._pieces = _pieces(source)
         self._buffer = ""
         self._at = 0
         self.line = 1
-        """the number of the line that the next character is on"""
+        """the line number of the next character"""
 
     def next(self) -> str:
-        """The next character that is no white space, which it moves to; empty at the end."""
+        """Skip white space and return the next character without consuming it; empty at the end."""
         while True:
             found = _SPACE.match(self._buffer, self._at)
             assert found is not None
@@ -76,20 +76,20 @@ class _Text:
                 return ""
 
     def skip(self, length: int) -> None:
-        """Go over some characters."""
+        """Skip ``length`` characters."""
         self.line += self._buffer.count("\n", self._at, self._at + length)
         self._at += length
 
     def ahead(self) -> str:
-        """The characters that come next, for a message."""
+        """The next characters, for a message."""
         return self._buffer[self._at : self._at + 60]
 
     def decoded(self, decoder: json.JSONDecoder) -> tuple[Any, int]:
-        """The value that begins here, and its length; raises ValueError or RecursionError if there is none."""
+        """The JSON value that begins here, and its length; raises ValueError or RecursionError if there is none."""
         while True:
             try:
                 value, end = decoder.raw_decode(self._buffer, self._at)
-                if end < len(self._buffer) or not self._more():  # a number may go on
+                if end < len(self._buffer) or not self._more():  # the number may continue
                     return value, end - self._at
             except (ValueError, RecursionError) as error:
                 length = len(self._buffer) - self._at
@@ -102,7 +102,7 @@ class _Text:
                     raise
 
     def _more(self) -> bool:
-        """Read on; False at the end of the file."""
+        """Read more of the file; False at its end."""
         piece = next(self._pieces, "")
         self._buffer = self._buffer[self._at :] + piece
         self._at = 0
@@ -110,7 +110,7 @@ class _Text:
 
 
 def _pieces(source: Source) -> Iterator[str]:
-    """The text of a file; bytes that are not UTF-8 are noted, and end it."""
+    """The text of a file; bytes that are not UTF-8 are reported, and reading stops there."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     line = 1
     with source.text() as stream:

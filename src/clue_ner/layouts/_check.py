@@ -1,4 +1,4 @@
-"""The one place where records are checked: raw ones in, sentences out, with all that is wrong noted in the source."""
+"""Checks records of every layout: takes raw records, yields sentences, and reports all problems to the source."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,21 +16,21 @@ MORE_TYPES = "spans with more than one type"
 
 
 class Record(NamedTuple):
-    """A sentence of a file."""
+    """A checked sentence of a file."""
 
     sentence: Sentence
-    """its id is empty if the file has none and none was made; an entity may share its span with one of another type"""
+    """its id is empty if the file has none and none was generated; entities of different types may share a span"""
     labelled: bool
-    """False: the file does not say which entities there are, which is not the same as none"""
+    """False if the file does not contain labels for this sentence, unlike an empty list of entities"""
     line: int
     """the number of its line (record, row) in the file, counted from 1"""
 
 
 def checked(raws: Iterable[Raw], source: Source, prefix: str = "", first: int = 0) -> Iterator[Record]:
-    """The records that are right; with ``prefix``, one without an id is called by that and its number from ``first``.
+    """The valid records; with ``prefix``, a record without an id gets the prefix and its number from ``first`` as id.
 
-    An entity that is listed twice is kept once; its first score counts. ``source.problems`` gets a line for each thing
-    that is wrong, ``source.counts`` what was left out.
+    An entity that is listed twice is kept once, with its first score. ``source.problems`` gets one line for each
+    problem, ``source.counts`` the number of things that were left out.
     """
     offsets, known = source.offsets, set[str]()
     plain = offsets == PLAIN
@@ -52,7 +52,7 @@ def checked(raws: Iterable[Raw], source: Source, prefix: str = "", first: int = 
 
 
 def _as_they_are(text: str, listed: list[RawEntity], known: set[str]) -> tuple[Entity, ...] | None:
-    """The entities if nothing is to be done: all are right, in order, of ``known`` types, each in a span of its own."""
+    """Fast path: the entities if all are valid, sorted, of ``known`` types, and have distinct spans; otherwise None."""
     found, length = [], len(text)
     before, last = -1, -1
     for start, end, type_, surface, score in listed:
@@ -72,7 +72,7 @@ def _as_they_are(text: str, listed: list[RawEntity], known: set[str]) -> tuple[E
 def _entities(
     raw: Raw, listed: list[RawEntity], offsets: Offsets, known: set[str], source: Source
 ) -> tuple[Entity, ...]:
-    """The entities that are right, each once, in order; what is wrong is noted, and new types become ``known``."""
+    """The valid entities, sorted and without duplicates. Problems are reported, new types are added to ``known``."""
     found: dict[tuple[int, int, str], float | None] = {}
     for number, entity in enumerate(listed):
         type_ = entity[2]
@@ -93,14 +93,14 @@ def _entities(
 
 
 def _span(text: str, entity: RawEntity, offsets: Offsets) -> tuple[int, int] | None:
-    """Start and end in code points; None if they are not in the text, or the surface is another."""
+    """Start and end in code points; None if they are outside the text or the surface differs."""
     start, end, _, surface, _ = entity
     found = offsets.span(text, start, end)
     return found if found is not None and surface in (None, text[slice(*found)]) else None
 
 
 def _explain_texts(raw: Raw, source: Source) -> None:
-    """Note what is wrong with text and id."""
+    """Report what is wrong with text and id."""
     for key, value in (("text", raw.text), ("id", raw.id)):
         if value == "":
             source.wrong(raw.line, f"{key}: wanted at least 1 character, found ''")
@@ -123,12 +123,12 @@ def _is_type(name: str) -> bool:
 
 
 def _more_types(entities: tuple[Entity, ...]) -> int:
-    """The number of entities whose span is that of the one before."""
+    """The number of entities with the same span as the entity before."""
     return sum(one.start == two.start and one.end == two.end for one, two in pairwise(entities))
 
 
 def _explain(raw: Raw, number: int, offsets: Offsets, source: Source) -> None:
-    """Note what is wrong with an entity."""
+    """Report what is wrong with an entity."""
     start, end, type_, surface, _ = raw.entities[number] if raw.entities else (0, 0, "", None, None)
     if not _is_text(type_):
         source.wrong(raw.line, f"entities.{number}.type: holds a lone surrogate, which is no character")

@@ -1,4 +1,4 @@
-"""JSON as layouts read it: one object a line, keys that occur twice, and what pydantic says in plain words."""
+"""JSON as layouts read it: one object per line, errors for duplicate keys, and pydantic errors as plain text."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,18 +10,18 @@ from clue_ner.layouts._source import Source, short
 
 
 def one_message(message: str) -> GetPydanticSchema:
-    """For a union: one message about a value that fits no part of it, and not one for each of its parts."""
+    """The schema of a union that reports one error for a wrong value, instead of one for each member of the union."""
     return GetPydanticSchema(
         lambda source, handler: {**handler(source), "custom_error_type": "union", "custom_error_message": message}
     )
 
 
 Id = Annotated[str | int, one_message("wanted a text or a whole number")]
-"""What tools write for an id."""
+"""Types that tools write for an id."""
 
 
 def count_keys(value: Any) -> int:
-    """The number of keys in a value and all that it holds."""
+    """The number of keys in a value and in everything nested in it."""
     if isinstance(value, dict):
         return len(value) + sum(count_keys(item) for item in value.values() if isinstance(item, dict | list))
     return sum(count_keys(item) for item in value if isinstance(item, dict | list)) if isinstance(value, list) else 0
@@ -30,15 +30,15 @@ def count_keys(value: Any) -> int:
 def json_lines(
     source: Source, adapter: TypeAdapter[Any], keys: Callable[[Any], int] = count_keys
 ) -> Iterator[tuple[int, Any]]:
-    """The records of a JSON lines file that are what ``adapter`` wants; the others are noted in ``source``.
+    """The records of a JSON lines file that match ``adapter``; the other lines are reported to ``source``.
 
-    ``keys`` counts the keys of such a record: a line with no more colons has none twice.
+    ``keys`` counts the keys of such a record. A line with no more colons than keys has no duplicate key.
     """
     validate = adapter.validate_json
     for number, line in _not_blank(source):
         try:
             value = validate(line)
-            if line.count(b":") != keys(value):  # there may be a key twice, of which JSON parsers drop one
+            if line.count(b":") != keys(value):  # possibly a duplicate key, of which JSON parsers keep only one
                 value = adapter.validate_python(loads(line))
         except (ValueError, RecursionError):
             value = _again(source, number, line, adapter)
@@ -48,7 +48,7 @@ def json_lines(
 
 
 def objects(source: Source) -> Iterator[tuple[int, Any]]:
-    """The values of a JSON lines file; lines that are not JSON are noted in ``source``."""
+    """The values of a JSON lines file; lines that are not JSON are reported to ``source``."""
     for number, line in _not_blank(source):
         try:
             yield number, loads(line)
@@ -61,12 +61,12 @@ def _not_blank(source: Source) -> Iterator[tuple[int, bytes]]:
 
 
 def loads(line: bytes) -> Any:
-    """The value of JSON in UTF-8; raises ValueError, for a key that occurs twice too, or RecursionError."""
+    """The value of JSON in UTF-8; raises ValueError (also for a duplicate key) or RecursionError."""
     return json.loads(line.decode("utf-8"), object_pairs_hook=unique)
 
 
 def _again(source: Source, number: int, line: bytes, adapter: TypeAdapter[Any]) -> Any:
-    """The record of a line that was refused, by Python's own parser; None, and what is wrong is noted, if it is."""
+    """Parse a refused line again with Python's parser; None if it is wrong, which is reported."""
     try:
         value = loads(line)
     except (ValueError, RecursionError) as error:
@@ -83,7 +83,7 @@ def _again(source: Source, number: int, line: bytes, adapter: TypeAdapter[Any]) 
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; ValueError if it has a key twice."""
+    """A JSON object; raises ValueError for a duplicate key."""
     record = dict(pairs)
     if len(record) < len(pairs):
         raise ValueError("a key occurs twice")
@@ -91,7 +91,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def explain(detail: Any) -> str:
-    """One of pydantic's errors in plain words, with the key and what was found."""
+    """The text of a pydantic error: the key, and what was found."""
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "missing":
         return f"lacks {key!r}"

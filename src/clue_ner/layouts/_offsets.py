@@ -1,4 +1,4 @@
-"""Units of offsets in files, and their conversion to code points from 0, end exclusive."""
+"""Units of offsets in files, and their conversion to code points (Unicode characters) from 0, end exclusive."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from clue_ner.layouts._options import VALUES
 
 OPTIONS: dict[str, tuple[str | int, ...]] = {name: VALUES[name] for name in ("offsets", "first", "ends")}
-"""The fields of ``Offsets`` and their values, the default first."""
+"""The fields of ``Offsets`` and their possible values, the default first."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Offsets:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Offsets":
-        """As the options of a layout say."""
+        """From a layout's options."""
         return cls(**{name: options[name] for name in OPTIONS if name in options})
 
     def span(self, text: str, start: int, end: int) -> tuple[int, int] | None:
-        """The span in code points, end exclusive, of a file's ``start`` and ``end``; None if it is not at characters.
+        """The span in code points, end exclusive, of ``start`` and ``end`` in a file; None if they split a character.
 
         >>> Offsets("utf16").span("😀李雷", 2, 4), Offsets("utf8", ends="inclusive").span("李雷", 3, 5)
         ((1, 3), (1, 2))
@@ -39,7 +39,7 @@ class Offsets:
         return (start, end) if 0 <= start < end <= len(text) else None
 
     def counted(self, text: str, start: int, end: int) -> tuple[int, int]:
-        """What a file calls a span of code points, end exclusive.
+        """The inverse of ``span``: start and end as a file counts them, from code points with an exclusive end.
 
         >>> Offsets("utf16").counted("😀李雷", 1, 3), Offsets("utf8", ends="inclusive").counted("李雷", 1, 2)
         ((2, 4), (3, 5))
@@ -54,7 +54,7 @@ class Offsets:
 
 
 def _size(text: str, unit: str) -> int:
-    """The length of a text in ``unit``, which is not code points."""
+    """The length of a text in ``unit`` (not code points)."""
     if unit == "utf8":
         return len(text.encode("utf-8", "surrogatepass"))
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
@@ -72,7 +72,7 @@ ALL = sorted(
     (Offsets(*values) for values in product(*OPTIONS.values())),  # type: ignore[arg-type]
     key=lambda way: (len(way.changes()), way.first),
 )
-"""All combinations of options, those with few changes first."""
+"""All combinations of options, sorted by the number of options that differ from the default."""
 PLAIN = ALL[0]
 
 
@@ -86,9 +86,9 @@ def described(offsets: Offsets) -> str:
 
 
 def explanation(spans: Iterable[tuple[str, int, int, str | None]], given: Offsets) -> Offsets | None:
-    """The likeliest other way to count in which every entity is right; None if there is none.
+    """The most likely other values of the options with which every entity is right; None if there are none.
 
-    ``spans`` are the text, start and end as the file has them, and the surface if it has that.
+    ``spans`` are the text, start and end as in the file, and the surface or None.
     """
     ways = [way for way in ALL if way != given]
     for span in spans:

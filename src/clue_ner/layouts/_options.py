@@ -1,4 +1,4 @@
-"""The options of layouts and their values; an option means the same in every layout that takes it."""
+"""The options of layouts and their values; an option has the same meaning in every layout that has it."""
 
 VALUES = {
     "offsets": ("code_points", "utf16", "utf8"),
@@ -20,4 +20,4 @@ VALUES = {
     "to_name": ("TEXT",),
     "split": ("documents", "lines"),
 }
-"""An option's values, the default first; TEXT stands for any text that is not empty, NUMBER for any integer."""
+"""The values of each option, the default first; TEXT is any non-empty string, NUMBER any integer."""

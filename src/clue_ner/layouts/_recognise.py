@@ -1,4 +1,4 @@
-"""Which layout a file has, by what is in it."""
+"""Recognises the layout of a file by its content."""
 
 import codecs
 import json
@@ -14,11 +14,11 @@ from clue_ner.core.plugins import AUTO, LAYOUTS
 from clue_ner.layouts._source import HEAD, refuse_other_files
 
 LONGEST = 2**24
-"""Bytes that are looked at of a first line which is longer than ``HEAD``."""
+"""Number of bytes that are examined of a first line that is longer than ``HEAD``."""
 
 
 class Sample:
-    """A file or folder by its name and how it begins."""
+    """The name of a file or folder and the beginning of its content."""
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
         self.path = path
@@ -26,7 +26,7 @@ class Sample:
 
     @cached_property
     def head(self) -> bytes:
-        """The first bytes, with the first line; of a folder, none. Raises SourceError if they cannot be read."""
+        """The first bytes, with the whole first line; empty for a folder. Raises SourceError if unreadable."""
         if self.path.is_dir():
             return b""
         try:
@@ -38,7 +38,7 @@ class Sample:
 
     @cached_property
     def begin(self) -> str:
-        """The first characters; none if the file is no text in UTF-8."""
+        """The first characters; empty if the file is not UTF-8."""
         try:
             return codecs.getincrementaldecoder("utf-8-sig")().decode(self.head)
         except UnicodeDecodeError:
@@ -66,7 +66,7 @@ class Sample:
 
 
 def is_folder_of(layout: str, path: Path) -> bool:
-    """Whether ``path`` is a folder of a layout, or of ``auto`` any, whose files are folders."""
+    """Whether ``path`` is a folder of a layout (``auto``: of any layout) in which a corpus file is a folder."""
     layouts = plugins.names(LAYOUTS) if layout == AUTO else [layout]
     having = [name for name in layouts if plugins.literal(LAYOUTS, name, "FOLDER", default=False)]
     return any(layout_module(name).recognise(Sample(path, {})) is not None for name in having)
@@ -78,9 +78,9 @@ def layout_module(name: str) -> ModuleType:
 
 
 def recognised(path: Path, options: Mapping[str, Any]) -> tuple[str, str]:
-    """The layout of a file or folder, and why it is that.
+    """The layout of a file or folder, and the reason.
 
-    Raises CorpusError if it looks like none, or like more than one; SourceError if it cannot be read.
+    Raises CorpusError if it seems to have none or several, SourceError if it cannot be read.
     """
     sample = Sample(path, options)
     found = {}
@@ -94,20 +94,20 @@ def recognised(path: Path, options: Mapping[str, Any]) -> tuple[str, str]:
         raise CorpusError(f"{path}: looks like {fits}; name the one that it has")
     refuse_other_files(sample.head, str(path))
     raise CorpusError(
-        f"{path}: looks like no layout that is known{_what_it_is(sample)}; there are "
-        f"{', '.join(plugins.names(LAYOUTS))}. Name the one that it has; docs/data.md shows each"
+        f"{path}: does not look like any known layout ({', '.join(plugins.names(LAYOUTS))})"
+        f"{_what_it_is(sample)}. Name its layout; docs/data.md describes each"
     )
 
 
 def _what_it_is(sample: Sample) -> str:
-    """What can be said of a file or folder that has no layout, as a part of a message."""
+    """A hint about a file or folder without a known layout, as a part of a message."""
     if sample.path.is_dir():
         folders = sorted(path.name for path in sample.path.iterdir() if path.is_dir() and is_folder_of(AUTO, path))
-        return f" (a folder that has {', '.join(folders)}: name one of these)" if folders else " (a folder)"
+        return f"; it is a folder with {', '.join(folders)}: name one of them" if folders else "; it is a folder"
     if not sample.head.strip():
-        return " (it is empty)"
+        return "; it is empty"
     if sample.begin.lstrip().startswith("["):
-        return f" (a JSON array: write each object on a line of its own, as `jq -c '.[]' {sample.path} > NEW` does)"
+        return f"; it is a JSON array: write one object per line, for example with `jq -c '.[]' {sample.path} > NEW`"
     if sample.objects:
-        return f" (JSON lines with the keys {', '.join(sample.objects[0])}; option text names that of the text)"
+        return f"; its JSON objects have the keys {', '.join(sample.objects[0])}: option text names the key of the text"
     return ""

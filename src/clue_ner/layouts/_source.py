@@ -1,4 +1,4 @@
-"""A file as a layout reads it: its bytes, its options, and what is noted while it is read."""
+"""A file to be read by a layout: its bytes, its options, and the problems found in it."""
 
 import codecs
 from collections import Counter
@@ -19,22 +19,22 @@ HEAD = 2**16
 _PACKED = {b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip file"}
 
 RawEntity = tuple[int, int, str, str | None, float | None]
-"""start, end, type, surface if the file has it, score if the file has one"""
+"""start, end, type, surface or None, score or None"""
 
 
 class Raw(NamedTuple):
-    """A record as a file has it: its values have the right types, and are not checked against each other yet."""
+    """A record of a file. Its values have the right types, but are not yet checked against each other."""
 
     line: int
     """the number of its line (record, row), counted from 1"""
     id: str | None
     text: str
     entities: list[RawEntity] | None
-    """offsets as the file counts them; None: the record is unlabelled"""
+    """offsets in the unit of the file; None: the record is unlabelled"""
 
 
 class Source:
-    """A file or folder to read, or ``content`` in memory that is called ``name``."""
+    """A file or folder to read, or ``content`` in memory with the name ``name``."""
 
     def __init__(
         self, name: str, path: Path | None = None, options: Mapping[str, Any] | None = None, content: bytes = b""
@@ -45,34 +45,34 @@ class Source:
         self.options = options or {}
         self.problems = Problems()
         self.counts: Counter[str] = Counter()
-        """what was left out or read otherwise than it stands there, by what it is"""
+        """how often something was left out or changed on reading, by description"""
         self.unit = ":"
-        """what stands between the file's name and a record's number in messages"""
+        """text between the file's name and a record's number in messages"""
         self.names: dict[int, str] = {}
-        """what messages call records of a folder, where each is a file of its own"""
+        """names of records in messages, for folders in which each record is a file"""
         self.misplaced = 0
-        """entities that are not where their offsets say"""
+        """entities whose surface is not at their offsets"""
         self.records = 0
-        """the number of records, if the layout knows it"""
+        """the number of records; 0 if unknown"""
         self._stream: IO[bytes] | None = None
 
     @property
     def path(self) -> Path:
-        """Where it lies; only of a source that is not in memory."""
+        """The path; only for a source that is not in memory."""
         assert self._path is not None
         return self._path
 
     def again(self) -> "Source":
-        """The same, nothing noted yet."""
+        """The same source without problems and counts."""
         return Source(self.name, self._path, self.options, self._content)
 
     @property
     def offsets(self) -> Offsets:
-        """How the file counts."""
+        """The unit and base of the file's offsets."""
         return Offsets.of(self.options)
 
     def where(self, line: int) -> str:
-        """What a message calls the record of this number."""
+        """The name of the record with this number in messages."""
         return self.names.get(line) or f"{self.name}{self.unit}{line}"
 
     def share(self, line: int) -> float | None:
@@ -83,7 +83,7 @@ class Source:
         return self._stream.tell() / size if self._stream is not None and not self._stream.closed and size else None
 
     def wrong(self, line: int, problem: str) -> None:
-        """Note that a record cannot be read as it is."""
+        """Report that a record cannot be read."""
         self.problems.add(f"{self.where(line)}: {problem}")
 
     @contextmanager
@@ -108,11 +108,11 @@ class Source:
             yield stream
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """The lines with their numbers, without the ``\\n`` that ends them, nor a byte order mark of UTF-8."""
+        """The lines with their numbers, without the final ``\\n`` and without the byte order mark of UTF-8."""
         return ((number, line.removesuffix(b"\n")) for number, line in enumerate(self.whole_lines(), 1))
 
     def whole_lines(self) -> Iterator[bytes]:
-        """The lines with the ``\\n`` that ends them, without a byte order mark of UTF-8."""
+        """The lines with the final ``\\n``, without the byte order mark of UTF-8."""
         with self.text() as stream:
             for first in islice(stream, 1):
                 yield first.removeprefix(codecs.BOM_UTF8)
@@ -120,19 +120,19 @@ class Source:
 
 
 def refuse_other_files(first: bytes, name: str) -> None:
-    """Raise CorpusError if a file that begins so is text in another encoding than UTF-8, or packed."""
+    """Raise CorpusError if a file that begins with ``first`` is compressed, or text in another encoding than UTF-8."""
     for start, what in _PACKED.items():
         if first.startswith(start):
-            raise CorpusError(f"{name}: {what}, wanted the file that is in it; unpack it")
+            raise CorpusError(f"{name}: {what}; unpack it and name the file in it")
     if (found := looks_like(first)) is not None:
         raise CorpusError(
-            f"{name}: not UTF-8; it looks like {GUESSES.get(found, found.upper())}. Convert it, as with "
+            f"{name}: not UTF-8; it looks like {GUESSES.get(found, found.upper())}. Convert it, for example with "
             f"`{iconv(found)} {name} > NEW`"
         )
 
 
 def short(value: Any) -> str:
-    """A value as a message shows it."""
+    """A value as text for a message."""
     try:
         shown = repr(value)
     except (ValueError, RecursionError):

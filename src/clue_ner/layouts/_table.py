@@ -1,4 +1,4 @@
-"""Rows with columns: a text and its entities, or tokens and their tags, as tables and data sets have them."""
+"""Rows of tables and data sets: a text with its entities, or tokens with their tags."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ from clue_ner.layouts._tags import ADVICE, LENIENT, TAG, Tags, chosen, entities_
 
 OPTIONS = ("text", "entities", "token_column", "tag_column")
 TOKENS, TAGS = ("tokens", "words"), ("ner_tags", "tags", "labels")
-"""What columns of tokens and of tags are called, if no option says it."""
+"""Names of the columns of tokens and tags that are tried if no option names them."""
 KEYS = {
     "type": ("type", "label"),
     "start": ("start", "start_offset"),
@@ -19,19 +19,19 @@ KEYS = {
     "text": ("text", "entity"),
     "score": ("score",),
 }
-"""What an entity's values are called."""
+"""Accepted names of the values of an entity."""
 _ALL_KEYS = {"id", *(name for names in KEYS.values() for name in names)}
 NOT_READ = "columns that are not read"
 KEYS_NOT_READ = "keys of entities that are not read"
 
 Rows = Callable[[Source], Iterable[tuple[int, Mapping[str, Any]]]]
-"""The rows of a source with their numbers, from the first one each time; what is wrong is noted in the source"""
+"""The rows of a source with their numbers; each call starts at the first row. Problems are reported to the source."""
 
 
 def raws(source: Source, columns: Sequence[str], rows: Rows, names: Mapping[str, Sequence[str]]) -> Iterator[Raw]:
-    """The sentences of a table; ``names`` has what numbers stand for, in columns of tags and in ``entities.label``.
+    """The sentences of a table; ``names`` maps columns of integers, and ``entities.label``, to class names.
 
-    A table without the columns of a text and of entities has tokens and tags; with a text alone it is not labelled.
+    A table without columns of texts and entities must have columns of tokens and tags; texts only are unlabelled.
     """
     text = source.options.get("text", "text")
     entities = source.options.get("entities", "entities")
@@ -59,17 +59,17 @@ def raws(source: Source, columns: Sequence[str], rows: Rows, names: Mapping[str,
 
 
 def tagged_columns(options: Mapping[str, Any], columns: Collection[str]) -> tuple[str, str] | None:
-    """The columns of tokens and of tags, if a table has both."""
+    """The columns of tokens and tags; None if the table lacks one of them."""
     tokens = next((name for name in _named_or(options.get("token_column"), TOKENS) if name in columns), None)
     tags = next((name for name in _named_or(options.get("tag_column"), TAGS) if name in columns), None)
     return None if tokens is None or tags is None else (tokens, tags)
 
 
 def spans_of(value: Any, types: Sequence[str], counts: Counter[str]) -> list[RawEntity]:
-    """The entities of a list of objects or of triples, of an object of lists, or of JSON that is one of these.
+    """The entities of a list of objects or of triples, of an object of lists, or of a JSON text of one of these.
 
-    An object of lists is how the library datasets stores a sequence of objects in its older versions. ``types`` are
-    what numbers stand for; ``counts`` gets the number of keys that are not read. Raises ValueError for what is wrong.
+    Older versions of the library datasets store a list of objects as an object of lists. ``types`` are the names of
+    integer types; unread keys are added to ``counts``. Raises ValueError with what is wrong.
     """
     if isinstance(value, str):
         try:
@@ -162,7 +162,7 @@ def _with_tokens(source: Source, rows: Rows, tokens: str, tags: str, names: Sequ
 def _tagged(
     source: Source, rows: Rows, tokens: str, tags: str, names: Sequence[str] | None
 ) -> Iterator[tuple[int, list[str], list[str] | None, str | None]]:
-    """The number, tokens, tags (None: unlabelled) and id of each row that is right."""
+    """The number, tokens, tags (None: unlabelled) and id of each valid row."""
     for number, row in rows(source):
         words, given = row.get(tokens), row.get(tags)
         if not isinstance(words, list) or not words or not all(isinstance(word, str) and word for word in words):
@@ -182,7 +182,7 @@ def _tagged(
 
 
 def _named(tag: Any, names: Sequence[str] | None) -> str | None:
-    """A tag by its name; None if it is none."""
+    """The name of a tag; None if it is not a tag."""
     if names is not None and type(tag) is int:
         tag = names[tag] if 0 <= tag < len(names) else None
     return tag if isinstance(tag, str) and TAG.fullmatch(tag) else None

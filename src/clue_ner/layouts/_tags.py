@@ -1,4 +1,4 @@
-"""Tokens with tags: the scheme that the tags are of, the text that the tokens make, and the entities in it."""
+"""Tokens with tags: the tag scheme, the text that the tokens form, and its entities."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,28 +14,28 @@ ADVICE = "fix them, or read any run of one type as an entity with option tags: l
 _WORD = re.compile(r"[A-Za-z0-9_]", re.ASCII)
 
 Pair = tuple[str, str]
-"""Two neighbours; the edge of a sentence is O, as in ``Scheme.allowed``"""
+"""Two neighbouring tags; the tag beyond each end of a sentence is O, as in ``Scheme.allowed``"""
 
 
 class Tags:
-    """The tags of a file as a whole, which say what scheme they are of, and whether tokens are characters.
+    """All tag pairs of a file, from which its scheme is inferred, and whether its tokens are characters.
 
-    In every scheme a sequence is legal if each pair of neighbours is, and a pair says whether an entity goes on. So the
-    pairs that occur are all there is to know: two schemes that agree on them read the same entities.
+    In every scheme, a sequence is legal if each pair of neighbours is legal, and a pair determines whether an entity
+    continues. So the set of pairs is sufficient: two schemes that agree on all pairs give the same entities.
     """
 
     def __init__(self) -> None:
         self.pairs: set[Pair] = set()
         self.characters = True
-        """whether no token is longer than a character"""
+        """whether every token is at most one character long"""
 
     def add(self, tokens: Sequence[str], tags: Sequence[str]) -> None:
-        """Note a sentence."""
+        """Add a sentence."""
         self.pairs.update(pairwise([OUTSIDE, *tags, OUTSIDE]))
         self.characters = self.characters and all(len(token) == 1 for token in tokens)
 
     def candidates(self, lenient: bool) -> list[Scheme]:
-        """The schemes in which all pairs are legal, or if ``lenient``, that have all the prefixes."""
+        """The schemes in which all pairs are legal; with ``lenient``, those that have all the prefixes."""
         return [scheme for scheme in SCHEMES.values() if self._fits(scheme, lenient)]
 
     def _fits(self, scheme: Scheme, lenient: bool) -> bool:
@@ -45,17 +45,17 @@ class Tags:
 
     @property
     def prefixes(self) -> set[str]:
-        """Those of all tags but O."""
+        """The prefixes of all tags except O."""
         return {tag.partition("-")[0] for pair in self.pairs for tag in pair if tag != OUTSIDE}
 
     def agree(self, one: Scheme, other: Scheme, lenient: bool) -> bool:
-        """Whether two schemes that fit read the same entities."""
+        """Whether two schemes that fit give the same entities."""
         goes_on = _goes_on_leniently if lenient else Scheme.continues
         return all(goes_on(one, *pair) == goes_on(other, *pair) for pair in self.pairs)
 
 
 def tag_allowed(scheme: Scheme, left: str, right: str) -> bool:
-    """Whether ``right`` may follow ``left``, and both are tags of the scheme."""
+    """Whether both tags belong to the scheme and ``right`` may follow ``left``."""
     prefixes = (OUTSIDE, *scheme.prefixes)
     known = left.partition("-")[0] in prefixes and right.partition("-")[0] in prefixes
     return known and scheme.allowed(left, right)
@@ -67,7 +67,7 @@ def _goes_on_leniently(scheme: Scheme, left: str, right: str) -> bool:
 
 
 def chosen(tags: Tags, source: Source) -> tuple[Scheme | None, str]:
-    """The scheme of a file, named by option or detected; None, and why, if that cannot be decided."""
+    """The scheme of a file, set by option or detected; None and the reason if it cannot be determined."""
     asked, lenient = source.options.get("scheme", "auto"), source.options.get("tags") == "lenient"
     if asked != "auto":
         return SCHEMES[ALIASES.get(asked, asked)], ""
@@ -88,9 +88,9 @@ def chosen(tags: Tags, source: Source) -> tuple[Scheme | None, str]:
 
 
 def joined(tokens: Sequence[str], characters: bool) -> tuple[str, list[int]]:
-    """The text of tokens, and where each begins in it.
+    """The text that tokens form, and the offset of each token in it.
 
-    Tokens that are words have a space between ASCII letters, digits or underscores; others stand side by side.
+    Words are separated by a space between ASCII letters, digits or underscores; all other tokens are concatenated.
 
     >>> joined(["在", "New", "York", "见"], False), joined(["N", "B", "A"], True)
     (('在New York见', [0, 1, 5, 9]), ('NBA', [0, 1, 2]))
@@ -111,13 +111,13 @@ def joined(tokens: Sequence[str], characters: bool) -> tuple[str, list[int]]:
 def entities_of(
     scheme: Scheme, tokens: Sequence[str], tags: Sequence[str], starts: Sequence[int], lenient: bool
 ) -> list[RawEntity]:
-    """The entities of tagged tokens, in characters of their text."""
+    """The entities of tagged tokens, with offsets in their text."""
     spans = scheme.decode_lenient(tags) if lenient else scheme.decode(tags)
     return [(starts[first], starts[end - 1] + len(tokens[end - 1]), type_, None, None) for first, end, type_ in spans]
 
 
 def illegal(scheme: Scheme, tags: Sequence[str]) -> Iterable[tuple[int, str]]:
-    """Where a sequence breaks the scheme: the tag's index, and what is wrong with it."""
+    """Where a sequence breaks the scheme: the index of the tag, and the reason."""
     for index, (left, right) in enumerate(pairwise([OUTSIDE, *tags, OUTSIDE])):
         if not tag_allowed(scheme, left, right):
             at_end = index == len(tags)

@@ -1,7 +1,7 @@
-"""brat's standoff files: a folder of texts (``.txt``), each with its annotations (``.ann``).
+"""brat's standoff format: a folder of texts (``.txt``), each with its annotations (``.ann``).
 
-A document is one sentence, or with option ``split: lines`` each of its lines is. Offsets are code points, end
-exclusive. A text without ``.ann`` is unlabelled. Entities of several parts are refused.
+A document is one sentence, or with the option ``split: lines`` each of its lines is one. Offsets are code points, end
+exclusive. A text without ``.ann`` is unlabelled. Discontinuous entities (of several parts) are refused.
 """
 
 import re
@@ -30,14 +30,14 @@ _OTHER = re.compile(r"[REAMN#*]")
 
 
 def recognise(sample: Sample) -> str | None:
-    """A folder with files that end with ``.ann``."""
+    """A folder with ``.ann`` files."""
     if sample.path.is_dir() and any(sample.path.glob("*.ann")):
         return "a folder with .ann files"
     return None
 
 
 def read(source: Source) -> Iterator[Raw]:
-    """The documents, or their lines, in the order of their names."""
+    """The documents, or their lines, sorted by file name."""
     lines = source.options.get("split") == "lines"
     folder = source.path
     if not folder.is_dir():
@@ -62,7 +62,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """A document a sentence, called by its number, and ``annotation.conf`` with the types."""
+    """Writes a document for each sentence, named by its number, and ``annotation.conf`` with the types."""
     types: set[str] = set()
     for number, record in enumerate(records, 1):
         text = record.sentence.text
@@ -92,7 +92,7 @@ def _put(path: Path, text: str) -> None:
 
 
 def _document(path: Path, source: Source) -> tuple[str, list[RawEntity] | None] | None:
-    """Text and entities of a document; None, and noted, if one of its files cannot be read."""
+    """Text and entities of a document; None if one of its files cannot be read, which is reported."""
     text = _content(path, source)
     annotations = path.with_suffix(".ann")
     if text is None:
@@ -119,7 +119,7 @@ def _document(path: Path, source: Source) -> tuple[str, list[RawEntity] | None] 
 
 
 def _entity(line: str, text: str) -> RawEntity | str:
-    """The entity of a line, or what is wrong with it."""
+    """The entity of a line, or what is wrong with the line."""
     found = _ENTITY.fullmatch(line)
     if found is None:
         return f"wanted an annotation such as T1<tab>name 0 3<tab>林若溪, found {short(line)}"
@@ -138,7 +138,7 @@ def _entity(line: str, text: str) -> RawEntity | str:
 
 
 def _lines(number: int, path: Path, text: str, entities: list[RawEntity] | None, source: Source) -> Iterator[Raw]:
-    """The lines of a document that are not blank, each with its entities."""
+    """The non-blank lines of a document, each with its entities."""
     begin = 0
     left = sorted(entities or ())
     for index, line in enumerate(text.split("\n")):
@@ -157,7 +157,7 @@ def _lines(number: int, path: Path, text: str, entities: list[RawEntity] | None,
 
 
 def _content(path: Path, source: Source) -> str | None:
-    """The text of a file, line ends as they are; None, and noted, if it is not UTF-8."""
+    """The text of a file with unchanged line ends; None if it is not UTF-8, which is reported."""
     try:
         content = path.read_bytes()
         refuse_other_files(content[:HEAD], str(path))

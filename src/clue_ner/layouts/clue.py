@@ -1,6 +1,6 @@
 """The layout of CLUENER's files, with any types: ``{"text", "label": {type: {surface: [[start, end]]}}}``.
 
-Offsets are code points, and an end is the last character of the entity. A record without ``label`` is unlabelled.
+Offsets are code points, end inclusive. A record without ``label`` is unlabelled.
 """
 
 from collections.abc import Iterable, Iterator
@@ -55,7 +55,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """A line a sentence."""
+    """Writes one line for each sentence."""
     with target.text() as out:
         for record in records:
             target.leaves_out(record, scores=True)

@@ -1,8 +1,8 @@
-"""Columns, as CoNLL's shared tasks have them: a token and its tag on a line, a blank line between sentences.
+"""Columns, as in CoNLL's shared tasks: a token and its tag on each line, a blank line between sentences.
 
-Columns are parted by tabs, or on a line without one by spaces; the token is the first, the tag the last, unless the
-options name others. Lines that begin with ``-DOCSTART-`` and comments (``# …`` without a tag) are left out. The
-tokens are characters or words, and the offsets are those of the text that they make (see ``_tags.joined``).
+Columns are separated by tabs, or by spaces on a line without a tab. The first column is the token and the last the tag,
+unless options name others. ``-DOCSTART-`` lines and comments (``# …`` without a tag) are skipped. Tokens are
+characters or words; the offsets of entities refer to the text that they form (see ``_tags.joined``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ class _Sentence(NamedTuple):
 
 
 def recognise(sample: Sample) -> str | None:
-    """Lines of two columns or more, of which one is a tag."""
+    """Lines with two or more columns, of which one is a tag."""
     columns, seen = _columns(sample.options), 0
     for line in sample.lines:
         if line.strip() and not line.startswith(("#", _MARK)):
@@ -56,7 +56,7 @@ def recognise(sample: Sample) -> str | None:
 
 
 def read(source: Source) -> Iterator[Raw]:
-    """The sentences of a file, which is read twice: first to see what scheme its tags are of."""
+    """The sentences of a file, which is read twice: first to determine the tag scheme."""
     if 0 in _columns(source.options):
         raise CorpusError(f"{source.name}: there is no column 0; the first is 1, the last -1")
     everything = Tags()
@@ -80,7 +80,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """A character a line with its tag, a space between them."""
+    """Writes one line for each character with its tag, separated by a space."""
     asked = target.options.get("scheme", "auto")
     scheme = SCHEMES["BIO" if asked == "auto" else ALIASES.get(asked, asked)]
     with target.text() as out:
@@ -129,7 +129,7 @@ def _sentences(source: Source) -> Iterator[_Sentence]:
 
 
 def _fields(line: str) -> list[str]:
-    """The columns of a line; a token that is a space itself stands before the tab or space that ends it.
+    """The columns of a line; a token may itself be a space, before the tab or space that ends the column.
 
     >>> _fields("EU NNP  B-ORG"), _fields(" \\tO"), _fields("  O")
     (['EU', 'NNP', 'B-ORG'], [' ', 'O'], [' ', 'O'])

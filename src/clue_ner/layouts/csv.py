@@ -1,4 +1,4 @@
-"""CSV with a header: a column of texts, and one of entities, each cell a JSON list; an empty cell is unlabelled."""
+"""CSV with a header: a column of texts and one of entities (each cell a JSON list; an empty cell is unlabelled)."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -20,14 +20,14 @@ WANTED = (
     "docs/data.md has the layout. Fix the rows and run again"
 )
 LONGEST = 2**26
-"""Characters that a cell may have."""
+"""Maximum number of characters of a cell."""
 
 _BROKEN = "the rest of the file was not read"
 _SEPARATORS = ",\t;"
 
 
 def recognise(sample: Sample) -> str | None:
-    """A first line with a column for the text, and one for entities."""
+    """A header with a column for the text and one for entities."""
     header = sample.lines[0].rstrip("\r") if sample.lines else ""
     wanted = {sample.options.get("text", "text"), sample.options.get("entities", "entities")}
     if wanted <= set(_columns(header, _separator(header, wanted))):
@@ -69,8 +69,8 @@ def _rows(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row, the header first, with the number of the line that it ends on."""
-    if csv.field_size_limit() < LONGEST:  # of the whole process; csv's own is 128 KiB
+    """The cells of each row, the header first, with the number of the last line of the row."""
+    if csv.field_size_limit() < LONGEST:  # a setting of the whole process; csv's default is 128 KiB
         csv.field_size_limit(LONGEST)
     wanted = {source.options.get("text", "text")}
     number = 0
@@ -106,7 +106,7 @@ def _decoded(source: Source) -> Iterator[str]:
 
 
 def _separator(header: str, wanted: set[str]) -> str:
-    """The first character that makes columns of the header which have the wanted names."""
+    """The first separator that splits the header into columns with the wanted names."""
     return next((mark for mark in _SEPARATORS if wanted <= set(_columns(header.rstrip("\r\n"), mark))), ",")
 
 

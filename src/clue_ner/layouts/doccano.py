@@ -1,7 +1,8 @@
 """doccano's JSON lines: ``{"text", "label": [[start, end, type]]}``, or ``entities`` with offsets and ``relations``.
 
-The list is called ``label``, ``labels``, ``entities`` or ``annotations``, by the version and the kind of project, and
-has triples or objects; the text may be called ``data``. Offsets are code points, end exclusive.
+Depending on the version and the kind of project, the list has the key ``label``, ``labels``, ``entities`` or
+``annotations`` and contains triples or objects, and the text has the key ``text`` or ``data``. Offsets are code points,
+end exclusive.
 """
 
 from collections.abc import Iterable, Iterator
@@ -87,7 +88,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """A line a sentence, with triples."""
+    """Writes one line for each sentence, with triples."""
     key, offsets = target.options.get("text", "text"), target.offsets
     with target.text() as out:
         for record in records:

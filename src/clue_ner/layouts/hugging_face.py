@@ -42,7 +42,7 @@ WANTED = (
 
 
 def recognise(sample: Sample) -> str | None:
-    """A folder with what ``save_to_disk`` writes beside a data set, or objects with tokens and tags."""
+    """A folder with the metadata files that ``save_to_disk`` writes, or JSON objects with tokens and tags."""
     if sample.path.is_dir():
         there = all((sample.path / name).is_file() for name in ("state.json", "dataset_info.json"))
         return "a folder of Dataset.save_to_disk" if there else None
@@ -66,7 +66,7 @@ def read(source: Source) -> Iterator[Raw]:
         metadata = found.features.arrow_schema.metadata or {}
     except SourceError:
         raise
-    except Exception as error:  # whatever a damaged folder makes the library raise
+    except Exception as error:  # the library raises many types for a damaged folder
         source.problems.add(f"{source.name}: not a data set that can be read ({_first_line(error)})")
         return
 

@@ -72,7 +72,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """A line a sentence."""
+    """Writes one line for each sentence."""
     key, offsets = target.options.get("text", "text"), target.offsets
     with target.text() as out:
         for record in records:
@@ -96,6 +96,6 @@ def _keys(record: Any) -> int:
 
 
 def _adapter(key: str) -> TypeAdapter[Any]:
-    """What a record has to be whose text has the key ``key``."""
+    """The schema of a record whose text has the key ``key``."""
     fields: dict[str, Any] = {**_BESIDE, "id": NotRequired[Id | None], key: str, "entities": NotRequired[list[_Entity]]}
     return TypeAdapter(with_config(_STRICT)(TypedDict("_Sentence", fields)))  # type: ignore[operator]

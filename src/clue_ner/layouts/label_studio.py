@@ -26,7 +26,7 @@ WANTED = (
     "Fix the tasks and run again"
 )
 UTF16 = "entities whose offsets counted UTF-16 units, converted"
-RESULTS = "results that are no labelled spans"
+RESULTS = "results that are not labelled spans"
 CANCELLED = "annotations that were skipped by their annotator"
 
 _UTF16 = Offsets("utf16")
@@ -40,7 +40,7 @@ _ELSEWHERE = ("hypertextlabels", "paragraphlabels")
 
 
 class _WrongError(Exception):
-    """What is wrong with a task."""
+    """A problem with a task."""
 
 
 def recognise(sample: Sample) -> str | None:
@@ -70,7 +70,7 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def write(records: Iterable[Record], target: Target) -> None:
-    """An array of tasks, one on a line: entities with scores are predictions, others an annotation."""
+    """Writes an array of tasks, one per line. Entities with scores become predictions, others an annotation."""
     key, version = target.options.get("text", "text"), target.options.get("model_version")
     names = {name: target.options.get(name, default) for name, default in (("from_name", "label"), ("to_name", "text"))}
     asked = target.options.get("labels", "auto")
@@ -119,7 +119,7 @@ def _id(task: dict[str, Any]) -> str | None:
 
 
 def _results(task: dict[str, Any], source: Source) -> list[list[Any]] | None:
-    """The results of each annotation, or prediction, that counts; None if there is none."""
+    """The results of each annotation (or prediction) to use; None if there is none."""
     predictions = source.options.get("labels") == "predictions"
     key = "predictions" if predictions else "annotations" if "annotations" in task else "completions"
     made = task.get(key) or []
@@ -137,9 +137,9 @@ def _results(task: dict[str, Any], source: Source) -> list[list[Any]] | None:
 
 
 def _minimal(task: dict[str, Any]) -> list[list[Any]] | None:
-    """The results of a task in JSON-MIN, which has them under the names of the project's tags; None if there are none.
+    """The results of a task in JSON-MIN, under the names of the project's tags; None if it is not annotated.
 
-    That export has only annotated tasks, and leaves out a tag that nothing was marked with.
+    That export contains only annotated tasks, and omits tags without results.
     """
     values = [one for many in task.values() if isinstance(many, list) for one in many if isinstance(one, dict)]
     if not values and "annotation_id" not in task and task.get("label") != []:
@@ -148,7 +148,7 @@ def _minimal(task: dict[str, Any]) -> list[list[Any]] | None:
 
 
 def _type_of(value: dict[str, Any]) -> str:
-    """The type of the result that a value of JSON-MIN is from: that of its labels; a span without any lacks them."""
+    """The type of the result of a value in JSON-MIN; ``labels`` also for a span without labels."""
     span_only = {"start", "end"} <= value.keys() <= {"start", "end", "text"}
     return next((key for key in ("labels", *_ELSEWHERE) if key in value), "labels" if span_only else "")
 
@@ -198,7 +198,7 @@ def _spans(result: dict[str, Any], source: Source) -> list[RawEntity]:
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise _WrongError(f"wanted a list of texts as labels of a span, found {short(labels)}")
     if surface is not None and not isinstance(surface, str):
-        raise _WrongError(f"wanted a text as that of a span, found {short(surface)}")
+        raise _WrongError(f"wanted a string as text of a span, found {short(surface)}")
     score = result.get("score")
     if score is not None and (not isinstance(score, int | float) or not 0 <= score <= 1):
         raise _WrongError(f"wanted a number from 0 to 1 as score, found {short(score)}")

@@ -1,4 +1,4 @@
-"""Parquet: a column of texts and one of entities (a list of objects), or tokens and tags, as files of the hub have."""
+"""Parquet: a column of texts and one of entities (lists of objects), or of tokens and tags, as in files of the hub."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,13 +22,13 @@ WANTED = (
     "docs/data.md has the layout. Fix the rows and run again"
 )
 ROWS = 1000
-"""Rows that are read and written at once."""
+"""Number of rows that are read and written at once."""
 LARGEST = 2**31
-"""Bytes that a group of rows may have when it is not compressed."""
+"""Maximum number of bytes of an uncompressed row group."""
 
 
 def recognise(sample: Sample) -> str | None:
-    """A file that begins as Parquet does."""
+    """A file that begins with the magic bytes of Parquet."""
     return "a Parquet file" if sample.head.startswith(b"PAR1") else None
 
 
@@ -53,7 +53,7 @@ def read(source: Source) -> Iterator[Raw]:
             file = parquet.ParquetFile(stream)
             groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
             if any(group.total_byte_size > LARGEST for group in groups):
-                raise CorpusError(f"{source.name}: a group of rows has more than {LARGEST} bytes; write smaller groups")
+                raise CorpusError(f"{source.name}: a row group has more than {LARGEST} bytes; write smaller row groups")
             source.records = file.metadata.num_rows
             columns, names = file.schema_arrow.names, class_names(file.schema_arrow.metadata or {})
         yield from raws(source, columns, rows, names)
@@ -62,9 +62,9 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """What the numbers in columns of classes stand for, as the library datasets notes it in a file.
+    """The class names of integer columns, from the metadata that the library datasets writes.
 
-    The keys are the columns, and ``entities.label`` for the key of an object in a column.
+    The keys are columns; ``entities.label`` is the key ``label`` of the objects in column ``entities``.
     """
     try:
         return dict(_class_names("", json.loads(metadata[b"huggingface"])["info"]["features"]))
@@ -124,7 +124,7 @@ def write(records: Iterable[Record], target: Target) -> None:
 
 
 def _values(batch: Any) -> Iterator[dict[str, Any]]:
-    """The rows of a batch one by one: a value that many rows share is not made for all of them at once."""
+    """The rows of a batch one by one, so that a value shared by many rows is not created for all of them at once."""
     columns = [batch.column(name) for name in batch.schema.names]
     for index in range(batch.num_rows):
         yield {name: column[index].as_py() for name, column in zip(batch.schema.names, columns)}

@@ -1,4 +1,4 @@
-"""What the processes that the service starts have in common: where their messages go, and when they end."""
+"""What the processes started by the service share: where their output goes, and when they end."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ from clue_ner.serving.messages import pack
 
 
 def begin() -> Callable[[Any], None]:
-    """Make standard output the pipe of messages, and all that is printed go to stderr; the function that sends one.
+    """Reserve standard output for messages and redirect prints to stderr; returns the function that sends a message.
 
-    The process ends when its standard input does: signals are the business of the service.
+    The process ends when its standard input is closed. It ignores SIGINT and SIGTERM, which the service handles.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""From what was asked to what is answered: limits, the queue, entities as plain JSON values."""
+"""Computes the response to a request: limits, the queue, and entities as plain JSON values."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -22,36 +22,36 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     415: {"model": Error, "description": "The content type is not application/json"},
     421: {"model": Error, "description": "The Host is not known"},
     422: {"model": Error, "description": "Not what is wanted: the message says what was found, and what was wanted"},
-    500: {"model": Error, "description": "The process that computed it died; it is started again"},
-    503: {"model": Error, "description": "Too much is waiting: Retry-After says for how many seconds"},
+    500: {"model": Error, "description": "The process that computed the request died; it is restarted"},
+    503: {"model": Error, "description": "Too much is waiting: Retry-After has the number of seconds to wait"},
     504: {"model": Error, "description": "There was no time to compute it"},
 }
 SHOWN = 60
-"""Characters of a wrong value that an error shows."""
+"""Maximum number of characters of a wrong value in an error."""
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of these answers."""
+    """Descriptions of these responses in the OpenAPI document."""
     return {status: ERRORS[status] for status in statuses}
 
 
 async def answer(service: Service, asked: TagRequest) -> dict[str, Any]:
-    """What is answered to ``asked``, as plain JSON values; raises HTTPException."""
+    """The response to ``asked`` as plain JSON values; raises HTTPException."""
     items = asked.items
-    worker = service.worker
-    if unknown := sorted(set(asked.types or ()) - set(worker.description.types)):
-        raise HTTPException(422, f"types: found {short(unknown)}, wanted some of {', '.join(worker.description.types)}")
+    pool = service.pool
+    if unknown := sorted(set(asked.types or ()) - set(pool.description.types)):
+        raise HTTPException(422, f"types: found {short(unknown)}, wanted some of {', '.join(pool.description.types)}")
     tagged = await tag_texts(service, items)
     types = None if asked.types is None else set(asked.types)
     results = [
         {**({} if item.id is None else {"id": item.id}), "entities": mentions(item.text, found, asked.min_score, types)}
         for item, found in zip(items, tagged.found, strict=True)
     ]
-    return {"model": asdict(tagged.worker.version), "results": results}
+    return {"model": asdict(tagged.pool.version), "results": results}
 
 
 async def tag_texts(service: Service, items: Sequence[IdentifiedText]) -> Tagged:
-    """The entities of texts whose numbers and lengths are checked; raises HTTPException."""
+    """The entities of the texts, after a check of their number and lengths; raises HTTPException."""
     limits = service.limits
     if len(items) > limits.texts:
         raise HTTPException(422, f"texts: found {len(items)}, wanted at most {limits.texts}")
@@ -67,7 +67,7 @@ async def tag_texts(service: Service, items: Sequence[IdentifiedText]) -> Tagged
     except NoModelError as error:
         raise HTTPException(503, str(error), {"Retry-After": "5"}) from None
     except WorkerDiedError as error:
-        raise HTTPException(500, f"{error}; another is started, and the request may be sent again") from None
+        raise HTTPException(500, f"{error}; a new one is started, and the request can be sent again") from None
     except TimeoutError:
         raise HTTPException(504, f"not computed within {limits.seconds:g} s; try later") from None
 
@@ -75,7 +75,7 @@ async def tag_texts(service: Service, items: Sequence[IdentifiedText]) -> Tagged
 def mentions(
     text: str, found: Iterable[Found], min_score: float = 0, types: set[str] | None = None
 ) -> list[dict[str, Any]]:
-    """Entities as answers have them: those of ``types`` with at least ``min_score``."""
+    """The entities in responses: those of ``types`` with at least ``min_score``."""
     return [
         {"type": type_, "start": start, "end": end, "text": text[start:end], "score": score}
         for type_, start, end, score in found
@@ -84,14 +84,14 @@ def mentions(
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """``value`` as JSON, which nobody may keep."""
+    """``value`` as a JSON response that must not be cached."""
     return Response(
         to_json(value), status, {"Cache-Control": "no-store", **(headers or {})}, media_type="application/json"
     )
 
 
 def short(value: Any) -> str:
-    """``value`` as an error shows it."""
+    """``value`` as text for an error."""
     shown = (
         ", ".join(value)
         if value and isinstance(value, list) and all(isinstance(v, str) for v in value)

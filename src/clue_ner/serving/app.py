@@ -24,13 +24,13 @@ PAGE = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
 }
-"""The page's files, by path: the name in the package, and the content type."""
+"""The page's files by path: the name in the package, and the content type."""
 BRANCHES = ("str", "int", "float", "IdentifiedText")
-"""What pydantic adds to the place of a value that may be of several kinds."""
+"""What pydantic adds to the location of a value in a union."""
 
 
 def create(service: Service, access: Access) -> ASGIApp:
-    """The application, behind its guard; ``service`` is running."""
+    """The application behind its guard; ``service`` must be running."""
     app = FastAPI(
         title="clue-ner",
         version=clue_ner.__version__,
@@ -64,9 +64,9 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/model", response_model=ModelResponse, responses=errors(401, 403, 421), summary="The model in use")
     async def model() -> Response:
-        worker, limits = service.worker, service.limits
+        pool, limits = service.pool, service.limits
         shown = {name: getattr(limits, name) for name in ("body_bytes", "texts", "characters", "seconds")}
-        return json_response({**asdict(worker.version), **asdict(worker.description), "limits": shown})
+        return json_response({**asdict(pool.version), **asdict(pool.description), "limits": shown})
 
     @app.get("/healthz", response_model=Status, responses=errors(403, 421), summary="Whether the service lives")
     async def healthz() -> Response:
@@ -76,7 +76,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         "/readyz", response_model=Status, responses=errors(403, 421, 503), summary="Whether texts would be tagged now"
     )
     async def readyz() -> Response:
-        if service.worker.is_ready:
+        if service.pool.is_ready:
             return json_response({"status": "ready"})
         raise HTTPException(503, "the model is being loaded", {"Retry-After": "1"})
 
@@ -106,7 +106,7 @@ async def _not_valid(request: Request, error: RequestValidationError) -> Respons
 
 
 def _problem(detail: Any) -> str:
-    """What pydantic found wrong, and where."""
+    """The text of pydantic's error, with the location."""
     outside = {"body"} if detail["type"] == "extra_forbidden" else {"body", *BRANCHES}
     where = ".".join(str(part) for part in detail["loc"] if part not in outside)
     message = detail["msg"].removeprefix("Value error, ")
@@ -120,7 +120,7 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 class _Counted:
-    """``app``, whose answers are counted and timed."""
+    """``app``, with counters and durations of its responses."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._metrics = app, service.metrics

@@ -1,6 +1,7 @@
-"""Texts of all requests, in groups that one worker computes: as soon as it is free, whatever waits, up to a budget.
+"""Groups the texts of all requests for workers: a free worker gets its share of the waiting texts, up to a budget.
 
-Nothing waits for company. Requests take turns text by text, so that one with many texts does not hold up the others.
+A text never waits for a group to fill. Requests take turns text by text, so that one with many texts does not delay the
+others.
 """
 
 import asyncio
@@ -11,16 +12,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clue_ner.serving.metrics import Metrics
+from clue_ner.serving.pool import Pool
 from clue_ner.serving.processes import Found, NoModelError, Worker, WorkerDiedError
 
 TEXT_COST = 16
-"""What a text costs beside its characters, in characters."""
+"""Fixed cost of a text, in characters."""
 FIRST_SPEED = 2000.0
-"""Characters a second that are supposed before anything was measured."""
+"""Characters per second of one worker assumed before anything was measured."""
+RETRY_INTERVAL = 0.05
+"""Seconds between two checks whether a worker that died has loaded the model again."""
 
 
 class OverloadedError(Exception):
-    """More is waiting than may; ``seconds`` from now there may be room."""
+    """More characters are waiting than allowed; in ``seconds`` there may be room."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -28,10 +32,10 @@ class OverloadedError(Exception):
 
 
 class Tagged(NamedTuple):
-    """The entities of each text of a request, and the worker that found them, all of them."""
+    """The entities of each text of a request, and the pool that computed all of them."""
 
     found: list[list[Found]]
-    worker: Worker
+    pool: Pool
 
 
 class _Job:
@@ -39,8 +43,8 @@ class _Job:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
-        self.worker: Worker | None = None
-        """who computes it: from its first text on it stays with one version"""
+        self.pool: Pool | None = None
+        """the pool that computes it; fixed from the first text on, so that one version computes the whole request"""
         self.begun = 0
         self.found: list[list[Found] | None] = [None] * len(texts)
         self.left = len(texts)
@@ -52,16 +56,16 @@ class _Job:
 
 
 class Batcher:
-    """The queue of requests, and the loop that has them computed."""
+    """The queue of requests, and the loop that computes them."""
 
-    def __init__(self, worker: Worker, *, budget: int, capacity: int, seconds: float, metrics: Metrics) -> None:
-        """``worker`` is who computes.
+    def __init__(self, pool: Pool, *, budget: int, capacity: int, seconds: float, metrics: Metrics) -> None:
+        """``pool`` computes new requests.
 
         - ``budget``: characters of a group; a longer text is a group by itself
-        - ``capacity``: characters that may wait
-        - ``seconds``: a request's time, from its arrival to its answer
+        - ``capacity``: maximum characters that may wait
+        - ``seconds``: maximum time from the arrival of a request to its response
         """
-        self.worker, self.metrics = worker, metrics
+        self.pool, self.metrics = pool, metrics
         self._budget, self._capacity, self._seconds = budget, capacity, seconds
         self._jobs: deque[_Job] = deque()
         self._open: set[_Job] = set()
@@ -74,17 +78,17 @@ class Batcher:
     async def tag(self, texts: Sequence[str]) -> Tagged:
         """The entities of each text.
 
-        Raises OverloadedError if too much is waiting; WorkerDiedError if the process died of it; NoModelError if that
-        happened before, and the model cannot be loaded again; TimeoutError if there was no time.
+        Raises OverloadedError if too much is waiting; WorkerDiedError if the process died while computing it;
+        NoModelError if the process had died before and the model cannot be loaded again; TimeoutError after too long.
         """
         size = sum(map(_cost, texts))
         if self._waiting and self._waiting + size > self._capacity:
             raise OverloadedError(
-                f"too much is waiting: {self._waiting} characters, and at most {self._capacity} may",
+                f"too much is waiting: {self._waiting} characters, at most {self._capacity} are allowed",
                 self._room_in(size),
             )
         if not texts:
-            return Tagged([], self.worker)
+            return Tagged([], self.pool)
         job = _Job(texts)
         self._jobs.append(job)
         self._open.add(job)
@@ -98,23 +102,32 @@ class Batcher:
             self._waiting -= sum(map(_cost, job.texts[job.begun :]))
             job.begun = len(job.texts)
 
-    async def run(self) -> None:
-        """Have the texts computed, for ever."""
+    async def run(self, pool: Pool) -> None:
+        """Compute waiting texts with the workers of ``pool`` until this task is cancelled."""
+        async with asyncio.TaskGroup() as loops:
+            for worker in pool.workers:
+                loops.create_task(self._run(worker, pool))
+
+    def change(self, pool: Pool) -> None:
+        """From now on ``pool`` computes the requests that have not started."""
+        self.pool = pool
+        self._wanted.set()
+
+    def is_used(self, pool: Pool) -> bool:
+        """Whether ``pool`` has started a request that is not finished."""
+        return any(job.pool is pool for job in self._open)
+
+    async def _run(self, worker: Worker, pool: Pool) -> None:
         while True:
-            await self._wanted.wait()
-            group = self._next_group()
-            if not group:
+            if pool.is_ready and not worker.is_ready:
+                await asyncio.sleep(RETRY_INTERVAL)
+            elif group := self._next_group(pool):
+                await self._compute(group, worker)
+            else:
                 self._wanted.clear()
-                continue
-            await self._compute(group)
+                await self._wanted.wait()
 
-    def is_used(self, worker: Worker) -> bool:
-        """Whether a request has been begun by ``worker`` and is not answered."""
-        return any(job.worker is worker for job in self._open)
-
-    async def _compute(self, group: list[tuple[_Job, int]]) -> None:
-        worker = group[0][0].worker
-        assert worker is not None
+    async def _compute(self, group: list[tuple[_Job, int]], worker: Worker) -> None:
         texts = [job.texts[number] for job, number in group]
         size = sum(map(len, texts))
         started = time.perf_counter()
@@ -133,26 +146,30 @@ class Batcher:
             job.found[number] = entities
             job.left -= 1
             if not job.left and not job.done.done():
-                job.done.set_result(Tagged(job.found, worker))  # type: ignore[arg-type]
+                assert job.pool is not None
+                job.done.set_result(Tagged(job.found, job.pool))  # type: ignore[arg-type]
 
-    def _next_group(self) -> list[tuple[_Job, int]]:
-        """Texts to be computed together, each as its job and its place there; empty if none waits."""
+    def _next_group(self, pool: Pool) -> list[tuple[_Job, int]]:
+        """Texts that ``pool`` is to compute together, each as its job and its place there; empty if none waits.
+
+        It is a worker's share of what waits, so that no worker is idle while another one has texts of several requests.
+        """
+        budget = min(self._budget, self._waiting / len(pool.workers))
         group: list[tuple[_Job, int]] = []
         others: list[_Job] = []
-        size, worker = 0, None
+        size = 0
         while self._jobs:
             job = self._jobs.popleft()
             if not job.is_waiting:
                 continue
-            job.worker = job.worker or self.worker
-            worker = worker or job.worker
-            cost = _cost(job.texts[job.begun])
-            if job.worker is not worker:
+            if (job.pool or self.pool) is not pool:
                 others.append(job)
                 continue
-            if group and size + cost > self._budget:
+            cost = _cost(job.texts[job.begun])
+            if group and size + cost > budget:
                 self._jobs.appendleft(job)
                 break
+            job.pool = pool
             group.append((job, job.begun))
             job.begun += 1
             size += cost
@@ -164,7 +181,8 @@ class Batcher:
 
     def _room_in(self, size: int) -> int:
         """Seconds until ``size`` more characters may wait."""
-        return max(1, math.ceil((self._waiting + size - self._capacity) / self._speed))
+        speed = self._speed * len(self.pool.workers)
+        return max(1, math.ceil((self._waiting + size - self._capacity) / speed))
 
 
 def _cost(text: str) -> int:

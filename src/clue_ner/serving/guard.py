@@ -1,8 +1,8 @@
-"""What every request passes first: who may ask, from where, how much, how long. An ASGI application around another.
+"""Checks of every request before the application: access, origin, size and time. An ASGI application around another.
 
-A page of another site must not reach the service through a visitor's browser. So the ``Host`` is an address or a
-known name (DNS rebinding needs a name of the attacker's), the ``Origin`` is the service's own or one that was allowed,
-and what is posted is JSON, which a browser does not send to another site without asking it (CORS) first.
+A page of another site must not reach the service through a visitor's browser. So the ``Host`` must be an address or a
+known name (DNS rebinding needs a name of the attacker's), the ``Origin`` must be the service's own or an allowed one,
+and bodies must be JSON, which a browser does not send to another site without asking that site (CORS) first.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from clue_ner.common.json_lines import to_json
 from clue_ner.serving.service import Service
 
 OPEN = frozenset({"/", "/page.css", "/page.js", "/favicon.ico", "/healthz", "/readyz"})
-"""Paths that need no token: the page, which asks for it, and what says that the service lives."""
+"""Paths that need no token: the page, which asks for the token, and the health checks."""
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -36,12 +36,12 @@ SECURITY_HEADERS = [
     ),
 ]
 DRAINED = 8
-"""A body of at most this many times what is wanted is read before it is refused."""
+"""A body of at most this multiple of the limit is read before it is refused."""
 _PORT = re.compile(r":\d{1,5}$")
 
 
 class RefusedError(Exception):
-    """A request that is not let through."""
+    """A request that is refused."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -50,24 +50,24 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask."""
+    """The access rules."""
 
     token: str | None = field(default=None, repr=False)
     hosts: frozenset[str] = frozenset()
-    """names, beside ``localhost`` and all addresses, by which the service may be called"""
+    """host names of the service, in addition to ``localhost`` and all addresses"""
     origins: frozenset[str] = frozenset()
-    """pages of other sites that may ask, as ``https://example.org``"""
+    """origins of other sites that may send requests, such as ``https://example.org``"""
 
 
 class Guard:
-    """``app`` behind the checks; the body that ``app`` gets is whole."""
+    """``app`` behind the checks; ``app`` gets complete bodies."""
 
     def __init__(self, app: ASGIApp, access: Access, service: Service) -> None:
         self._app, self._access, self._service = app, access, service
         self._body_bytes, self._seconds = service.limits.body_bytes, service.limits.network_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request, or have ``app`` answer it."""
+        """Refuse the request, or pass it to ``app``."""
         assert scope["type"] == "http", "the server speaks nothing else"
 
         async def send_safely(message: Message) -> None:
@@ -89,11 +89,11 @@ class Guard:
         if not self._is_own_name(_PORT.sub("", host)):
             raise RefusedError(
                 421,
-                f"Host {host[:80]!r} is unknown; wanted an address or localhost, or name it with --allow-host",
+                f"Host {host[:80]!r} is unknown; wanted an address or localhost, or allow it with --allow-host",
             )
         origin = headers.get("origin")
         if origin is not None and origin not in self._access.origins and origin.partition("://")[2] != host:
-            raise RefusedError(403, f"Origin {origin[:80]!r} may not ask; name it with --allow-origin")
+            raise RefusedError(403, f"Origin {origin[:80]!r} is not allowed; allow it with --allow-origin")
         if scope["path"] not in OPEN:
             self._check_token(headers.get("authorization", ""))
         if scope["method"] == "POST":
@@ -124,8 +124,8 @@ class Guard:
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The request's body.
 
-        What is too long by less than ``DRAINED`` times is read and thrown away: a client that is cut off while it sends
-        does not see why.
+        A body that exceeds the limit by less than ``DRAINED`` times is read and discarded, because a client whose
+        connection is closed while it sends does not see the reason.
         """
         said = Headers(scope=scope).get("content-length", "0")
         most, found, chunks = self._body_bytes, 0, list[bytes]()
@@ -137,7 +137,7 @@ class Guard:
                 while more and found <= DRAINED * most:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise RefusedError(400, "the client went away")
+                        raise RefusedError(400, "the client has disconnected")
                     chunk, more = message.get("body", b""), message.get("more_body", False)
                     found += len(chunk)
                     if found <= most:
@@ -152,11 +152,11 @@ class Guard:
 
 
 def _too_long(found: str, most: int) -> RefusedError:
-    return RefusedError(413, f"the body has {found}, at most {most} are wanted", {"Connection": "close"})
+    return RefusedError(413, f"the body has {found}, wanted at most {most}", {"Connection": "close"})
 
 
 def _given_token(authorization: str) -> bytes:
-    """The token of a header: as Bearer, or as the password of Basic, which is what some clients can send."""
+    """The token of the header: as Bearer, or as the password of Basic, for clients that can only send that."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return value.strip().encode()
@@ -169,7 +169,7 @@ def _given_token(authorization: str) -> bytes:
 
 
 def _replay(body: bytes, receive: Receive) -> Callable[[], Any]:
-    """A ``receive`` that gives ``body`` first."""
+    """A ``receive`` that returns ``body`` first."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -179,7 +179,7 @@ def _replay(body: bytes, receive: Receive) -> Callable[[], Any]:
 
 
 async def refuse(refused: RefusedError, send: Send) -> None:
-    """Send the answer to a request that is refused."""
+    """Send the response to a refused request."""
     content = to_json({"error": str(refused)}).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **refused.headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,6 +1,6 @@
 """Label Studio's ML backend: ``/health``, ``/setup``, ``/predict`` and ``/webhook``, as its server calls them.
 
-Its offsets are code points, as ours (since Label Studio 1.4.1). Nothing is learned from annotations here.
+Its offsets are code points, as in this project (since Label Studio 1.4.1). The model is not trained on annotations.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class Task(BaseModel):
 
 
 class PredictRequest(BaseModel):
-    """What Label Studio sends to have tasks labelled; it sends more, which is not read."""
+    """Label Studio's request to label tasks; other keys are ignored."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"tasks": [{"id": 1, "data": {"text": EXAMPLE}}], "label_config": CONFIG}}
@@ -39,7 +39,7 @@ class PredictRequest(BaseModel):
 
 
 class SetupRequest(BaseModel):
-    """What Label Studio sends when the backend is connected."""
+    """Label Studio's request when the backend is connected."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"project": "1.1700000000", "schema": CONFIG}})
 
@@ -47,7 +47,7 @@ class SetupRequest(BaseModel):
 
 
 class SetupResponse(BaseModel):
-    """Which model predicts."""
+    """The model that predicts."""
 
     model_version: str
 
@@ -59,7 +59,7 @@ class PredictResponse(BaseModel):
 
 
 class _Interface:
-    """What a labelling interface says: which tags, which key of the data, which label for which type."""
+    """The content of a labelling interface: its tags, the key of the text in the data, and the label for each type."""
 
     def __init__(self, config: str, types: tuple[str, ...]) -> None:
         root = _parse(config)
@@ -99,10 +99,10 @@ def _parse(config: str) -> ElementTree.Element:
 
 
 def add_routes(app: FastAPI, service: Service) -> None:
-    """Have ``app`` answer Label Studio."""
+    """Add the routes of Label Studio to ``app``."""
 
     def version() -> str:
-        found = service.worker.version
+        found = service.pool.version
         return f"{found.name} {found.version}"
 
     @app.get("/health", summary="Label Studio: whether the backend lives")
@@ -111,15 +111,15 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
     @app.post("/setup", responses=ERRORS, summary="Label Studio: connect a project")
     async def setup(asked: SetupRequest) -> SetupResponse:
-        _Interface(asked.label_config, service.worker.description.types)
+        _Interface(asked.label_config, service.pool.description.types)
         return SetupResponse(model_version=version())
 
     @app.post("/predict", response_model=PredictResponse, responses=ERRORS, summary="Label Studio: label tasks")
     async def predict(asked: PredictRequest) -> Response:
-        interface = _Interface(asked.label_config, service.worker.description.types)
+        interface = _Interface(asked.label_config, service.pool.description.types)
         texts = [interface.text(number, task) for number, task in enumerate(asked.tasks)]
         tagged = await tag_texts(service, [IdentifiedText(text=text) for text in texts])
-        named = f"{tagged.worker.version.name} {tagged.worker.version.version}"
+        named = f"{tagged.pool.version.name} {tagged.pool.version.version}"
         predictions = [
             _prediction(interface, mentions(text, found, types=set(interface.label_of)), named)
             for text, found in zip(texts, tagged.found, strict=True)
@@ -132,7 +132,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
 
 
 def _prediction(interface: _Interface, found: list[dict[str, Any]], version: str) -> dict[str, Any]:
-    """A prediction; its score is that of the entity of which the model is least sure."""
+    """A prediction; its score is that of its least certain entity."""
     regions = [
         {
             "from_name": interface.from_name,

@@ -1,4 +1,4 @@
-"""Messages between the service and its processes: JSON over pipes, each after its length in bytes."""
+"""Messages between the service and its processes: JSON over pipes, each preceded by its length in bytes."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ _LENGTH = struct.Struct(">I")
 
 
 def pack(value: Any) -> bytes:
-    """A message, as it goes over the pipe."""
+    """A message in the format of the pipe."""
     content = to_json(value).encode("utf-8")
     return _LENGTH.pack(len(content)) + content
 
 
 def read(stream: BinaryIO) -> Any:
-    """The next message; EOFError where there is none any more."""
+    """The next message; raises EOFError if there are no more."""
     head = stream.read(_LENGTH.size)
     content = stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else b""
     if not content:
@@ -26,7 +26,7 @@ def read(stream: BinaryIO) -> Any:
 
 
 async def receive(stream: asyncio.StreamReader) -> Any:
-    """As ``read``, from a pipe of the event loop."""
+    """Like ``read``, from a pipe of the event loop."""
     try:
         (length,) = _LENGTH.unpack(await stream.readexactly(_LENGTH.size))
         return json.loads(await stream.readexactly(length))

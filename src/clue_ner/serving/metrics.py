@@ -1,4 +1,4 @@
-"""What ``/metrics`` says, for Prometheus."""
+"""The Prometheus metrics of ``/metrics``."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -41,7 +41,7 @@ class Metrics:
         self.computing = Histogram(
             "clue_ner_group_seconds", "What computing a group took", buckets=SECONDS, registry=registry
         )
-        self.starts = Gauge("clue_ner_worker_starts", "Times that the model in use was loaded", registry=registry)
+        self.starts = Gauge("clue_ner_worker_starts", "Times that a process loaded the model in use", registry=registry)
         self.model = Gauge(
             "clue_ner_model", "1 for the model in use", ["name", "version", "fingerprint", "runtime"], registry=registry
         )
@@ -59,5 +59,5 @@ class Metrics:
         self.computing.observe(seconds)
 
     def render(self) -> bytes:
-        """All of them, in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The service's side of its processes: started, asked, restarted when they die, and ended."""
+"""The service's side of its processes: starts them, sends requests, restarts them when they die, and ends them."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from clue_ner.serving import messages
 from clue_ner.serving.worker import ModelDescription
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a worker that could not load its model tries again: doubled each time."""
+"""Seconds before the next attempt of a worker that could not load its model; doubled each time."""
 
 Found = tuple[str, int, int, float]
 """An entity: type, start, end, score."""
@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 
 
 class WorkerDiedError(Exception):
-    """The process ended, or was ended, while it computed; the message says how."""
+    """The process ended, or was ended, while it computed; the message contains how."""
 
 
 class NoModelError(Exception):
-    """The process died, and the model cannot be loaded again, for now."""
+    """The process died, and the model cannot be loaded again at present."""
 
     def __init__(self) -> None:
         super().__init__("the model cannot be loaded again just now; the log says why")
@@ -39,16 +39,16 @@ class NoModelError(Exception):
 
 @dataclass(frozen=True)
 class Version:
-    """A model's name and version, as each answer has them."""
+    """A model's name and version, as in each response."""
 
     name: str
-    """of the registered model, or the end of the folder's: not where it lies, which is nobody's business"""
+    """of the registered model, or the last part of the folder's path; the full path is not disclosed"""
     version: str
     """of the registered model, or the first twelve characters of the training's fingerprint"""
 
 
 async def start(module: str, *arguments: object) -> Process:
-    """A Python process that runs a module of this package, with pipes, and out of reach of a terminal's Ctrl-C."""
+    """A Python process that runs a module of this package, connected by pipes, out of reach of a terminal's Ctrl-C."""
     command = [sys.executable, "-m", f"clue_ner.serving.{module}", *map(str, arguments)]
     return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
 
@@ -66,9 +66,9 @@ async def end(process: Process, seconds: float = 5.0) -> None:
 
 
 def _kill(process: Process) -> None:
-    """Kill a process, if it has not ended.
+    """Kill a process that is still running.
 
-    ``process.kill`` asks for the exit status first, which asyncio then no longer gets: it would say 255.
+    ``process.kill`` would fetch the exit status first, and asyncio, which then cannot get it, would report 255.
     """
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
@@ -76,10 +76,10 @@ def _kill(process: Process) -> None:
 
 
 class Worker:
-    """A model in a process of its own, which is started again whenever it dies."""
+    """A model in a separate process, which is restarted whenever it dies."""
 
     def __init__(self, name: str, folder: Path, runtime: str, threads: int | None) -> None:
-        """``name`` is that of a registered version, ``models:/NAME/VERSION``, or a folder's."""
+        """``name`` is that of a registered version, ``models:/NAME/VERSION``, or of a folder."""
         self.name, self.starts = name, 0
         self._command = "worker", folder, runtime, threads or 0
         self._process: Process | None = None
@@ -87,10 +87,10 @@ class Worker:
         self._settled, self._stopped = asyncio.Event(), False
         self._keeper: asyncio.Task[None] | None = None
         self.failure: str | None = None
-        """why the model could not be loaded again, since the last try"""
+        """the reason why the last attempt to reload the model failed"""
 
     async def start(self) -> None:
-        """Load the model; raises ServingError if that fails. From then on the process is kept alive."""
+        """Load the model; raises ServingError if that fails. After that the process is restarted whenever it dies."""
         await self._load()
         self._keeper = asyncio.create_task(self._keep())
 
@@ -101,18 +101,18 @@ class Worker:
 
     @property
     def process_id(self) -> int | None:
-        """The number of the process, if there is one."""
+        """The process id, if the process is running."""
         return None if self._process is None else self._process.pid
 
     @property
     def description(self) -> ModelDescription:
-        """What the model says of itself; known once it was loaded."""
+        """The model's own description; available once it was loaded."""
         assert self._description is not None
         return self._description
 
     @property
     def version(self) -> Version:
-        """What answers call the model."""
+        """The model's name and version in responses."""
         name, slash, number = self.name.removeprefix("models:/").rpartition("/")
         if self.name.startswith("models:/") and slash:
             return Version(name, number)
@@ -151,21 +151,21 @@ class Worker:
             await end(self._process)
 
     async def _when_ready(self, seconds: float) -> Process:
-        """The process, once it has its model."""
+        """The process, as soon as it has loaded its model."""
         try:
             async with asyncio.timeout(seconds):
                 await self._settled.wait()
         except TimeoutError:
             raise WorkerDiedError(f"no process had the model within {seconds:g} s") from None
         if self._stopped:
-            raise WorkerDiedError("the process that was to compute it was ended: its model has been replaced")
+            raise WorkerDiedError("the process that should compute it was ended: its model has been replaced")
         if self.failure is not None:
             raise NoModelError
         assert self._process is not None
         return self._process
 
     def _end_at_once(self, process: Process) -> None:
-        """Kill the process, if it has not ended; its keeper starts another."""
+        """Kill the process if it is still running; another one is then started."""
         self._settled.clear()
         _kill(process)
 
@@ -188,14 +188,14 @@ class Worker:
         self._settled.set()
 
     async def _keep(self) -> None:
-        """Load the model again whenever its process has ended."""
+        """Reload the model whenever its process has ended."""
         pause = FIRST_PAUSE
         while True:
             assert self._process is not None
             ended = await self._process.wait()
             if self.failure is None:
                 self._settled.clear()
-                _log.error("%s: the process that computes ended (%s); it is started again", self.name, _ending(ended))
+                _log.error("%s: the process that computes ended (%s); it is restarted", self.name, _ending(ended))
             try:
                 await self._load()
                 pause = FIRST_PAUSE
@@ -212,7 +212,7 @@ def _ending(status: int) -> str:
 
 
 async def ask_registry(address: str) -> dict[str, Any]:
-    """What ``address`` stands for now: its ``name`` and ``folder``; raises ServingError if MLflow does not say."""
+    """What ``address`` refers to now: its ``name`` and ``folder``; raises ServingError if MLflow does not respond."""
     process = await start("registry_watch", address, 0)
     assert process.stdout is not None
     try:

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with the limits that it lacks: for slow heads, untaken answers, and connections at once."""
+"""uvicorn's HTTP protocol with additional limits: slow headers, responses that are not read, number of connections."""
 
 import asyncio
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 GRACE = 1.0
-"""Seconds in which a connection that seems idle may still deliver a request when the service ends."""
+"""Seconds in which a seemingly idle connection may still deliver a request when the service ends."""
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Type: application/json\r\n"
     b"Content-Length: 33\r\n\r\n" + b'{"error": "too many connections"}'
@@ -22,16 +22,16 @@ class LimitedProtocol(H11Protocol):
     """A connection; the limits are set by ``limited``."""
 
     seconds: ClassVar[float]
-    """for the head of a request to arrive, and for a client to take what waits for it"""
+    """for the headers of a request to arrive, and for a client to read a pending response"""
     most: ClassVar[int]
-    """connections at once"""
+    """maximum number of connections"""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, or refuse it."""
+        """Accept the connection, or refuse it."""
         super().connection_made(transport)
         self._head: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        transport.set_write_buffer_limits(high=0)  # so that pause_writing comes whenever the client is slow to read
+        transport.set_write_buffer_limits(high=0)  # so that pause_writing is called whenever the client reads slowly
         if len(self.connections) > self.most:
             transport.write(FULL)
             transport.close()
@@ -39,37 +39,37 @@ class LimitedProtocol(H11Protocol):
             self._watch_head()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Handle received data."""
         super().data_received(data)
         self._watch_head()
 
     def on_response_complete(self) -> None:
-        """Wait for the rest of a head that has begun; else uvicorn waits for one."""
+        """Limit the wait for the rest of a header that has begun; uvicorn limits only the wait for a new one."""
         super().on_response_complete()
         if self.conn.trailing_data[0]:
             self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Cancel the timers."""
         for timer in (self._head, self._unread):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent: wait for ``seconds``."""
+        """The client does not read what was sent: wait for ``seconds``."""
         super().pause_writing()
         self._unread = self.loop.call_later(self.seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It took all."""
+        """The client has read everything."""
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def shutdown(self) -> None:
-        """The service ends: answer what has begun, and what arrives within ``GRACE``."""
+        """The service ends: answer the requests that have begun or arrive within ``GRACE``."""
         self.loop.call_later(GRACE, self._end)
 
     def _end(self) -> None:
@@ -77,7 +77,7 @@ class LimitedProtocol(H11Protocol):
             super().shutdown()
 
     def _watch_head(self) -> None:
-        """Have a timer while the head of a request is awaited; an idle connection is closed by uvicorn."""
+        """Run a timer while the header of a request is incomplete; uvicorn closes idle connections."""
         if self.conn.their_state is h11.IDLE:
             if self._head is None:
                 self._head = self.loop.call_later(self.seconds, self._head_is_late)

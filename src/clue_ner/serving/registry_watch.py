@@ -1,8 +1,8 @@
-"""The process that asks MLflow: ``python -m clue_ner.serving.registry_watch models:/NAME@ALIAS SECONDS``.
+"""The process that queries MLflow: ``python -m clue_ner.serving.registry_watch models:/NAME@ALIAS SECONDS``.
 
-It is a process of its own because MLflow takes a quarter of a gigabyte. Messages out, one every SECONDS:
-``{"name": …, "folder": …}``, where ``name`` never moves (``models:/NAME/VERSION``), or ``{"error": …}``.
-With SECONDS 0 there is one message.
+It is a separate process because MLflow takes a quarter of a gigabyte of memory. It sends a message every SECONDS:
+``{"name": …, "folder": …}``, where ``name`` is a fixed version (``models:/NAME/VERSION``), or ``{"error": …}``.
+With SECONDS 0 it sends one message.
 """
 
 import select
@@ -15,7 +15,7 @@ from clue_ner.serving import _child
 
 
 def main() -> None:
-    """Ask until standard input ends."""
+    """Query until standard input is closed."""
     address, seconds = sys.argv[1], float(sys.argv[2])
     send = _child.begin()
     while True:

@@ -1,4 +1,4 @@
-"""What goes over HTTP: the models behind the OpenAPI document."""
+"""The HTTP messages: pydantic models behind the OpenAPI document."""
 
 from typing import Annotated, Any, Self
 
@@ -28,7 +28,7 @@ Text = Annotated[StrictStr, Field(description="The text; offsets in the answer a
 
 
 def _none() -> Any:
-    """The value of a key that is missing; null itself is refused."""
+    """The value of a missing key; an explicit null is refused."""
     return None
 
 
@@ -37,14 +37,14 @@ class _Schema(BaseModel):
 
 
 class IdentifiedText(_Schema):
-    """A text, and what the answer calls it."""
+    """A text, and an id for it that the response repeats."""
 
     text: Text
     id: Id = Field(default_factory=_none, description="Returned as it is.")
 
 
 class TagRequest(_Schema):
-    """One text, or many."""
+    """One text, or several."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["text"]}, {"required": ["texts"]}]})
 
@@ -72,7 +72,7 @@ class TagRequest(_Schema):
 
 
 class ModelVersion(BaseModel):
-    """Which model answered."""
+    """The model that answered."""
 
     name: str = Field(description="Of the registered model, or the folder.")
     version: str = Field(description="Of the registered model, or the beginning of the training's fingerprint.")
@@ -89,14 +89,14 @@ class Mention(BaseModel):
 
 
 class Result(BaseModel):
-    """What was found in a text."""
+    """The entities of a text."""
 
     id: Id | None = Field(None, description="As in the request; missing if there was none.")
     entities: list[Mention] = Field(description="In order of start, end and type.")
 
 
 class TagResponse(BaseModel):
-    """The texts' entities, in the order of the texts."""
+    """The entities of all texts, in the order of the texts."""
 
     model_config = ConfigDict(json_schema_extra={"example": ANSWER})
 
@@ -105,7 +105,7 @@ class TagResponse(BaseModel):
 
 
 class ModelResponse(ModelVersion):
-    """The model in use, and what a request may have."""
+    """The model in use, and the limits of a request."""
 
     fingerprint: str = Field(description="Of the training: SHA-256 over params, data, backbone and code.")
     types: list[str]
@@ -116,12 +116,12 @@ class ModelResponse(ModelVersion):
 
 
 class Status(BaseModel):
-    """Whether the service lives, or is ready."""
+    """Whether the service is running, or ready."""
 
     status: str
 
 
 class Error(BaseModel):
-    """Why a request was not answered: what was found, what was wanted."""
+    """Why a request failed: what was received, and what was expected."""
 
     error: str

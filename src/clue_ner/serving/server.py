@@ -1,7 +1,8 @@
-"""The service on a socket: addresses and token files that are refused, signals, the HTTP server."""
+"""The service on a socket: checks of addresses and token files, signals, and the HTTP server."""
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import signal
 import socket
@@ -20,13 +21,13 @@ from clue_ner.serving.service import Limits, Model, Service
 
 SHORTEST_TOKEN = 16
 HEAD_BYTES = 2**14
-"""Of a request's line and headers, at most."""
+"""Maximum size of a request's line and headers."""
 KEEP_ALIVE = 30
-"""Seconds that an idle connection is kept."""
+"""Seconds after which an idle connection is closed."""
 
 
 def run(model: Model, limits: Limits, access: Access, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT, and then until all that was accepted is answered.
+    """Serve until SIGTERM or SIGINT, and then until all accepted requests are answered.
 
     Raises ServingError if the address or the model cannot be used, and KeyboardInterrupt after SIGINT.
     """
@@ -36,20 +37,19 @@ def run(model: Model, limits: Limits, access: Access, host: str, port: int) -> N
 
 
 def check_address(host: str, has_token: bool) -> None:
-    """Raise ServingError for an address that other machines reach, unless there is a token."""
+    """Raise ServingError for an address that other machines can reach, unless there is a token."""
     try:
         is_local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         is_local = False
     if not is_local and not has_token:
         raise ServingError(
-            f"--host {host}: other machines could reach it, and anybody there could ask; add --token-file FILE, "
-            "or stay on 127.0.0.1"
+            f"--host {host}: anybody on other machines could send requests; add --token-file FILE, or stay on 127.0.0.1"
         )
 
 
 def read_token(path: Path) -> str:
-    """The token in a file that only its owner, or their group, may read; ServingError else."""
+    """The token in a file that only its owner, or their group, may read; otherwise raises ServingError."""
     try:
         mode = path.stat().st_mode
         content = path.read_text(encoding="ascii").strip()
@@ -69,7 +69,7 @@ def read_token(path: Path) -> str:
 
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that has the address; it does not listen yet. Raises ServingError if it cannot be had."""
+    """A socket bound to the address, not listening yet. Raises ServingError if the address is not available."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -89,7 +89,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which says when it listens, and leaves what comes after a signal to its caller."""
+    """uvicorn, which reports when it listens, and leaves what comes after a signal to its caller."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -109,7 +109,8 @@ class _Server(uvicorn.Server):
         self.handle_exit(number, None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say where."""
+        """Listen, and print the address."""
+        gc.freeze()  # later collections skip what is loaded now, so they are short
         await super().startup(sockets)
         for place in sockets or ():
             host, port = place.getsockname()[:2]
@@ -119,8 +120,8 @@ class _Server(uvicorn.Server):
 
 async def _serve(model: Model, limits: Limits, access: Access, place: socket.socket) -> signal.Signals | None:
     async with Service(model, limits).running() as service:
-        described = service.worker.description
-        print(f"model: {service.worker.name}, runtime {described.runtime}", file=sys.stderr, flush=True)  # noqa: T201
+        described = service.pool.description
+        print(f"model: {service.pool.name}, runtime {described.runtime}", file=sys.stderr, flush=True)  # noqa: T201
         config = uvicorn.Config(
             app.create(service, access),
             loop="asyncio",

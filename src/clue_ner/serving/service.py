@@ -1,4 +1,4 @@
-"""The model in use and the queue before it; with ``follow``, the model changes when the registry's alias does."""
+"""The model in use and its queue; with ``follow``, the model is replaced when the registry's alias moves."""
 
 import asyncio
 import contextlib
@@ -13,101 +13,102 @@ from clue_ner.common.redaction import redact
 from clue_ner.serving import messages, processes
 from clue_ner.serving.batching import Batcher
 from clue_ner.serving.metrics import Metrics
-from clue_ner.serving.processes import Worker
+from clue_ner.serving.pool import Pool
 
 DRAIN_INTERVAL = 0.05
-"""Seconds between two looks at whether the old model is still needed."""
+"""Seconds between two checks whether the old model is still needed."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request, or all of them together, may take."""
+    """The limits of a request, or of all of them together."""
 
     body_bytes: int = 2**20
     texts: int = 256
     characters: int = 20_000
-    """of one text"""
+    """maximum length of a text in characters"""
     waiting: int = 65_536
-    """characters that may wait to be computed, of all requests"""
+    """maximum number of waiting characters of all requests"""
     group: int = 1024
-    """characters that are computed together"""
+    """maximum number of characters that are computed together"""
     seconds: float = 30.0
-    """from a request's arrival to its answer, and for a model to compute a group"""
+    """from the arrival of a request to its response, and for the computation of a group"""
     connections: int = 512
     network_seconds: float = 10.0
-    """for a client to send a request's head, and its body, and to take some of the answer"""
+    """for a client to send the headers of a request, to send its body, and to read a part of the response"""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is to be served."""
+    """What to serve."""
 
     name: str
-    """of a folder, or of a model in MLflow's registry"""
+    """a folder, or a model in MLflow's registry"""
     runtime: str = "auto"
+    workers: int | None = None
     threads: int | None = None
     follow: bool = False
     poll_seconds: float = 30.0
 
 
 class Service:
-    """A model that is loaded, and its queue."""
+    """A loaded model and its queue."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self.model, self.limits, self.metrics = model, limits, Metrics()
         self.batcher: Batcher
+        self._computing: asyncio.Task[None]
         self.is_ending = False
-        """whether clients are to leave: what they have asked is answered"""
+        """whether connections are to be closed, after pending requests have been answered"""
 
     @property
-    def worker(self) -> Worker:
-        """Who computes new requests."""
-        return self.batcher.worker
+    def pool(self) -> Pool:
+        """The workers that compute new requests."""
+        return self.batcher.pool
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:
-        """Load the model, compute, follow; raises ServingError if the model cannot be had."""
-        worker = await self._first_worker()
+        """Load the model, compute, follow the alias; raises ServingError if the model cannot be loaded."""
+        pool = await self._first_pool()
         limits = self.limits
         self.batcher = Batcher(
-            worker, budget=limits.group, capacity=limits.waiting, seconds=limits.seconds, metrics=self.metrics
+            pool, budget=limits.group, capacity=limits.waiting, seconds=limits.seconds, metrics=self.metrics
         )
-        self._show(worker)
-        tasks = [asyncio.create_task(self.batcher.run())]
-        if self.model.follow:
-            tasks.append(asyncio.create_task(self._follow()))
+        self._show(pool)
+        self._computing = asyncio.create_task(self.batcher.run(pool))
+        following = asyncio.create_task(self._follow()) if self.model.follow else None
         try:
             yield self
         finally:
-            for task in tasks:
+            for task in filter(None, (following, self._computing)):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.worker.stop()
+                await asyncio.gather(task, return_exceptions=True)
+            await self.pool.stop()
 
-    async def _first_worker(self) -> Worker:
+    async def _first_pool(self) -> Pool:
         name, folder = self.model.name, Path(self.model.name)
         if is_registry_name(name):
             answer = await processes.ask_registry(name)
             name, folder = answer["name"], Path(answer["folder"])
         return await self._load(name, folder)
 
-    async def _load(self, name: str, folder: Path) -> Worker:
-        worker = Worker(name, folder, self.model.runtime, self.model.threads)
-        await worker.start()
-        return worker
+    async def _load(self, name: str, folder: Path) -> Pool:
+        pool = Pool(name, folder, self.model.runtime, self.model.workers, self.model.threads)
+        await pool.start()
+        return pool
 
     async def _follow(self) -> None:
-        """Ask the registry again and again, and change to the version that the alias stands for; never ends."""
+        """Query the registry again and again, and switch to the version that the alias refers to; never returns."""
         complaint = ""
         async for answer in self._answers():
             error = answer.get("error")
-            if error is None and answer["name"] != self.worker.name:
+            if error is None and answer["name"] != self.pool.name:
                 try:
                     await self._change(answer["name"], Path(answer["folder"]))
                 except ServingError as failed:
-                    error = f"{answer['name']}: {failed}; {self.worker.name} is used further"
+                    error = f"{answer['name']}: {failed}; {self.pool.name} stays in use"
             if error is not None:
                 self.metrics.follow_errors.inc()
                 if error != complaint:
@@ -115,7 +116,7 @@ class Service:
             complaint = error or ""
 
     async def _answers(self) -> AsyncIterator[dict[str, str]]:
-        """What the registry says, every ``poll_seconds``; the process that asks is started again if it dies."""
+        """The registry's answers, every ``poll_seconds``; the process that queries it is restarted if it dies."""
         while True:
             process = await processes.start("registry_watch", self.model.name, self.model.poll_seconds)
             assert process.stdout is not None
@@ -123,23 +124,26 @@ class Service:
                 while True:
                     yield await messages.receive(process.stdout)
             except EOFError:
-                yield {"error": f"{self.model.name}: the process that asks MLflow ended; it is started again"}
+                yield {"error": f"{self.model.name}: the process that queries MLflow ended; it is restarted"}
                 await asyncio.sleep(self.model.poll_seconds)
             finally:
                 await processes.end(process)
 
     async def _change(self, name: str, folder: Path) -> None:
-        """Load another model aside, give it requests that were not begun, and end the old one when it is free."""
-        new, old = await self._load(name, folder), self.worker
-        self.batcher.worker = new
+        """Load another model, give it the requests that have not started, and end the old one when it is idle."""
+        new, old = await self._load(name, folder), self.pool
+        replaced, self._computing = self._computing, asyncio.create_task(self.batcher.run(new))
+        self.batcher.change(new)
         self._show(new)
         _log.warning("%s is served now, in place of %s", name, old.name)
         while self.batcher.is_used(old):
             await asyncio.sleep(DRAIN_INTERVAL)
+        replaced.cancel()
+        await asyncio.gather(replaced, return_exceptions=True)
         await old.stop()
 
-    def _show(self, worker: Worker) -> None:
-        version, described = worker.version, worker.description
+    def _show(self, pool: Pool) -> None:
+        version, described = pool.version, pool.description
         self.metrics.model.clear()
         self.metrics.model.labels(version.name, version.version, described.fingerprint, described.runtime).set(1)
-        self.metrics.starts.set_function(lambda: self.worker.starts)
+        self.metrics.starts.set_function(lambda: self.pool.starts)

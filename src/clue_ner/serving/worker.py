@@ -1,9 +1,10 @@
-"""The process that has a model: texts in, entities out. ``python -m clue_ner.serving.worker FOLDER RUNTIME THREADS``.
+"""The process with the model: texts in, entities out. ``python -m clue_ner.serving.worker FOLDER RUNTIME THREADS``.
 
-Messages out: first ``{"model": …}``, or ``{"error": …}`` if the model cannot be loaded; then, for each message in,
-which is a list of texts, their entities as ``[type, start, end, score]``.
+It first sends ``{"model": …}``, or ``{"error": …}`` if the model cannot be loaded. Then it answers each message, a
+list of texts, with their entities as ``[type, start, end, score]``.
 """
 
+import gc
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,24 +14,24 @@ from clue_ner.common.errors import ClueNerError
 from clue_ner.serving import _child, messages
 
 WARM_UP = ["李雷昨天去了上海的招商银行。"]
-"""Tagged once before the first request, which would wait for buffers otherwise."""
+"""Tagged once before the first request, so that the first request does not wait for the allocation of buffers."""
 
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What ``/model`` says of a model."""
+    """The description of a model in ``/model``."""
 
     fingerprint: str
-    """of the training"""
+    """fingerprint of the training"""
     types: tuple[str, ...]
     scores: dict[str, float]
-    """of valid, by name; empty for a model that was not scored"""
+    """scores on valid by name; empty for a model that was not scored"""
     corpus: str
     runtime: str
 
 
 def main() -> None:
-    """Serve the model until standard input ends."""
+    """Serve the model until standard input is closed."""
     folder, runtime, threads = sys.argv[1:]
     send = _child.begin()
     try:
@@ -41,6 +42,7 @@ def main() -> None:
     except (ClueNerError, OSError) as error:
         send({"error": str(error)})
         sys.exit(1)
+    gc.freeze()  # later collections skip what is loaded now
     send({"model": asdict(_describe(tagger))})
     while True:
         try:

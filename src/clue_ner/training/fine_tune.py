@@ -92,8 +92,8 @@ def train(
     logger.info("training on %s", used)
     if (slowness := device.slowness(options)) is not None:
         logger.info("%s", slowness)
-    if levers := model_setup.levers(options):
-        logger.info("with %s", levers)
+    if enabled := model_setup.enabled_options(options):
+        logger.info("with %s", enabled)
     pairs = inputs.corpus["splits"]["train"]["overlapping_pairs"]
     if options.flat and pairs:
         logger.info(

@@ -67,7 +67,7 @@ def head_weights(model: TaggerModel, head: str) -> dict[str, NDArray[Any]]:
     return {name: getattr(model.head, name).detach().cpu().numpy().copy() for name in weight_names(head)}
 
 
-def levers(params: TrainParams) -> str:
+def enabled_options(params: TrainParams) -> str:
     """A readable list of the training options that are on; empty if none is."""
     values = params.model_dump(include=set(OFF))
     used = [f"{name} {value}" for name, value in values.items() if value != OFF[name]]

@@ -1,4 +1,4 @@
-"""Warm start: training goes on from the weights of a trained tagger, also where types have come or gone."""
+"""Warm start: training continues from the weights of a trained tagger; types may be added or dropped."""
 
 import json
 import logging
@@ -20,34 +20,35 @@ from clue_ner.training.model_setup import config_json
 from clue_ner.training.trained_tagger import difference, same_tokens
 
 UNIMPORTANT = ("drop", "dtype", "version", "architectures", "label", "initializer", "cache", "name_or_path")
-"""Parts of keys in an encoder's configuration that do not change what its weights compute."""
+"""Substrings of configuration keys of an encoder that do not affect what its weights compute."""
 
 logger = logging.getLogger(__name__)
 
 
 class WarmStart:
-    """The weights of a trained tagger, for one that is trained on from them."""
+    """The weights of a trained tagger, from which another training starts."""
 
     def __init__(self, name: str, model: TaggerModel) -> None:
         self.name, self.model = name, model
 
     @classmethod
     def load(cls, folder: Path, config: TaggerConfig, inputs: Inputs, params: TrainParams) -> "WarmStart":
-        """The tagger in ``folder``, for a model that ``config`` describes and ``inputs`` and ``params`` make.
+        """The tagger in ``folder``, checked against the model that ``config``, ``inputs`` and ``params`` define.
 
-        Raises ArtifactError if it is no model of this project, damaged, or does not fit: then the error names all that
-        differs.
+        Raises ArtifactError if it is not a model of this project, is damaged, or does not fit; the error lists all
+        differences.
         """
         folder, theirs = trained_tagger.read(folder, "init_from")
         if unlike := _differences(folder, theirs, config, inputs, params):
             raise ArtifactError(
-                f"train.init_from: {params.init_from}: its weights do not fit, as it differs in {'; '.join(unlike)}; "
-                f"set these in params.yaml as in {folder / FILE} (trained.params), or name another tagger"
+                f"train.init_from: {params.init_from}: its weights do not fit, because it differs in "
+                f"{'; '.join(unlike)}; set these in params.yaml as in {folder / FILE} "
+                "(trained.params), or name another tagger"
             )
         return cls(str(params.init_from), load_model(folder, theirs))
 
     def into(self, model: TaggerModel) -> None:
-        """Give ``model`` the weights, and let go of them; in its head, what belongs to new types stays as it is."""
+        """Copy the weights to ``model`` and release them; head rows of new types keep their initial values."""
         theirs = self.model
         del self.model
         model.encoder.load_state_dict(theirs.encoder.state_dict())
@@ -63,7 +64,7 @@ class WarmStart:
 def _differences(
     folder: Path, theirs: TaggerConfig, config: TaggerConfig, inputs: Inputs, params: TrainParams
 ) -> list[str]:
-    """What of the tagger in ``folder`` does not fit, for a person to read."""
+    """Readable descriptions of what does not fit in the tagger in ``folder``."""
     shape = encoders.read(inputs.backbone)
     shape = type(shape).from_dict(json.loads(config_json(inputs.backbone, params.layers)))
     pairs = {
@@ -83,7 +84,7 @@ def _differences(
 
 
 def _of_encoder(theirs: Any, ours: Any) -> dict[str, tuple[Any, Any]]:
-    """What decides how an encoder computes and which weights it has, in two configurations."""
+    """Values of two configurations that determine the computation and the weights of an encoder."""
     if theirs.model_type != ours.model_type:
         return {"the backbone's model_type": (theirs.model_type, ours.model_type)}
     there, here = (
@@ -98,7 +99,7 @@ def _of_encoder(theirs: Any, ours: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _of_sizes(theirs: TaggerConfig, config: TaggerConfig, shape: Any) -> dict[str, tuple[Any, Any]]:
-    """The params of the model that weights depend on and in which the two differ."""
+    """The params on which the shapes of the weights depend and in which the two models differ."""
     there, here = theirs.head_params, config.head_params
     changes: dict[str, tuple[Any, Any, dict[str, Any]]] = {}
     changes["context_size"] = (theirs.context_size, config.context_size, {"context_size": theirs.context_size})
@@ -113,7 +114,7 @@ def _of_sizes(theirs: TaggerConfig, config: TaggerConfig, shape: Any) -> dict[st
 
 
 def _of_labels(theirs: TaggerConfig, config: TaggerConfig, shape: Any) -> dict[str, tuple[Any, Any]]:
-    """What keeps the head's rows from being matched: places that a scheme alone has, types if the head has no rows."""
+    """What prevents matching head rows: positions that only one scheme has, or types if the head has no rows."""
     pairs: dict[str, tuple[Any, Any]] = {}
     if plugins.reads_tags(config.head):
         places = [{scheme.meaning(p) for p in scheme.prefixes} for scheme in (theirs.tag_scheme, config.tag_scheme)]
