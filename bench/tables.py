@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench import light_tables, pipeline_tables, serve_tables
+from bench import light_tables, pipeline_tables, reading_tables, serve_tables
 from bench.cells import Table, number, times
 from bench.recipes import RECIPES
 
@@ -29,6 +29,8 @@ def tables(results: Results) -> Iterator[Table]:
         yield pipeline_tables.starts(results["pipeline"])
     if "scaling" in results:
         yield pipeline_tables.scaling(results["scaling"])
+    if "reading" in results:
+        yield from reading_tables.tables(results["reading"])
 
 
 def _machine(results: Results) -> Table:

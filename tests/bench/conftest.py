@@ -174,4 +174,16 @@ def results() -> dict[str, Any]:
                 {"times": 4, "sentences": 40, "seconds": 4.0, "peak_gb": 1.0, "imports_gb": 0.2},
             ]
         },
+        "reading": {
+            "sentences": 1000,
+            "rounds": 3,
+            "per_cpu_second": {"now": 250.0, "baseline": 100.0},
+            "sizes": [1000, 11000],
+            "memory": {
+                "convert": [30e6, 33e6],
+                "held": [40e6, 46e6],
+                "download": [50e6, 56.8e6],
+                "report": [60e6, 67e6],
+            },
+        },
     }

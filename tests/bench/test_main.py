@@ -10,7 +10,9 @@ from clue_ner.common.files import read_json
 def test_main_refuses_a_part_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main.main(["trainings"])
-    wanted = "unknown part trainings: there are training, heads, tagging, light, serve, overhead, pipeline, scaling"
+    wanted = (
+        "unknown part trainings: there are training, heads, tagging, light, serve, overhead, pipeline, scaling, reading"
+    )
     assert wanted in capsys.readouterr().err
 
 

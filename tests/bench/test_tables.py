@@ -23,6 +23,8 @@ def test_tables_are_those_of_the_parts_that_were_measured(results: dict[str, Any
         "`dvc repro` with nothing to do",
         "Starting",
         "More data",
+        "Reading and checking",
+        "Memory of reading",
     ]
     few = {name: results[name] for name in ("machine", "data", "peaks", "heads")}
     assert [table.title for table in tables(few)] == ["Machine and data", "Training other heads and alignments"]

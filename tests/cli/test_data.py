@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.commands import elsewhere, run  # noqa: F401
 from support.places import ROOT
+from support.servers import hub_handler, serve, use_hub
 from support.tiny import tiny_tagger_folder
 
 LINES = [
@@ -111,3 +112,21 @@ def test_data_lists_what_is_wrong_with_file_and_line(tmp_path: Path) -> None:
     result = run("data", "a.jsonl")
     assert result.exit_code == 1
     assert "a.jsonl:1: entities.0 (a 0:2): wanted 0 <= start < end <= 1" in result.stderr
+
+
+def test_data_reports_on_a_revision_of_a_data_set_of_the_hub(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = hub_handler("dataset", {"org/ner": {"train.jsonl": json.dumps(LINES[0]).encode()}})
+    with serve(handler) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        asked = ("data", "org/ner", "--from", "hugging_face", "--revision", "v2", "--model", model, "--json")
+        result = run(*asked)
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["splits"]["train"]["sentences"] == 1
+        assert any("/revision/v2" in request for request in handler.requests)  # type: ignore[attr-defined]
+        unnamed = run("data", "org/ner")
+        assert "org/ner: no such file or folder" in unnamed.stderr
+        assert "for a data set on the Hugging Face hub add --from hugging_face" in unnamed.stderr
+    wrong = run("data", "sample", "--revision", "v2")
+    assert (wrong.exit_code, "--revision needs the id of a data set on the hub" in wrong.stderr) == (2, True)

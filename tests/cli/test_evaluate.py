@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.commands import elsewhere, run  # noqa: F401
+from support.servers import hub_handler, serve, use_hub
 from support.tiny import TAGS, tiny_tagger_folder
 
 GOLD = [
@@ -154,3 +155,17 @@ def test_evaluate_wrong_usage(gold: Path, arguments: list[str], message: str) ->
     result = run("evaluate", *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
+
+
+def test_evaluate_scores_on_a_split_of_a_data_set_of_the_hub(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"train.jsonl": lines(GOLD).encode(), "test.jsonl": lines(GOLD[:1]).encode()}
+    handler = hub_handler("dataset", {"org/ner": files})
+    with serve(handler) as url:
+        use_hub(monkeypatch, url, str(tmp_path / "hub"))
+        found = as_json(model, "org/ner", "--from", "hugging_face", "--revision", "v2")
+        assert (found["dataset"], found["sentences"]) == ("ner-test", 1)
+        found = as_json(model, "org/ner", "--from", "hugging_face", "--split", "train")
+        assert (found["dataset"], found["sentences"]) == ("ner-train", 3)
+    assert any("/revision/v2" in request for request in handler.requests)  # type: ignore[attr-defined]

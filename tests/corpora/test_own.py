@@ -58,6 +58,8 @@ def test_own_reads_the_shards_of_a_split_in_order(tmp_path: Path) -> None:
     (tmp_path / "train-00000-of-00002.jsonl").unlink()
     put(tmp_path, "train-00002-of-00002.jsonl", GOOD)
     assert "all for train, wanted one" in refused(tmp_path)
+    (tmp_path / "train-00002-of-00002.jsonl").unlink()
+    assert "found train-00001-of-00002.jsonl, all for train, wanted one, or all the parts" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

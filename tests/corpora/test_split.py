@@ -6,50 +6,65 @@ from hypothesis import strategies as st
 
 from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Sentence
-from clue_ner.corpora._split import split_valid
+from clue_ner.corpora._split import split_off
 
 
 def sentences(texts):
     return [Sentence(str(number), text) for number, text in enumerate(texts)]
 
 
-def test_split_valid_draws_the_same_on_every_machine():
-    stay, go = split_valid(sentences(f"第{i}句" for i in range(12)), 0.25, 7)
-    assert [sentence.id for sentence in go] == ["2", "4", "7"]
-    assert [sentence.id for sentence in stay] == [str(i) for i in range(12) if i not in (2, 4, 7)]
+def ids(part):
+    return [sentence.id for sentence in part]
 
 
-def test_split_valid_depends_on_the_seed_and_not_on_the_order():
+def test_split_off_draws_the_same_on_every_machine():
+    train = sentences(f"第{i}句" for i in range(12))
+    parts = split_off(train, {"valid": 0.25}, 7)
+    assert ids(parts["valid"]) == ["2", "4", "7"]
+    assert ids(parts["train"]) == [str(i) for i in range(12) if i not in (2, 4, 7)]
+    both = split_off(train, {"valid": 0.25, "test": 0.1}, 7)
+    assert both["valid"] == parts["valid"]
+    assert ids(both["test"]) == ["3"]
+    assert list(both) == ["train", "valid", "test"]
+
+
+def test_split_off_depends_on_the_seed_and_not_on_the_order():
     train = sentences(f"第{i}句" for i in range(200))
-    drawn = {sentence.text for sentence in split_valid(train, 0.2, 0)[1]}
-    assert {sentence.text for sentence in split_valid(train[::-1], 0.2, 0)[1]} == drawn
-    assert {sentence.text for sentence in split_valid(train, 0.2, 1)[1]} != drawn
+    drawn = {sentence.text for sentence in split_off(train, {"valid": 0.2}, 0)["valid"]}
+    assert {sentence.text for sentence in split_off(train[::-1], {"valid": 0.2}, 0)["valid"]} == drawn
+    assert {sentence.text for sentence in split_off(train, {"valid": 0.2}, 1)["valid"]} != drawn
 
 
 @given(
-    st.lists(st.sampled_from("一二三四五六七八九十"), min_size=2).filter(lambda texts: len(set(texts)) > 4),
+    st.lists(st.sampled_from("一二三四五六七八九十"), min_size=3).filter(lambda texts: len(set(texts)) > 4),
     st.floats(0.01, 0.5),
+    st.floats(0.01, 0.3),
     st.integers(0, 9),
 )
-def test_split_valid_keeps_every_sentence_its_order_and_same_texts_together(texts, fraction, seed):
+def test_split_off_keeps_every_sentence_its_order_and_same_texts_together(texts, valid, test, seed):
     train = sentences(texts)
+    fractions = {"valid": valid, "test": test}
     try:
-        stay, go = split_valid(train, fraction, seed)
+        parts = split_off(train, fractions, seed)
     except CorpusError:
-        assert max(Counter(texts).values()) > len(texts) / 2 - 1
+        assert 2 * max(Counter(texts).values()) + len(texts) * (valid + test) + 2 > len(texts)
         return
-    assert sorted(stay + go, key=train.index) == train
-    for part in (stay, go):
+    assert sorted((s for part in parts.values() for s in part), key=train.index) == train
+    for part in parts.values():
         assert [int(s.id) for s in part] == sorted(int(s.id) for s in part)
-    assert not {s.text for s in stay} & {s.text for s in go}
-    assert max(1, round(fraction * len(train))) <= len(go)
+    all_texts = [{s.text for s in part} for part in parts.values()]
+    assert sum(map(len, all_texts)) == len(set.union(*all_texts))
+    for name, fraction in fractions.items():
+        assert max(1, round(fraction * len(train))) <= len(parts[name]) or name == "test"
 
 
 @pytest.mark.parametrize(("count", "fraction", "wanted"), [(10, 0.1, 1), (3, 0.01, 1), (16, 0.1, 2), (14, 0.1, 1)])
-def test_split_valid_rounds_to_the_nearest_and_takes_at_least_one(count, fraction, wanted):
-    assert len(split_valid(sentences(f"第{i}句" for i in range(count)), fraction, 0)[1]) == wanted
+def test_split_off_rounds_to_the_nearest_and_takes_at_least_one(count, fraction, wanted):
+    parts = split_off(sentences(f"第{i}句" for i in range(count)), {"valid": fraction}, 0)
+    assert len(parts["valid"]) == wanted
 
 
-def test_split_valid_refuses_to_take_all_of_train():
-    with pytest.raises(CorpusError, match="3 sentences with 1 different texts: too few"):
-        split_valid(sentences(["同", "同", "同"]), 0.1, 0)
+@pytest.mark.parametrize(("texts", "different"), [(["同", "同", "同"], 1), (["同", "异"], 2)])
+def test_split_off_refuses_to_take_all_of_train(texts, different):
+    with pytest.raises(CorpusError, match=f"{len(texts)} sentences with {different} different texts: too few"):
+        split_off(sentences(texts), {"valid": 0.1, "test": 0.1}, 0)

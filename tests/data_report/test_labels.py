@@ -86,3 +86,8 @@ def test_labels_of_texts_that_are_nearly_the_same() -> None:
         "test": marked_all("ab公司…", "别的，", "。", "！"),
     }
     assert nearly_leaked(splits) == {"valid": 1, "test": 2}
+
+
+def test_labels_of_texts_without_letters_are_no_near_leaks() -> None:
+    splits = {"train": marked_all("。。。", "？"), "valid": marked_all("！", "…")}
+    assert nearly_leaked(splits) == {"valid": 0}

@@ -120,7 +120,7 @@ def other_split(handler: Handler, content: bytes, _: int) -> None:
         (html, "an HTML page", 1),
         (circle, "redirected in a circle", 21),
         (drip, r"too slow, \d+ bytes in 0 s", 1),
-        (squeezed, "sent as gzip", 1),
+        (squeezed, "sent with Content-Encoding gzip", 1),
         (other_split, "is the test split of CLUENER2020, wanted train", 1),
     ],
 )

@@ -45,11 +45,26 @@ def test_conll_takes_line_ends_blank_lines_marks_and_no_final_newline(end: str, 
     assert (second.text, spans(second)) == ("好", [])
 
 
+def test_conll_takes_lines_of_other_spaces_for_blank_ones_and_texts_without_entities(tmp_path: Path) -> None:
+    found = sentences(tmp_path, "他 O\n\u3000\n好 O\n\xa0\t\n天\u3000 O\n")
+    assert [sentence.text for sentence in found] == ["他", "好", "天\u3000"]
+    assert read(tmp_path / "train.txt").layout == "conll"
+
+
 def test_conll_takes_columns_between_spaces_or_tabs_and_by_number(tmp_path: Path) -> None:
     (one,) = sentences(tmp_path, "EU NNP  B-NP B-ORG\nNew York\tX\tO\n上海 NR O B-LOC\n")
     assert (one.text, spans(one)) == ("EU New York上海", [(0, 2, "ORG"), (11, 13, "LOC")])
     (two,) = sentences(tmp_path, "1 B-ORG EU x\n2 I-ORG 局 x\n", token=3, tag=-3)
     assert (two.text, spans(two)) == ("EU局", [(0, 3, "ORG")])
+    content = "B-ORG\tEU\tx\nO\t局\ty\n"
+    (three,) = sentences(tmp_path, content, token=2, tag=1)
+    assert (three.text, spans(three)) == ("EU局", [(0, 2, "ORG")])
+    (four,) = sentences(tmp_path, "EU\t B-ORG \tx y\n", tag=2)
+    assert (four.text, spans(four)) == ("EU", [(0, 2, "ORG")])
+    sentences(tmp_path, content, token=2, tag=1)
+    assert read(tmp_path / "train.txt", "auto", {"token": 2, "tag": 1}).reason.endswith("in column 1")
+    with pytest.raises(CorpusError, match="does not look like any known layout"):
+        read(tmp_path / "train.txt")
     assert "wanted a token and a tag" in refused(tmp_path, "a B-ORG\n", tag=5)
     assert "there is no column 0" in refused(tmp_path, "a B-ORG\n", tag=0)
 
@@ -90,6 +105,11 @@ def test_conll_damaged_lines_are_named(tmp_path: Path) -> None:
     assert "train.txt:2: wanted a token and a tag (O, or as B-PER), found '若'" in message
     assert "train.txt:4: wanted a token and a tag" in message
     assert "train.txt:5: not UTF-8" in message
+    whole = "好 O\n\n"
+    (tmp_path / "train.txt").write_text(f"林 B-PER\n若\n\n{whole}溪\n他 O\n", encoding="utf-8")
+    reading = read(tmp_path / "train.txt", "conll")
+    assert [record.sentence.text for record in reading.records()] == ["好"]
+    assert reading.problems.count == 2
 
 
 def test_conll_says_what_it_cannot_write(tmp_path: Path) -> None:

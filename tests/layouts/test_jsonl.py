@@ -28,7 +28,7 @@ def entity(**keys):
     ("line", "message"),
     [
         ("{", "not JSON"),
-        ("", "not JSON"),
+        ("\ufeff", "not JSON"),
         ('{"text": NaN, "entities": []}', "text: Input should be a valid string, found nan"),
         ("[" * 100_000, "not JSON"),
         ('{"text": "一", "text": "二", "entities": []}', "not JSON (a key occurs twice)"),
@@ -71,7 +71,7 @@ def test_jsonl_reads_all_that_a_record_may_have(tmp_path):
             '\ufeff{"id": "a", "text": "韩梅梅😀去南京路。", "entities": ['
             '{"type": "road", "start": 5, "end": 8, "text": "南京路"}, {"type": "地名", "start": 5, "end": 7},'
             '{"type": "name", "start": 0, "end": 3, "score": 0.5}]}\r\n'
-            '{"id": 7, "text": "没有\u2028人: 无", "entities": []}\n' + GOOD
+            ' \t\r\n\n{"id": 7, "text": "没有\u2028人: 无", "entities": []}\n' + GOOD + "\r\n\r\n"
         ).encode()
     )
     sentences = [
@@ -80,7 +80,7 @@ def test_jsonl_reads_all_that_a_record_may_have(tmp_path):
         Sentence("", "李雷在上海。", (Entity(0, 2, "name"),)),
     ]
     records = list(read(path, "jsonl"))
-    assert records == [Record(sentence, True, line) for line, sentence in enumerate(sentences, 1)]
+    assert records == [Record(sentence, True, line) for line, sentence in zip([1, 4, 5], sentences)]
     assert [entity.score for entity in records[0].sentence.entities] == [0.5, None, None]
 
 

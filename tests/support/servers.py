@@ -9,11 +9,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
+from urllib.parse import unquote
 
 import pytest
 
 COMMIT = "c0ffee" + "0" * 34
-"""The one commit that a HubHandler's repositories have."""
+"""The commit of the main branch of a HubHandler's repositories."""
+CONVERTED = "refs/convert/parquet"
+"""The branch on which a hub keeps data sets that it has converted."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -84,10 +87,17 @@ def file_handler(files: Mapping[str, bytes], *, cut: int = 0, login: str | None 
     return FileHandler
 
 
-def hub_handler(repo_type: str, repos: Mapping[str, Mapping[str, bytes]], *, cut: int = 0) -> type[Handler]:
+def hub_handler(
+    repo_type: str,
+    repos: Mapping[str, Mapping[str, bytes]],
+    *,
+    cut: int = 0,
+    converted: Mapping[str, Mapping[str, bytes]] | None = None,
+) -> type[Handler]:
     """A hub with ``{repo_id: {file name: content}}`` of one ``repo_type``, ``model`` or ``dataset``.
 
     As on the real one, an ETag is the SHA-256 of a large file (here by its suffix), and git's id of a small one.
+    ``converted`` has the files of the branch ``CONVERTED``, whose commit is ``COMMIT`` reversed.
     """
     prefix = "" if repo_type == "model" else f"{repo_type}s/"
 
@@ -98,14 +108,20 @@ def hub_handler(repo_type: str, repos: Mapping[str, Mapping[str, bytes]], *, cut
             path = self.path.partition("?")[0]
             for repo_id, files in repos.items():
                 api = f"/api/{repo_type}s/{repo_id}"
+                branches = {COMMIT: files, COMMIT[::-1]: (converted or {}).get(repo_id)}
                 if path == api or path.startswith(f"{api}/revision/"):
-                    siblings = [{"rfilename": name, "size": len(content)} for name, content in files.items()]
-                    return self.send_json({"id": repo_id, "sha": COMMIT, "siblings": siblings, "tags": []})
-                for revision in ("main", COMMIT):
+                    commit = COMMIT[::-1] if unquote(path).endswith(CONVERTED) else COMMIT
+                    there = branches[commit]
+                    if there is None:
+                        return self.send(404, b"", {"X-Error-Code": "RevisionNotFound"})
+                    siblings = [{"rfilename": name, "size": len(content)} for name, content in there.items()]
+                    return self.send_json({"id": repo_id, "sha": commit, "siblings": siblings, "tags": []})
+                for revision, there in {"main": files, **branches}.items():
                     resolve = f"/{prefix}{repo_id}/resolve/{revision}/"
                     if path.startswith(resolve):
                         name = path.removeprefix(resolve)
-                        return self.send_file(name, files.get(name))
+                        self.commit = COMMIT if revision == "main" else revision
+                        return self.send_file(name, (there or {}).get(name))
             return self.send(404, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "no such repository"})
 
         def send_json(self, value: object) -> None:
@@ -113,10 +129,10 @@ def hub_handler(repo_type: str, repos: Mapping[str, Mapping[str, bytes]], *, cut
 
         def send_file(self, name: str, content: bytes | None) -> None:
             if content is None:
-                headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}
+                headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": self.commit}
                 return self.send(404, b"", headers)
             etag = self.etag(name, content)
-            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Content-Length": str(len(content))}
+            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": self.commit, "Content-Length": str(len(content))}
             return self.send(200, content[: len(content) - cut], headers)
 
         def etag(self, name: str, content: bytes) -> str:

@@ -22,7 +22,7 @@ Options = dict[str, str | int]
 
 
 def with_layout(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of a labelled file; ``command`` gets ``layout`` and ``options``."""
+    """The options of a labelled file; ``command`` gets ``layout``, ``options`` and ``revision``."""
 
     layout = click.option(
         "--from",
@@ -40,7 +40,14 @@ def with_layout(command: Callable[..., None]) -> Callable[..., None]:
         callback=parsed_options,
         help="An option of the layout, as in corpus.options of params.yaml. Can be repeated.",
     )
-    return layout(options(command))
+    return layout(options(with_revision(command)))
+
+
+def with_revision(command: Callable[..., None]) -> Callable[..., None]:
+    """The option that names the revision of a data set on the hub; ``command`` gets ``revision``."""
+    return click.option("--revision", help="Of a data set on the Hugging Face hub: a branch, a tag or a commit.")(
+        command
+    )
 
 
 def parsed_options(ctx: click.Context, option: click.Parameter, given: Iterable[str]) -> Options:
@@ -72,7 +79,21 @@ def layout_of(out: Path, option: str) -> str:
     return found[0]
 
 
-def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str]:
+def is_on_hub(name: str, layout: str, revision: str | None) -> bool:
+    """Whether ``name`` is a data set on the Hugging Face hub, not a file or folder. Only a data set has a revision."""
+    found = is_hub_data(layout, name) and not Path(name).exists()
+    if revision is not None and not found:
+        raise click.UsageError("--revision needs the id of a data set on the hub, and --from hugging_face")
+    return found
+
+
+def hub_hint(name: str | None) -> str:
+    """The end of a message about a missing file whose name could be a data set on the hub; empty for other names."""
+    is_id = name is not None and not Path(name).suffix and is_hub_data("hugging_face", name)
+    return "; for a data set on the Hugging Face hub add --from hugging_face" if is_id else ""
+
+
+def load(name: str | None, layout: str, options: Options, revision: str | None = None) -> tuple["Corpus", str]:
     """The corpus ``name``, without splitting train, and a description of its origin.
 
     ``name`` is a folder or file, an id of the Hugging Face hub, a corpus known by name, or the ``corpus.name`` of the
@@ -81,12 +102,13 @@ def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str
     from clue_ner.core.params import CorpusParams
     from clue_ner.corpora import load_corpus
 
+    on_hub = is_on_hub(name or "", layout, revision)
     known = plugins.names(plugins.CORPORA)
     if name in known:
         params = CorpusParams(name=name, path=None, split_seed=0, valid_fraction=0.0)
         return load_corpus(params), f"corpus {name}"
-    if name is not None and (Path(name).exists() or is_hub_data(layout, name)):
-        params = _of_path(name, layout, options)
+    if name is not None and (Path(name).exists() or on_hub):
+        params = params_of(name, layout, options, revision)
         corpus = load_corpus(params)
         return corpus, f"{name}, read as {corpus.name}"
     own = _of_repository()
@@ -95,7 +117,8 @@ def load(name: str | None, layout: str, options: Options) -> tuple["Corpus", str
     if own is None or name not in (None, own.name):
         of_params = "" if own is None else f", nor {own.name}, as params.yaml calls its corpus"
         raise CorpusError(
-            f"{name}: no such file or folder, and no corpus of that name ({', '.join(known)}){of_params}; name another"
+            f"{name}: no such file or folder, and no corpus of that name ({', '.join(known)}){of_params}; "
+            f"name another{hub_hint(name)}"
         )
     return load_corpus(
         own.model_copy(update={"valid_fraction": 0.0, "test_fraction": 0.0})
@@ -123,15 +146,15 @@ def placed(path: Path, layout: str, options: Options) -> list["Placed"]:
     return found
 
 
-def _of_path(name: str, layout: str, options: Options) -> "CorpusParams":
+def params_of(name: str, layout: str, options: Options, revision: str | None) -> "CorpusParams":
     """Params for a path from the command line; params.yaml would refuse some, such as outputs of stages."""
     from clue_ner.core.params import CorpusParams
 
     if wrong := list(plugins.wrong_options(layout, options)):
         raise ParamsError(f"--option: {'; '.join(wrong)}")
-    path = name if is_hub_data(layout, name) else str(Path(name).resolve())
+    path = name if is_on_hub(name, layout, revision) else str(Path(name).resolve())
     return CorpusParams.model_construct(
-        name=layout, path=path, options=options, types={}, valid_fraction=0.0, split_seed=0
+        name=layout, path=path, revision=revision, options=options, types={}, valid_fraction=0.0, split_seed=0
     )
 
 

@@ -25,20 +25,26 @@ if TYPE_CHECKING:
 @click.option("--examples", type=click.IntRange(min=0), default=3, show_default=True, help="Maximum for each finding.")
 @click.option("--json", "as_json", is_flag=True, help="Write the report as JSON.")
 def data(
-    corpus: str | None, layout: str, options: corpora.Options, model: str | None, examples: int, as_json: bool
+    corpus: str | None,
+    layout: str,
+    options: corpora.Options,
+    revision: str | None,
+    model: str | None,
+    examples: int,
+    as_json: bool,
 ) -> None:
     """Report on a corpus before training: sizes, lengths, labels, unusual characters, lost entities, warnings.
 
-    CORPUS is a folder, a file, or a corpus's name; by default that of params.yaml. Train is examined as a whole,
-    before valid or test sentences are taken from it. Alignments are checked with the tokenizer of --model, or else of
-    data/backbone, or else of e5-small.
+    CORPUS is a folder, a file, a corpus's name, or with --from hugging_face a data set on the hub (ORG/NAME); by
+    default that of params.yaml. Train is examined as a whole, before valid or test sentences are taken from it.
+    Alignments are checked with the tokenizer of --model, or else of data/backbone, or else of e5-small.
     """
     with explained("`clue-ner data`"):
         from clue_ner.cli.data_tables import print_report
         from clue_ner.cli.tables import console
         from clue_ner.data_report.report import report
 
-        found, where = corpora.load(corpus, layout, options)
+        found, where = corpora.load(corpus, layout, options, revision)
     made = {"corpus": where, **report(found, _alignments(model), examples)}
     if as_json:
         click.echo(json.dumps(made, ensure_ascii=False, indent=2))

@@ -65,6 +65,7 @@ def evaluate(
     predictions_from: str,
     layout: str,
     options: corpora.Options,
+    revision: str | None,
     split: str | None,
     load: "Callable[[str], Tagger]",
     batch_size: int,
@@ -73,7 +74,7 @@ def evaluate(
     as_json: bool,
     log: bool,
 ) -> None:
-    """Score MODEL on CORPUS: a labelled file in any layout, a folder, or a corpus's name.
+    """Score MODEL on CORPUS: a labelled file in any layout, a folder, a corpus's name, or a data set on the hub.
 
     MODEL is a folder, or models:/NAME@ALIAS, models:/NAME/VERSION, runs:/RUN_ID/NAME as MLflow calls it.
 
@@ -89,7 +90,7 @@ def evaluate(
         raise click.UsageError("give MODEL and CORPUS, or CORPUS alone and --predictions FILE")
     if log and predictions:
         raise click.UsageError("--log goes with MODEL: predictions are no model in MLflow")
-    gold = _gold(names[-1], layout, options, split)
+    gold = _gold(names[-1], layout, options, revision, split)
     settings = EvaluateParams(bootstrap=bootstrap, examples=examples)
     if predictions is None:
         tagger = load(names[0])
@@ -106,19 +107,20 @@ def evaluate(
     _print(result, as_json)
 
 
-def _gold(name: str, layout: str, options: corpora.Options, split: str | None) -> _Gold:
+def _gold(name: str, layout: str, options: corpora.Options, revision: str | None, split: str | None) -> _Gold:
     """The sentences to score on: all of a file, or one split of a corpus."""
     from clue_ner.evaluation.matching import Placed
 
     path = Path(name)
+    on_hub = corpora.is_on_hub(name, layout, revision)
     if split is None and corpora.is_one_file(path, layout):
         return _Gold(path.stem, corpora.placed(path, layout, options))
     with explained("this corpus"):
-        corpus, _ = corpora.load(name, layout, options)
+        corpus, _ = corpora.load(name, layout, options, revision)
     chosen = split or next(known for known in TO_SCORE if known in corpus.splits)
     if chosen not in corpus.splits:
         raise CorpusError(f"{name}: it has no split {chosen}; there are {', '.join(corpus.splits)}")
-    called = f"{path.resolve().name if path.exists() else corpus.name}-{chosen}"
+    called = f"{path.resolve().name if path.exists() or on_hub else corpus.name}-{chosen}"
     return _Gold(called, [Placed(f"{called} {s.id}", s, True) for s in corpus.splits[chosen]])
 
 

@@ -25,9 +25,14 @@ def tracked(items: Iterable[_T], what: str, total: int) -> Iterator[_T]:
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A function to call with the number of steps since the last call; ``done`` steps were done before."""
-    with (_bar if sys.stderr.isatty() else _lines)(what, total, done) as advance:
+def progress(
+    what: str, total: int, done: int = 0, say: Callable[[str], None] = _log.info
+) -> Iterator[Callable[[int], None]]:
+    """A function to call with the number of steps since the last call; ``done`` steps were done before.
+
+    Lines without a terminal are passed to ``say``.
+    """
+    with _bar(what, total, done) if sys.stderr.isatty() else _lines(what, total, done, say) as advance:
         yield advance
 
 
@@ -36,7 +41,7 @@ def _bar(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar, _logs_above():
         task = bar.add_task(what, total=total, completed=done)
         yield lambda steps: bar.advance(task, steps)
@@ -56,7 +61,7 @@ def _logs_above() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lines(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
+def _lines(what: str, total: int, done: int, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     started = said = time.monotonic()
     at = done
 
@@ -67,7 +72,7 @@ def _lines(what: str, total: int, done: int) -> Iterator[Callable[[int], None]]:
         if at < total and now - said >= SECONDS and at - done > (total - done) * FEW:
             said = now
             left = (now - started) / (at - done) * (total - at)
-            _log.info("%s: %d of %d, %s left", what, at, total, duration(left))
+            say(f"{what}: {at} of {total}, {duration(left)} left")
 
     yield advance
 

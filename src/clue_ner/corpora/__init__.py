@@ -6,10 +6,11 @@ from clue_ner.core import plugins
 from clue_ner.core.params import CorpusParams
 from clue_ner.corpora import _own
 from clue_ner.corpora._corpus import SPLITS, Corpus
+from clue_ner.corpora._hub import readings as hub_readings
 from clue_ner.corpora._split import split_off
 from clue_ner.corpora._summary import describe, measure
 
-__all__ = ["SPLITS", "Corpus", "describe", "load_corpus", "measure"]
+__all__ = ["SPLITS", "Corpus", "describe", "hub_readings", "load_corpus", "measure"]
 
 
 def load_corpus(params: CorpusParams) -> Corpus:

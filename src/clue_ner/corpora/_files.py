@@ -16,16 +16,22 @@ NAMES = {
 
 _SPLITS = {word: split for split, words in NAMES.items() for word in words}
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=[.-]|$)")
+_NUMBER = re.compile(r"(\d{4})()\.")
 
 
 def split_files(
-    place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool] = lambda folder: False
+    place: Path,
+    suffixes: Sequence[str],
+    is_part: Callable[[Path], bool] = lambda folder: False,
+    *,
+    others: bool = False,
 ) -> dict[str, list[Path]]:
     """The files of each split in ``place``; if ``place`` is a file, it is the train split.
 
     Only files with one of the extensions ``suffixes`` count, and folders for which ``is_part`` is true, because the
-    layout stores a split as a folder; ``place`` may be such a folder itself. Raises CorpusError for files that belong
-    to no split and for several files for one split, SourceError for files that cannot be read.
+    layout stores a split as a folder; ``place`` may be such a folder itself. With ``others``, files that belong to no
+    split are ignored if there is a train split. Raises CorpusError for files that belong to no split and for several
+    files for one split, SourceError for files that cannot be read.
     """
     if place.is_file() or (place.is_dir() and is_part(place)):
         return {"train": [place]}
@@ -43,7 +49,7 @@ def split_files(
             found.setdefault(split, []).append(path)
     if not found and len(strange) == 1:
         return {"train": strange}
-    if strange:
+    if strange and not (others and "train" in found):
         raise CorpusError(
             f"{place}: found {_listed(strange)}, whose names do not contain a split; wanted names with train, "
             "valid (dev, validation, val), test or unlabelled in them; rename or move"
@@ -55,9 +61,10 @@ def split_files(
             f"one such as train{next(iter(suffixes), '')}; corpus.path in params.yaml names the folder that has it"
         )
     for split, paths in found.items():
-        if len(paths) > 1 and not _are_shards(paths):
+        if not are_whole([path.name for path in paths]):
             raise CorpusError(
-                f"{place}: found {_listed(paths)}, all for {split}, wanted one; rename or move the others"
+                f"{place}: found {_listed(paths)}, all for {split}, wanted one, or all the parts of one; rename or "
+                "move the others"
             )
     return {split: sorted(found[split]) for split in NAMES if split in found}
 
@@ -87,12 +94,18 @@ def _inside(place: Path, suffixes: Sequence[str], is_part: Callable[[Path], bool
     return paths
 
 
-def _are_shards(paths: Sequence[Path]) -> bool:
-    """Whether these are all the parts of one sharded file, as the Hugging Face hub stores large ones."""
-    parts = [_SHARD.search(path.name) for path in paths]
+def are_whole(names: Sequence[str]) -> bool:
+    """Whether these are one file, or all parts of one sharded file, as the Hugging Face hub stores large ones.
+
+    >>> are_whole(["train-00001-of-00002.json", "train-00000-of-00002.json"]), are_whole(["train-00000-of-00002.json"])
+    (True, False)
+    """
+    parts = [_SHARD.search(name) or _NUMBER.match(name) for name in names]
+    if len(names) == 1 and parts[0] is None:
+        return True
     numbers = sorted(int(part[1]) for part in parts if part)
-    totals = {int(part[2]) for part in parts if part}
-    return totals == {len(paths)} and numbers == list(range(len(paths)))
+    totals = {int(part[2]) for part in parts if part and part[2]}
+    return totals <= {len(names)} and numbers == list(range(len(names)))
 
 
 def _listed(paths: Sequence[Path]) -> str:

@@ -7,13 +7,15 @@ from clue_ner import hub
 from clue_ner.common.errors import CorpusError, SourceError
 from clue_ner.core import plugins
 from clue_ner.core.params import CorpusParams
-from clue_ner.corpora._files import NAMES, split_of
+from clue_ner.corpora._files import NAMES, are_whole, split_of
 from clue_ner.layouts import Reading, read
 
 CONVERTED = "refs/convert/parquet"
 """The branch on which the hub keeps data sets converted to Parquet, also those that need their own script."""
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 """Extensions of data files in order of preference; the first one that a repository has is used."""
+
+_PART = "partial-"
 
 
 def readings(params: CorpusParams) -> tuple[dict[str, list[Reading]], str]:
@@ -33,8 +35,8 @@ def readings(params: CorpusParams) -> tuple[dict[str, list[Reading]], str]:
             raise
         try:
             commit, paths = hub.download(name, choose, kind="dataset", revision=CONVERTED)
-        except (SourceError, CorpusError):
-            raise error from None
+        except (SourceError, _NoDataError) as reason:
+            raise CorpusError(f"{error}\nThe hub has not converted it either, to {CONVERTED}: {reason}") from None
     found = {
         split: [_reading(paths[file], f"{name}/{file}", params) for file in files]
         for split, files in _splits(name, paths, config).items()
@@ -55,7 +57,9 @@ def _splits(name: str, names: Collection[str], config: str | int | None) -> dict
             if file.endswith(suffix) and (split := _split(file)) is not None:
                 splits.setdefault(split, []).append(file)
         if "train" in splits:
+            _refuse_parts(name, splits)
             _refuse_configs(name, splits)
+            _refuse_several(name, splits)
             return {split: splits[split] for split in NAMES if split in splits}
     scripts = [file for file in there if file.endswith(".py")]
     why = f"it needs its own script ({scripts[0]}), and no program of a stranger is run" if scripts else "found none"
@@ -71,6 +75,16 @@ def _split(file: str) -> str | None:
     return split_of(path.name) or split_of(path.parent.name)
 
 
+def _refuse_parts(name: str, splits: dict[str, list[str]]) -> None:
+    """Of a large data set the hub converts only the beginning, and calls the folder so."""
+    for split, files in splits.items():
+        if any(_PART in PurePosixPath(file).parent.name for file in files):
+            raise CorpusError(
+                f"{name}: the hub has converted only a part of {split} ({files[0]}); load all of it once yourself "
+                "with the library datasets, save_to_disk it, and name that folder as ./FOLDER"
+            )
+
+
 def _refuse_configs(name: str, splits: dict[str, list[str]]) -> None:
     for split, files in splits.items():
         folders = {str(PurePosixPath(file).parent) for file in files}
@@ -78,6 +92,15 @@ def _refuse_configs(name: str, splits: dict[str, list[str]]) -> None:
             raise CorpusError(
                 f"{name}: it has {split} in {', '.join(sorted(folders))}; "
                 "choose one with corpus.options: {config: NAME}"
+            )
+
+
+def _refuse_several(name: str, splits: dict[str, list[str]]) -> None:
+    for split, files in splits.items():
+        if not are_whole([PurePosixPath(file).name for file in files]):
+            raise CorpusError(
+                f"{name}: found {', '.join(files)} for {split}, wanted one file, or all the parts of one; download "
+                "what you want of it, and name that as corpus.path"
             )
 
 

@@ -58,13 +58,14 @@ def load(params: CorpusParams) -> Corpus:
 
 def _readings(place: Path, params: CorpusParams) -> dict[str, list[Reading]]:
     """The files of each split, all in one layout."""
-    files = split_files(place, suffixes(params.name), partial(is_folder_of, params.name))
+    auto = params.name == plugins.AUTO
+    files = split_files(place, suffixes(params.name), partial(is_folder_of, params.name), others=auto)
     layout = params.name
-    if layout == plugins.AUTO:
+    if auto:
         layout = read(files["train"][0], layout, params.options).layout
         files = split_files(place, suffixes(layout), partial(is_folder_of, layout))
     readings = {split: [read(path, params.name, params.options) for path in paths] for split, paths in files.items()}
-    if params.name == plugins.AUTO:
+    if auto:
         for reading in (reading for parts in readings.values() for reading in parts):
             if reading.layout != layout:
                 raise CorpusError(

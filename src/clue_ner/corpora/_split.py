@@ -1,8 +1,9 @@
 """Splits validation and test sentences off train."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping
+
+import numpy as np
 
 from clue_ner.common.errors import CorpusError
 from clue_ner.core.entities import Sentence
@@ -19,26 +20,28 @@ def split_off(train: list[Sentence], fractions: Mapping[str, float], seed: int) 
     >>> {name: len(sentences) for name, sentences in parts.items()}
     {'train': 7, 'valid': 2, 'test': 1}
     """
-    positions = defaultdict(list)
-    for position, sentence in enumerate(train):
-        positions[_drawn(sentence.text, seed)].append(position)
-    order = iter(sorted(positions))
-    taken: dict[str, set[int]] = {}
-    for name, fraction in fractions.items():
-        wanted = max(1, round(fraction * len(train)))
-        taken[name] = set()
-        while len(taken[name]) < wanted and (digest := next(order, None)) is not None:
-            taken[name].update(positions[digest])
-    gone = set[int]().union(*taken.values())
-    if len(gone) == len(train) or not all(taken.values()):
+    drawn = np.fromiter((_drawn(sentence.text, seed) for sentence in train), np.uint64)
+    order = np.argsort(drawn, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(drawn[order]) != 0, True)) + 1  # where the sentences of each text end
+    split_of = np.zeros(len(train), np.uint8)
+    done = 0
+    for number, fraction in enumerate(fractions.values(), 1):
+        first, wanted = done, max(1, round(fraction * len(train)))
+        done = int(ends[min(int(np.searchsorted(ends, done + wanted)), len(ends) - 1)])
+        split_of[order[first:done]] = number
+    sizes = np.bincount(split_of, minlength=len(fractions) + 1)
+    if not sizes.all():
         raise CorpusError(
-            f"train has {len(train)} sentences with {len(positions)} different texts: too few to take "
+            f"train has {len(train)} sentences with {len(ends)} different texts: too few to take "
             f"{' and '.join(fractions)} from; give the corpus splits of its own, or set "
             + " and ".join(f"corpus.{name}_fraction: 0" for name in fractions)
         )
-    stay = [sentence for position, sentence in enumerate(train) if position not in gone]
-    return {"train": stay, **{name: [train[position] for position in sorted(drawn)] for name, drawn in taken.items()}}
+    return {
+        name: [sentence for sentence, its in zip(train, split_of.tolist()) if its == number]
+        for number, name in enumerate(("train", *fractions))
+    }
 
 
-def _drawn(text: str, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed}\0{text}".encode()).digest()
+def _drawn(text: str, seed: int) -> int:
+    """The first 64 bits of SHA-256(seed, text): in their order texts are drawn, and 8 bytes of each are kept."""
+    return int.from_bytes(hashlib.sha256(f"{seed}\0{text}".encode()).digest()[:8], "big")

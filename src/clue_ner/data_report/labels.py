@@ -1,11 +1,14 @@
 """Contradictory labels, and what one split has in common with another."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from clue_ner.common.texts import bare
 from clue_ner.core.entities import Entity, Sentence
+from clue_ner.data_report.hashes import SeveralTypes, among, hashes, repeated
 
 COMMON = 3
 """Unlabelled occurrences are searched for surfaces of two or more characters that are labelled at least this often."""
@@ -19,10 +22,12 @@ def several_types(sentences: Sequence[Sentence], examples: int) -> dict[str, Any
     ``surfaces`` is their number, ``entities`` the number of entities with such a surface; the examples are the most
     common surfaces, ``{text, types: {type: n}}``.
     """
+    in_question = SeveralTypes((e.surface(s.text), e.type) for s in sentences for e in s.entities)
     types: dict[str, Counter[str]] = defaultdict(Counter)
     for sentence in sentences:
         for entity in sentence.entities:
-            types[entity.surface(sentence.text)][entity.type] += 1
+            if (surface := entity.surface(sentence.text)) in in_question:
+                types[surface][entity.type] += 1
     several = {surface: found for surface, found in types.items() if len(found) > 1}
     shown = sorted(several.items(), key=lambda item: (-item[1].total(), item[0]))[:examples]
     return {
@@ -39,7 +44,8 @@ def unlabelled_occurrences(sentences: Sequence[Sentence], examples: int) -> dict
     with the most occurrences, ``{text, labelled, unlabelled, ids}``. A surface counts if it is labelled at least
     ``COMMON`` times, and more often than not.
     """
-    labelled = Counter(e.surface(s.text) for s in sentences for e in s.entities if e.end - e.start > 1)
+    common = repeated(_long_surfaces(sentences), COMMON)
+    labelled = Counter(surface for surface in _long_surfaces(sentences) if hash(surface) in common)
     wanted = {surface: count for surface, count in labelled.items() if count >= COMMON}
     lengths = sorted({len(surface) for surface in wanted})
     first = {surface[:2] for surface in wanted}
@@ -74,14 +80,16 @@ def same_text(splits: Splits, examples: int) -> dict[str, Any]:
     ``other_labels`` is the number of these texts whose sentences have different entities; the examples are such texts,
     ``{text, labels: [{split, id, entities: [[type, start, end], …]}]}``.
     """
+    in_question = repeated(sentence.text for sentences in splits.values() for sentence in sentences)
     places: dict[str, list[tuple[str, Sentence]]] = defaultdict(list)
     for split, sentences in splits.items():
         for sentence in sentences:
-            places[sentence.text].append((split, sentence))
-    repeated = {text: found for text, found in places.items() if len(found) > 1}
-    others = {text: found for text, found in repeated.items() if len({_labels(s) for _, s in found}) > 1}
+            if hash(sentence.text) in in_question:
+                places[sentence.text].append((split, sentence))
+    several = {text: found for text, found in places.items() if len(found) > 1}
+    others = {text: found for text, found in several.items() if len({_labels(s) for _, s in found}) > 1}
     return {
-        "texts": len(repeated),
+        "texts": len(several),
         "other_labels": len(others),
         "examples": [
             {
@@ -103,18 +111,17 @@ def unseen(train: Sequence[Sentence], split: Sequence[Sentence]) -> dict[str, An
     unseen entities whose surface occurs in train with another type only. ``share`` is unseen / entities (0 to 1; 0 if
     there are no entities).
     """
-    known = {(e.surface(s.text), e.type) for s in train for e in s.entities}
-    surfaces = {surface for surface, _ in known}
+    known, surfaces = (
+        among(hashes(_keys(split, with_type)), hashes(_keys(train, with_type))) for with_type in (True, False)
+    )
     counts: Counter[str] = Counter()
     per_type: dict[str, dict[str, int]] = {}
-    for sentence in split:
-        for entity in sentence.entities:
-            surface = entity.surface(sentence.text)
-            new = (surface, entity.type) not in known
-            row = per_type.setdefault(entity.type, {"entities": 0, "unseen": 0})
-            row["entities"] += 1
-            row["unseen"] += new
-            counts.update({"entities": 1, "unseen": new, "other_type": new and surface in surfaces})
+    entities = (entity for sentence in split for entity in sentence.entities)
+    for entity, is_known, has_surface in zip(entities, known.tolist(), surfaces.tolist()):
+        row = per_type.setdefault(entity.type, {"entities": 0, "unseen": 0})
+        row["entities"] += 1
+        row["unseen"] += not is_known
+        counts.update({"entities": 1, "unseen": not is_known, "other_type": not is_known and has_surface})
     total = counts["entities"]
     return {
         "entities": total,
@@ -131,15 +138,28 @@ def nearly_leaked(splits: Splits) -> dict[str, int]:
     Width, case, spaces and punctuation are ignored. Sentences with exactly the same text are not counted.
     """
     found: dict[str, int] = {}
-    exact: set[str] = set()
-    near: set[str] = set()
+    earlier = earlier_cores = hashes(())
     for split, sentences in splits.items():
-        cores = {sentence.text: bare(sentence.text) for sentence in sentences}
+        texts = hashes(sentence.text for sentence in sentences)
+        cores = hashes(bare(sentence.text) for sentence in sentences)
         if split != "train":
-            found[split] = sum(s.text not in exact and bool(cores[s.text]) and cores[s.text] in near for s in sentences)
-        exact.update(cores)
-        near.update(cores.values())
+            near = among(cores, earlier_cores) & (cores != hash("")) & ~among(texts, earlier)
+            found[split] = int(near.sum())
+        earlier, earlier_cores = np.concatenate([earlier, texts]), np.concatenate([earlier_cores, cores])
     return found
+
+
+def _keys(sentences: Sequence[Sentence], with_type: bool) -> Iterator[Hashable]:
+    """The surface of each entity, with its type if asked for."""
+    for sentence in sentences:
+        for entity in sentence.entities:
+            surface = entity.surface(sentence.text)
+            yield (surface, entity.type) if with_type else surface
+
+
+def _long_surfaces(sentences: Sequence[Sentence]) -> Iterator[str]:
+    """The surfaces of two characters or more."""
+    return (e.surface(s.text) for s in sentences for e in s.entities if e.end - e.start > 1)
 
 
 def _labels(sentence: Sentence) -> tuple[Entity, ...]:

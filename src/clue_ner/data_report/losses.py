@@ -1,6 +1,6 @@
 """Entities that windows, alignments and tag schemes cannot represent, so that no model can learn them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,8 @@ OVERLAPS = {
     "crossing": "each has a part of its own: span (of two types) and global_pointer can say it",
 }
 """How two entities can overlap, and the heads that can represent it; sequence-labelling heads never can."""
+TEXTS = 1000
+"""Number of texts that are tokenised at once."""
 _EXAMPLE = ("reason", "id", "type", "start", "end", "entity")
 
 
@@ -82,7 +84,7 @@ def alignment_losses(
     that fit into no window; the units or tokens that are not in the vocabulary, and all of them; the first lost
     entities.
     """
-    lengths = [len(encoding.ids) for encoding in aligner.tokenizer.encode([_readable(s.text) for s in sentences])]
+    lengths = list(_lengths(sentences, aligner))
     room = aligner.window - len(aligner.tokenizer.before) - len(aligner.tokenizer.after)
     counted = count(sentences, aligner)
     lost = [row for row in counted.lost if not row["reason"].startswith("overlaps")]
@@ -101,22 +103,21 @@ def alignment_losses(
     return losses, list(counted.warnings(split))
 
 
-def scheme_losses(sentences: Sequence[Sentence]) -> dict[str, int]:
+def scheme_losses(sentences: Iterable[Sentence]) -> dict[str, int]:
     """For each tag scheme, the number of entities that cannot be decoded from the tags of characters.
 
     A tag has one type, so of entities that overlap only the longer one can be decoded.
     """
-    hidden, flat = 0, []
+    lost = dict.fromkeys(SCHEMES, 0)
     for sentence in sentences:
-        left_out = hidden_by_longer(sentence)
-        hidden += len(left_out)
-        spans = [(e.start, e.end, e.type) for e in sentence.entities if e not in left_out]
-        if any(left[1:] == (right[0], right[2]) for left, right in pairwise(spans)):  # any scheme has the others
-            flat.append((spans, len(sentence.text)))
-    return {
-        name: hidden + sum(len({*spans}.difference(_again(spans, length, name))) for spans, length in flat)
-        for name in SCHEMES
-    }
+        hidden = hidden_by_longer(sentence)
+        spans = [(e.start, e.end, e.type) for e in sentence.entities if e not in hidden]
+        beside = any(left[1:] == (right[0], right[2]) for left, right in pairwise(spans))
+        for name in SCHEMES:
+            lost[name] += len(hidden)
+            if beside:  # any scheme has the others
+                lost[name] += len({*spans}.difference(_again(spans, len(sentence.text), name)))
+    return lost
 
 
 def overlaps(sentences: Sequence[Sentence]) -> dict[str, int]:
@@ -137,6 +138,13 @@ def _overlap(first: Entity, second: Entity) -> str:
 
 def _again(spans: list[Span], length: int, scheme: str) -> Iterator[Span]:
     yield from SCHEMES[scheme].decode(SCHEMES[scheme].encode(spans, length))
+
+
+def _lengths(sentences: Sequence[Sentence], aligner: Aligner) -> Iterator[int]:
+    """The tokens of each text."""
+    for at in range(0, len(sentences), TEXTS):
+        texts = [_readable(sentence.text) for sentence in sentences[at : at + TEXTS]]
+        yield from (len(encoding.ids) for encoding in aligner.tokenizer.encode(texts))
 
 
 def _readable(text: str) -> str:

@@ -1,11 +1,15 @@
 """The report on a corpus before training: counts, lengths, labels, characters, losses, and warnings."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from clue_ner.core.entities import Sentence
 from clue_ner.corpora import Corpus, measure
 from clue_ner.data_report.characters import odd_characters
+from clue_ner.data_report.hashes import hashes
 from clue_ner.data_report.labels import nearly_leaked, same_text, several_types, unlabelled_occurrences, unseen
 from clue_ner.data_report.lengths import span_lengths, summary
 from clue_ner.data_report.losses import Alignments, alignment_losses, overlaps, scheme_losses
@@ -39,7 +43,7 @@ def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[
         splits[name] |= _labels(sentences, examples)
         if name != "train":
             splits[name]["unseen"] = unseen(labelled["train"], sentences)
-    everything = [sentence for sentences in labelled.values() for sentence in sentences]
+    everything = chain.from_iterable(labelled.values())
     alignment, losses = _alignment(labelled, alignments, examples)
     found = {
         "name": corpus.name,
@@ -57,7 +61,7 @@ def report(corpus: Corpus, alignments: Alignments | str, examples: int) -> dict[
 def _texts(sentences: Sequence[Sentence], examples: int) -> dict[str, Any]:
     """The findings that need no labels."""
     return {
-        "repeated": len(sentences) - len({sentence.text for sentence in sentences}),
+        "repeated": len(sentences) - len(np.unique(hashes(sentence.text for sentence in sentences))),
         "text_lengths": summary(len(sentence.text) for sentence in sentences),
         "odd_characters": odd_characters(sentences, examples),
     }

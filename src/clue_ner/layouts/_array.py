@@ -86,17 +86,16 @@ class _Text:
 
     def decoded(self, decoder: json.JSONDecoder) -> tuple[Any, int]:
         """The JSON value that begins here, and its length; raises ValueError or RecursionError if there is none."""
-        wanted = 0
         while True:
             try:
                 value, end = decoder.raw_decode(self._buffer, self._at)
                 if end < len(self._buffer) or not self._more():  # the number may continue
                     return value, end - self._at
-            except (ValueError, RecursionError):
-                wanted = max(PIECE, 2 * (len(self._buffer) - self._at))
-                if wanted > LARGEST:
-                    raise
+            except (ValueError, RecursionError) as error:
                 length = len(self._buffer) - self._at
+                if length > LARGEST:
+                    raise ValueError(f"{error}; an element of more than {LARGEST} characters, or without end") from None
+                wanted = max(PIECE, 2 * length)
                 while len(self._buffer) - self._at < wanted and self._more():
                     pass
                 if len(self._buffer) - self._at == length:
@@ -114,7 +113,7 @@ def _pieces(source: Source) -> Iterator[str]:
     """The text of a file; bytes that are not UTF-8 are reported, and reading stops there."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     line = 1
-    with source.open() as stream:
+    with source.text() as stream:
         while True:
             piece = stream.read(PIECE)
             try:

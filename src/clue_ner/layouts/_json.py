@@ -9,12 +9,14 @@ from pydantic import GetPydanticSchema, TypeAdapter, ValidationError
 from clue_ner.layouts._source import Source, short
 
 
-def _one_message(source: Any, handler: Any) -> Any:
+def one_message(message: str) -> GetPydanticSchema:
     """The schema of a union that reports one error for a wrong value, instead of one for each member of the union."""
-    return {**handler(source), "custom_error_type": "id", "custom_error_message": "wanted a text or a whole number"}
+    return GetPydanticSchema(
+        lambda source, handler: {**handler(source), "custom_error_type": "union", "custom_error_message": message}
+    )
 
 
-Id = Annotated[str | int, GetPydanticSchema(_one_message)]
+Id = Annotated[str | int, one_message("wanted a text or a whole number")]
 """Types that tools write for an id."""
 
 
@@ -33,7 +35,7 @@ def json_lines(
     ``keys`` counts the keys of such a record. A line with no more colons than keys has no duplicate key.
     """
     validate = adapter.validate_json
-    for number, line in source.lines():
+    for number, line in _not_blank(source):
         try:
             value = validate(line)
             if line.count(b":") != keys(value):  # possibly a duplicate key, of which JSON parsers keep only one
@@ -47,11 +49,15 @@ def json_lines(
 
 def objects(source: Source) -> Iterator[tuple[int, Any]]:
     """The values of a JSON lines file; lines that are not JSON are reported to ``source``."""
-    for number, line in source.lines():
+    for number, line in _not_blank(source):
         try:
             yield number, loads(line)
         except (ValueError, RecursionError) as error:
             source.wrong(number, f"not JSON ({error}), found {short(line.decode('utf-8', 'replace'))}")
+
+
+def _not_blank(source: Source) -> Iterator[tuple[int, bytes]]:
+    return ((number, line) for number, line in source.lines() if line and not line.isspace())
 
 
 def loads(line: bytes) -> Any:

@@ -11,9 +11,10 @@ from typing import Any
 from clue_ner.common.errors import CorpusError, SourceError
 from clue_ner.core import plugins
 from clue_ner.core.plugins import AUTO, LAYOUTS
+from clue_ner.layouts._source import HEAD, refuse_other_files
 
-HEAD = 2**16
-"""Number of bytes that are examined."""
+LONGEST = 2**24
+"""Number of bytes that are examined of a first line that is longer than ``HEAD``."""
 
 
 class Sample:
@@ -25,25 +26,29 @@ class Sample:
 
     @cached_property
     def head(self) -> bytes:
-        """The first bytes; empty for a folder. Raises SourceError if they cannot be read."""
+        """The first bytes, with the whole first line; empty for a folder. Raises SourceError if unreadable."""
         if self.path.is_dir():
             return b""
         try:
             with self.path.open("rb") as stream:
-                return stream.read(HEAD)
+                head = stream.read(HEAD)
+                return head if b"\n" in head else head + stream.readline(LONGEST)
         except OSError as error:
             raise SourceError(f"{self.path}: cannot be read ({error.strerror or error})") from None
 
     @cached_property
-    def lines(self) -> list[str]:
-        """The first complete lines; none if the file is not UTF-8."""
-        head = self.head.removeprefix(codecs.BOM_UTF8)
-        if len(self.head) == HEAD:
-            head = head.rpartition(b"\n")[0]
+    def begin(self) -> str:
+        """The first characters; empty if the file is not UTF-8."""
         try:
-            return head.decode("utf-8").split("\n")
+            return codecs.getincrementaldecoder("utf-8-sig")().decode(self.head)
         except UnicodeDecodeError:
-            return []
+            return ""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The first lines, without one that may be cut; none if the file is no text in UTF-8."""
+        lines = self.begin.split("\n")
+        return lines[:-1] if len(self.head) >= HEAD and len(lines) > 1 else lines
 
     @cached_property
     def objects(self) -> list[dict[str, Any]]:
@@ -84,10 +89,25 @@ def recognised(path: Path, options: Mapping[str, Any]) -> tuple[str, str]:
             found[name] = reason
     if len(found) == 1:
         return next(iter(found.items()))
-    if not found:
-        raise CorpusError(
-            f"{path}: does not look like any known layout ({', '.join(plugins.names(LAYOUTS))}). "
-            "Name its layout; docs/data.md describes each"
-        )
-    fits = " and ".join(f"{name} ({reason})" for name, reason in found.items())
-    raise CorpusError(f"{path}: looks like {fits}; name the one that it has")
+    if found:
+        fits = " and ".join(f"{name} ({reason})" for name, reason in found.items())
+        raise CorpusError(f"{path}: looks like {fits}; name the one that it has")
+    refuse_other_files(sample.head, str(path))
+    raise CorpusError(
+        f"{path}: does not look like any known layout ({', '.join(plugins.names(LAYOUTS))})"
+        f"{_what_it_is(sample)}. Name its layout; docs/data.md describes each"
+    )
+
+
+def _what_it_is(sample: Sample) -> str:
+    """A hint about a file or folder without a known layout, as a part of a message."""
+    if sample.path.is_dir():
+        folders = sorted(path.name for path in sample.path.iterdir() if path.is_dir() and is_folder_of(AUTO, path))
+        return f"; it is a folder with {', '.join(folders)}: name one of them" if folders else "; it is a folder"
+    if not sample.head.strip():
+        return "; it is empty"
+    if sample.begin.lstrip().startswith("["):
+        return f"; it is a JSON array: write one object per line, for example with `jq -c '.[]' {sample.path} > NEW`"
+    if sample.objects:
+        return f"; its JSON objects have the keys {', '.join(sample.objects[0])}: option text names the key of the text"
+    return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from clue_ner.common.errors import SourceError
 from clue_ner.layouts._check import Record
 from clue_ner.layouts._recognise import Sample
-from clue_ner.layouts._source import Raw, RawEntity, Source, short
+from clue_ner.layouts._source import HEAD, Raw, RawEntity, Source, refuse_other_files, short
 from clue_ner.layouts._write import Target
 
 TITLE = "brat's standoff files"
@@ -24,7 +24,7 @@ WANTED = (
 )
 OTHERS = "annotations that are no entities (relations, events, attributes, notes)"
 
-_ENTITY = re.compile(r"(T\d+)\t(\S+) ([\d ;]+)(?:\t(.*))?")
+_ENTITY = re.compile(r"(T\d+\S*)\t(\S+) ([\d ;]+)(?:\t(.*))?")
 _SPAN = re.compile(r"(\d{1,18}) (\d{1,18})")
 _OTHER = re.compile(r"[REAMN#*]")
 
@@ -43,9 +43,12 @@ def read(source: Source) -> Iterator[Raw]:
     if not folder.is_dir():
         raise SourceError(f"{source.name}: no folder; a corpus of brat is one, with .txt and .ann files in it")
     texts = sorted(folder.glob("*.txt"))
+    if not texts:
+        raise SourceError(f"{source.name}: no .txt file in it; name the folder that has the .txt and .ann files")
     for path in sorted(folder.glob("*.ann")):
         if not path.with_suffix(".txt").is_file():
             source.problems.add(f"{path}: there is no {path.stem}.txt beside it")
+    source.records = len(texts)
     for number, path in enumerate(texts, 1):
         document = _document(path, source)
         if document is None:
@@ -100,7 +103,7 @@ def _document(path: Path, source: Source) -> tuple[str, list[RawEntity] | None] 
     if content is None:
         return None
     entities = []
-    for number, line in enumerate(content.split("\n"), 1):
+    for number, line in enumerate(content.removeprefix("\ufeff").split("\n"), 1):
         line = line.removesuffix("\r")
         if not line.strip():
             continue
@@ -156,7 +159,9 @@ def _lines(number: int, path: Path, text: str, entities: list[RawEntity] | None,
 def _content(path: Path, source: Source) -> str | None:
     """The text of a file with unchanged line ends; None if it is not UTF-8, which is reported."""
     try:
-        return path.read_bytes().decode("utf-8")
+        content = path.read_bytes()
+        refuse_other_files(content[:HEAD], str(path))
+        return content.decode("utf-8")
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError as error:

@@ -5,8 +5,8 @@ unless options name others. ``-DOCSTART-`` lines and comments (``# …`` without
 characters or words; the offsets of entities refer to the text that they form (see ``_tags.joined``).
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from clue_ner.common.errors import CorpusError
 from clue_ner.core.schemes import ALIASES, SCHEMES
@@ -27,6 +27,14 @@ COMMENTS = "comment lines"
 MARKS = "document marks"
 
 _BLANK = " \t\r"
+_MARK = "-DOCSTART-"
+
+
+class _Columns(NamedTuple):
+    """Numbers of columns, from 1, or from the last, which is -1."""
+
+    token: int
+    tag: int
 
 
 class _Sentence(NamedTuple):
@@ -36,21 +44,20 @@ class _Sentence(NamedTuple):
 
 
 def recognise(sample: Sample) -> str | None:
-    """Lines with two or more columns, of which the last is a tag, and at least one tag that is not O."""
-    seen = 0
+    """Lines with two or more columns, of which one is a tag."""
+    columns, seen = _columns(sample.options), 0
     for line in sample.lines:
-        fields = _fields(line.rstrip(_BLANK))
-        if len(fields) < 2 or not TAG.fullmatch(fields[-1]):
-            if fields and not line.startswith(("#", "-DOCSTART-")):
+        if line.strip() and not line.startswith(("#", _MARK)):
+            if _token_and_tag(line.rstrip(_BLANK), columns) is None:
                 return None
-            continue
-        seen += fields[-1] != "O"
-    return "lines of tokens, each with a tag such as B-PER in the last column" if seen else None
+            seen += 1
+    place = "the last column" if columns.tag == -1 else f"column {columns.tag}"
+    return f"lines of tokens, each with a tag such as B-PER in {place}" if seen else None
 
 
 def read(source: Source) -> Iterator[Raw]:
     """The sentences of a file, which is read twice: first to determine the tag scheme."""
-    if 0 in (source.options.get("token"), source.options.get("tag")):
+    if 0 in _columns(source.options):
         raise CorpusError(f"{source.name}: there is no column 0; the first is 1, the last -1")
     everything = Tags()
     for _, tokens, tags in _sentences(source.again()):
@@ -92,7 +99,7 @@ def write(records: Iterable[Record], target: Target) -> None:
 
 
 def _sentences(source: Source) -> Iterator[_Sentence]:
-    token_at, tag_at = _index(source.options.get("token", 1)), _index(source.options.get("tag", -1))
+    columns = _columns(source.options)
     sentence = _Sentence([], [], [])
     damaged = False
     for number, raw in source.lines():
@@ -102,21 +109,16 @@ def _sentences(source: Source) -> Iterator[_Sentence]:
             source.wrong(number, f"not UTF-8 ({error.reason} at byte {error.start + 1})")
             damaged = True
             continue
-        if not line or line.startswith("-DOCSTART-"):
-            source.counts[MARKS] += bool(line)
+        if not line.strip() or line.startswith(_MARK):
+            source.counts[MARKS] += line.startswith(_MARK)
             if sentence.lines and not damaged:
                 yield sentence
             sentence, damaged = _Sentence([], [], []), False
             continue
-        fields = _fields(line)
-        try:
-            token, tag = fields[token_at], fields[tag_at].strip(" ")
-        except IndexError:
-            token, tag = "", ""
-        if len(fields) > 1 and token and TAG.fullmatch(tag):
+        if (found := _token_and_tag(line, columns)) is not None:
             sentence.lines.append(number)
-            sentence.tokens.append(token)
-            sentence.tags.append(tag)
+            sentence.tokens.append(found[0])
+            sentence.tags.append(found[1])
         elif line.startswith("# ") and not sentence.lines:
             source.counts[COMMENTS] += 1
         else:
@@ -139,5 +141,16 @@ def _fields(line: str) -> list[str]:
     return [field for field in line.split(" ") if field]
 
 
-def _index(column: int) -> int:
-    return column - 1 if column > 0 else column
+def _columns(options: Mapping[str, Any]) -> _Columns:
+    return _Columns(options.get("token", 1), options.get("tag", -1))
+
+
+def _token_and_tag(line: str, columns: _Columns) -> tuple[str, str] | None:
+    """What a line has in these columns; None if it has no token or no tag there."""
+    fields = _fields(line)
+    try:
+        token, tag = (fields[column - 1 if column > 0 else column] for column in columns)
+    except IndexError:
+        return None
+    tag = tag.strip(" ")
+    return (token, tag) if len(fields) > 1 and token and TAG.fullmatch(tag) else None

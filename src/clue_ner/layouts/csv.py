@@ -1,16 +1,13 @@
 """CSV with a header: a column of texts and one of entities (each cell a JSON list; an empty cell is unlabelled)."""
 
 import csv
-import json
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
 from typing import Any
 
 from clue_ner.common.json_lines import to_json
 from clue_ner.layouts._check import Record
-from clue_ner.layouts._json import unique
 from clue_ner.layouts._recognise import Sample
-from clue_ner.layouts._source import Raw, Source, short
+from clue_ner.layouts._source import Raw, Source
 from clue_ner.layouts._table import raws
 from clue_ner.layouts._write import Target
 from clue_ner.layouts.jsonl import entity_record
@@ -25,6 +22,7 @@ WANTED = (
 LONGEST = 2**26
 """Maximum number of characters of a cell."""
 
+_BROKEN = "the rest of the file was not read"
 _SEPARATORS = ",\t;"
 
 
@@ -39,8 +37,11 @@ def recognise(sample: Sample) -> str | None:
 
 def read(source: Source) -> Iterator[Raw]:
     """The rows of a file."""
-    columns = next(iter(_lines(source.again())), (0, []))[1]
-    yield from raws(source, columns, _rows, {})
+    first = source.again()
+    columns = next(iter(_lines(first)), (0, []))[1]
+    source.problems.join(first.problems)
+    if not first.problems.count:
+        yield from raws(source, columns, _rows, {})
 
 
 def write(records: Iterable[Record], target: Target) -> None:
@@ -56,7 +57,6 @@ def write(records: Iterable[Record], target: Target) -> None:
 
 
 def _rows(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
-    entities = source.options.get("entities", "entities")
     lines = _lines(source)
     _, columns = next(lines, (0, []))
     for number, cells in lines:
@@ -65,16 +65,7 @@ def _rows(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
         if len(cells) != len(columns):
             source.wrong(number, f"{len(cells)} cells, and the header has {len(columns)}")
             continue
-        row: dict[str, Any] = dict(zip(columns, cells))
-        if cell := row.get(entities, ""):
-            try:
-                row[entities] = json.loads(cell, object_pairs_hook=unique)
-            except (ValueError, RecursionError) as error:
-                source.wrong(number, f"{entities}: not JSON ({error}), found {short(cell)}")
-                continue
-        else:
-            row[entities] = None
-        yield number, row
+        yield number, dict(zip(columns, cells))
 
 
 def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
@@ -82,20 +73,36 @@ def _lines(source: Source) -> Iterator[tuple[int, list[str]]]:
     if csv.field_size_limit() < LONGEST:  # a setting of the whole process; csv's default is 128 KiB
         csv.field_size_limit(LONGEST)
     wanted = {source.options.get("text", "text")}
-    with source.open() as stream:
-        text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        number = 0
+    number = 0
+    try:
+        lines = _decoded(source)
+        header = next(lines, "")
+        separator = _separator(header, wanted)
+        yield 1, _columns(header.rstrip("\r\n"), separator)
+        rows = csv.reader(lines, delimiter=separator, strict=True)
+        for cells in rows:
+            number = rows.line_num
+            yield 1 + number, cells
+    except csv.Error as error:
+        source.wrong(number + 2, f"not CSV ({error}); {_BROKEN}")
+    except _EncodingError as error:
+        source.wrong(error.line, f"not UTF-8 ({error}); {_BROKEN}")
+
+
+class _EncodingError(Exception):
+    """What is wrong with the bytes of a line."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+def _decoded(source: Source) -> Iterator[str]:
+    for number, line in enumerate(source.whole_lines(), 1):
         try:
-            header = text.readline()
-            rest = csv.reader(text, delimiter=_separator(header, wanted), strict=True)
-            yield 1, _columns(header.rstrip("\r\n"), _separator(header, wanted))
-            for cells in rest:
-                number = rest.line_num
-                yield 1 + number, cells
-        except (csv.Error, UnicodeDecodeError) as error:
-            source.wrong(number + 2, f"not CSV in UTF-8 ({error}); the rest of the file was not read")
-        finally:
-            text.detach()
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _EncodingError(number, error.reason) from None
 
 
 def _separator(header: str, wanted: set[str]) -> str:

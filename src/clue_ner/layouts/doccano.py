@@ -1,7 +1,8 @@
 """doccano's JSON lines: ``{"text", "label": [[start, end, type]]}``, or ``entities`` with offsets and ``relations``.
 
-Older versions use the keys ``labels`` for the label list and ``data`` for the text. Offsets are code points, end
-exclusive.
+Depending on the version and the kind of project, the list has the key ``label``, ``labels``, ``entities`` or
+``annotations`` and contains triples or objects, and the text has the key ``text`` or ``data``. Offsets are code points,
+end exclusive.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from typing_extensions import TypedDict
 
 from clue_ner.common.json_lines import to_json
 from clue_ner.layouts._check import Record
-from clue_ner.layouts._json import Id, json_lines
+from clue_ner.layouts._json import Id, json_lines, one_message
 from clue_ner.layouts._recognise import Sample
 from clue_ner.layouts._source import Raw, RawEntity, Source
 from clue_ner.layouts._write import Target
@@ -27,28 +28,39 @@ WANTED = (
 RELATIONS = "relations"
 
 _STRICT = ConfigDict(extra="ignore", strict=True)
-_KNOWN = {"id", "label", "labels", "entities", "relations"}
+_LISTS = ("label", "labels", "entities", "annotations")
+_KNOWN = {"id", "relations", *_LISTS}
 
 
 @with_config(_STRICT)
 class _Entity(TypedDict):
+    id: NotRequired[Any]
     label: str
     start_offset: int
     end_offset: int
 
 
-_Triple = Annotated[list[int | str], Field(min_length=3, max_length=3)]
+_Span = Annotated[
+    Annotated[list[int | str], Field(min_length=3, max_length=3)] | _Entity,
+    one_message("wanted [start, end, type], or an object with label (a text), start_offset and end_offset"),
+]
 
 
 def recognise(sample: Sample) -> str | None:
-    """Objects with a list of triples as ``label``, or entities with ``start_offset``."""
+    """Objects with a list of triples or of entities with ``start_offset``, or what only doccano writes beside."""
     for record in sample.objects:
-        labels, entities = record.get("label", record.get("labels")), record.get("entities")
-        if isinstance(labels, list) and all(isinstance(label, list) and len(label) == 3 for label in labels):
-            return "JSON lines with a list of labels"
-        if isinstance(entities, list) and entities:
-            has_offset = isinstance(entities[0], dict) and "start_offset" in entities[0]
-            return "JSON lines whose entities have a label and offsets" if has_offset else None
+        if not isinstance(record.get(sample.options.get("text", "text"), record.get("data")), str):
+            return None
+        labels = record.get("label", record.get("labels"))
+        if any(isinstance(record.get(key), list) for key in ("relations", "Comments")) or (
+            isinstance(labels, list) and all(isinstance(one, list | dict) for one in labels)
+        ):
+            return "JSON lines with a list of labels, relations or comments"
+        for spans in (record.get("entities"), record.get("annotations")):
+            if isinstance(spans, list) and spans:
+                triple = isinstance(spans[0], list) and len(spans[0]) == 3
+                has_offset = isinstance(spans[0], dict) and "start_offset" in spans[0]
+                return "JSON lines whose entities have a label and offsets" if triple or has_offset else None
     return None
 
 
@@ -63,12 +75,14 @@ def read(source: Source) -> Iterator[Raw]:
             continue
         source.counts["keys that are not read"] += len(record.keys() - _KNOWN - {key})
         source.counts[RELATIONS] += len(record.get("relations") or ())
-        listed = record.get("label", record.get("labels"))
-        entities = record.get("entities") if listed is None else None
+        lists = [name for name in _LISTS if record.get(name) is not None]
+        if len(lists) > 1:
+            source.wrong(line, f"has {' and '.join(lists)}, wanted one of them; remove the others")
+            continue
         try:
-            spans = None if listed is None is entities else [*map(_triple, listed or ()), *map(_entity, entities or ())]
+            spans = list(map(_entity, record[lists[0]])) if lists else None
         except TypeError:
-            source.wrong(line, "label: wanted a list of [start, end, type]")
+            source.wrong(line, f"{lists[0]}: wanted a list of [start, end, type]")
             continue
         yield Raw(line, None if (found := record.get("id")) is None else str(found), text, spans)
 
@@ -90,23 +104,20 @@ def write(records: Iterable[Record], target: Target) -> None:
             out.write(to_json(value) + "\n")
 
 
-def _triple(label: list[Any]) -> RawEntity:
-    start, end, type_ = label
+def _entity(span: Any) -> RawEntity:
+    start, end, type_ = span if isinstance(span, list) else (span["start_offset"], span["end_offset"], span["label"])
     if type(start) is not int or type(end) is not int or not isinstance(type_, str):
         raise TypeError
     return start, end, type_, None, None
 
 
-def _entity(entity: Any) -> RawEntity:
-    return entity["start_offset"], entity["end_offset"], entity["label"], None, None
-
-
 @with_config(_STRICT)
 class _Known(TypedDict):
     id: NotRequired[Id | None]
-    label: NotRequired[list[_Triple]]
-    labels: NotRequired[list[_Triple]]
-    entities: NotRequired[list[_Entity]]
+    label: NotRequired[list[_Span] | None]
+    labels: NotRequired[list[_Span] | None]
+    entities: NotRequired[list[_Span] | None]
+    annotations: NotRequired[list[_Span] | None]
     relations: NotRequired[list[Any] | None]
 
 

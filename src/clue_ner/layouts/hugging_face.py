@@ -1,6 +1,7 @@
 """A data set of the library datasets, as ``save_to_disk`` leaves it in a folder: text and entities, or tokens and tags.
 
-Tags may be numbers of a ``ClassLabel``. A repository of the hub is downloaded first: ``corpora/_hub.py``.
+Tags may be numbers of a ``ClassLabel``. A repository of the hub is downloaded first (``corpora/_hub.py``); JSON lines
+with tokens and tags, which many have, are of this layout too.
 """
 
 import tempfile
@@ -11,14 +12,15 @@ from typing import Any
 from clue_ner.common.errors import SourceError
 from clue_ner.common.extras import explained
 from clue_ner.layouts._check import Record
+from clue_ner.layouts._json import objects
 from clue_ner.layouts._recognise import Sample
-from clue_ner.layouts._source import Raw, Source
-from clue_ner.layouts._table import raws
+from clue_ner.layouts._source import Raw, Source, short
+from clue_ner.layouts._table import raws, tagged_columns
 from clue_ner.layouts._write import Target
 from clue_ner.layouts.parquet import class_names
 
 TITLE = "a data set of Hugging Face's datasets"
-SUFFIXES = ()
+SUFFIXES = (".jsonl",)
 FOLDER = True
 OPTIONS = (
     "text",
@@ -40,13 +42,20 @@ WANTED = (
 
 
 def recognise(sample: Sample) -> str | None:
-    """A folder with the metadata files that ``save_to_disk`` writes."""
-    there = sample.path.is_dir() and all((sample.path / name).is_file() for name in ("state.json", "dataset_info.json"))
-    return "a folder of Dataset.save_to_disk" if there else None
+    """A folder with the metadata files that ``save_to_disk`` writes, or JSON objects with tokens and tags."""
+    if sample.path.is_dir():
+        there = all((sample.path / name).is_file() for name in ("state.json", "dataset_info.json"))
+        return "a folder of Dataset.save_to_disk" if there else None
+    tagged = any(tagged_columns(sample.options, record) for record in sample.objects)
+    return "JSON lines with tokens and tags" if tagged else None
 
 
 def read(source: Source) -> Iterator[Raw]:
-    """The rows of a data set, numbered from 1."""
+    """The rows of a data set, numbered from 1, or of JSON lines."""
+    if source.path.is_file():
+        columns = next((list(row) for _, row in _objects(source.again())), [])
+        yield from raws(source, columns, _objects, {})
+        return
     source.unit = " row "
     with explained("reading data sets"):
         import datasets
@@ -61,6 +70,8 @@ def read(source: Source) -> Iterator[Raw]:
         source.problems.add(f"{source.name}: not a data set that can be read ({_first_line(error)})")
         return
 
+    source.records = len(found)
+
     def rows(again: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
         again.unit = " row "
         plain = found.with_format(None)
@@ -70,6 +81,14 @@ def read(source: Source) -> Iterator[Raw]:
         yield from raws(source, found.column_names, rows, class_names(metadata))
     except (ValueError, OSError, TypeError, KeyError) as error:
         source.problems.add(f"{source.name}: not a data set that can be read ({_first_line(error)})")
+
+
+def _objects(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for line, value in objects(source):
+        if isinstance(value, dict):
+            yield line, value
+        else:
+            source.wrong(line, f"wanted an object, found {short(value)}")
 
 
 def write(records: Iterable[Record], target: Target) -> None:

@@ -31,6 +31,8 @@ WANTED = (
 
 BESIDE = "uncertainties and models, which clue-ner tag wrote beside"
 
+_OTHERS = {"label", "labels", "annotations", "relations", "Comments"}
+"""Keys of records in doccano's and CLUENER's layouts."""
 _BESIDE = {"uncertainty": NotRequired[float], "model": NotRequired[dict[str, str | None]]}
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -48,7 +50,7 @@ def recognise(sample: Sample) -> str | None:
     """Objects with a text, and with entities that have a type, or none at all."""
     for record in sample.objects:
         entities = record.get("entities")
-        if not isinstance(record.get(sample.options.get("text", "text")), str) or record.keys() & {"label", "labels"}:
+        if not isinstance(record.get(sample.options.get("text", "text")), str) or record.keys() & _OTHERS:
             return None
         if isinstance(entities, list) and entities:
             has_type = isinstance(entities[0], dict) and "type" in entities[0]

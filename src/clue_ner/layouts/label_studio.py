@@ -4,6 +4,7 @@ Of a task the annotation is read, not the predictions that it began with, unless
 versions count UTF-16 units: where the surface shows that, the offsets are converted, and counted.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from clue_ner.common.json_lines import to_json
 from clue_ner.core.entities import Entity
 from clue_ner.layouts._array import array
 from clue_ner.layouts._check import Record
-from clue_ner.layouts._offsets import Offsets
+from clue_ner.layouts._offsets import PLAIN, Offsets
 from clue_ner.layouts._recognise import Sample
 from clue_ner.layouts._source import Raw, RawEntity, Source, short
 from clue_ner.layouts._write import Target
@@ -29,6 +30,13 @@ RESULTS = "results that are not labelled spans"
 CANCELLED = "annotations that were skipped by their annotator"
 
 _UTF16 = Offsets("utf16")
+_ARRAY = re.compile(r"\s*\[\s*\{")
+_FULL = re.compile(r'"data"\s*:\s*\{|"(annotations|predictions|completions)"\s*:\s*\[')
+_MINIMAL = re.compile(r'"labels"\s*:\s*\[\s*"|"annotation_id"\s*:')
+_NUMBER = re.compile("0|[1-9][0-9]{0,14}")
+"""Ids that stay the same as numbers, also in a browser."""
+_ELSEWHERE = ("hypertextlabels", "paragraphlabels")
+"""Types of results whose spans are in HTML or in a dialogue, and not in a plain text."""
 
 
 class _WrongError(Exception):
@@ -37,17 +45,15 @@ class _WrongError(Exception):
 
 def recognise(sample: Sample) -> str | None:
     """An array of objects with ``data``, or with a list of spans that have ``labels``."""
-    begin = "".join(sample.lines).replace(" ", "")[:4096] if sample.path.is_file() else ""
-    if not begin.startswith("[{"):
+    if not _ARRAY.match(sample.begin):
         return None
-    if '"data":{' in begin and ('"annotations":' in begin or '"predictions":' in begin or '"completions":' in begin):
-        return "a JSON array of tasks with data and annotations"
-    return "a JSON array of tasks with labels" if '"labels":[' in begin else None
+    if _FULL.search(sample.begin):
+        return "a JSON array of tasks with data or annotations"
+    return "a JSON array of tasks with labels" if _MINIMAL.search(sample.begin) else None
 
 
 def read(source: Source) -> Iterator[Raw]:
     """The tasks of a file."""
-    predictions = source.options.get("labels") == "predictions"
     for line, task in array(source):
         try:
             if not isinstance(task, dict):
@@ -55,8 +61,8 @@ def read(source: Source) -> Iterator[Raw]:
             full = isinstance(task.get("data"), dict)
             data = task["data"] if full else task
             text = _text(data, source.options.get("text", "text"))
-            results = _results(task, predictions, source) if full else _minimal(task)
-            spans = None if results is None else [span for one in results for span in _spans(one, text, source)]
+            results = _results(task, source) if full else _minimal(task)
+            spans = _agreed([_entities(result, text, source) for result in results], source) if results else None
         except _WrongError as problem:
             source.wrong(line, str(problem))
             continue
@@ -73,7 +79,7 @@ def write(records: Iterable[Record], target: Target) -> None:
         for record in records:
             text, entities = record.sentence.text, record.sentence.entities
             task: dict[str, Any] = {"data": {key: text}}
-            if record.sentence.id.isdecimal() and len(record.sentence.id) < 16:
+            if _NUMBER.fullmatch(record.sentence.id):
                 task["id"] = int(record.sentence.id)
             elif record.sentence.id:
                 task["meta"] = {"id": record.sentence.id}
@@ -112,43 +118,77 @@ def _id(task: dict[str, Any]) -> str | None:
     return str(found) if isinstance(found, str | int) and found != "" else None
 
 
-def _results(task: dict[str, Any], predictions: bool, source: Source) -> list[Any] | None:
-    """The results of the annotation to use; None if there is none."""
+def _results(task: dict[str, Any], source: Source) -> list[list[Any]] | None:
+    """The results of each annotation (or prediction) to use; None if there is none."""
+    predictions = source.options.get("labels") == "predictions"
     key = "predictions" if predictions else "annotations" if "annotations" in task else "completions"
     made = task.get(key) or []
     if not isinstance(made, list) or not all(isinstance(one, dict) for one in made):
         raise _WrongError(f"{key}: wanted a list of objects, found {short(made)}")
-    kept = [one for one in made if not one.get("was_cancelled")]
+    kept = [one for one in made if not one.get("was_cancelled") and not one.get("skipped")]
     source.counts[CANCELLED] += len(made) - len(kept)
-    best = [one for one in kept if one.get("ground_truth")] or kept
-    if not best:
-        return None
-    results = [one.get("result") for one in best]
+    if predictions and (version := source.options.get("model_version")) is not None:
+        kept = [one for one in kept if one.get("model_version") == version]
+    results = [one.get("result") for one in [one for one in kept if one.get("ground_truth")] or kept]
     for result in results:
         if not isinstance(result, list) or not all(isinstance(one, dict) for one in result):
             raise _WrongError(f"{key}: wanted a list of objects as result, found {short(result)}")
-    if len(results) > 1 and len({_same(result) for result in results}) > 1:
-        raise _WrongError(f"{len(results)} {key} that differ; keep one, or mark one as ground truth")
-    return list(results[0])
+    return results or None
 
 
-def _same(result: list[Any]) -> str:
-    """A key that is equal for two results with the same labels."""
-    return repr(sorted(repr(one.get("value")) for one in result))
+def _minimal(task: dict[str, Any]) -> list[list[Any]] | None:
+    """The results of a task in JSON-MIN, under the names of the project's tags; None if it is not annotated.
+
+    That export contains only annotated tasks, and omits tags without results.
+    """
+    values = [one for many in task.values() if isinstance(many, list) for one in many if isinstance(one, dict)]
+    if not values and "annotation_id" not in task and task.get("label") != []:
+        return None
+    return [[{"type": _type_of(value), "value": value} for value in values]]
 
 
-def _minimal(task: dict[str, Any]) -> list[Any] | None:
-    """The spans of a task in JSON-MIN, under the project's name of the labels; None if it has none."""
-    for value in task.values():
-        if isinstance(value, list) and value and all(isinstance(one, dict) and "start" in one for one in value):
-            return [{"type": "labels", "value": one} for one in value]
-    return [] if task.get("label") == [] else None
+def _type_of(value: dict[str, Any]) -> str:
+    """The type of the result of a value in JSON-MIN; ``labels`` also for a span without labels."""
+    span_only = {"start", "end"} <= value.keys() <= {"start", "end", "text"}
+    return next((key for key in ("labels", *_ELSEWHERE) if key in value), "labels" if span_only else "")
 
 
-def _spans(result: dict[str, Any], text: str, source: Source) -> list[RawEntity]:
-    """The entities of a result, one for each of its labels."""
-    value = result.get("value")
-    if result.get("type") != "labels" or not isinstance(value, dict):
+def _agreed(annotations: list[list[RawEntity]], source: Source) -> list[RawEntity]:
+    """The entities of the annotations of a task, which have to be the same."""
+    if len({frozenset(entity[:3] for entity in entities) for entities in annotations}) > 1:
+        if source.options.get("labels") == "predictions":
+            raise _WrongError(f"{len(annotations)} predictions that differ; choose one with option model_version")
+        raise _WrongError(f"{len(annotations)} annotations that differ; keep one, or mark one as ground truth")
+    return annotations[0]
+
+
+def _entities(results: list[Any], text: str, source: Source) -> list[RawEntity]:
+    """The entities of an annotation, in code points if their surfaces say in what they were counted."""
+    spans = [span for result in results for span in _spans(result, source)]
+    if source.offsets.changes():
+        return spans
+    for way in (PLAIN, _UTF16):
+        places = [way.span(text, start, end) for start, end, *_ in spans]
+        if all(_is_there(text, place, span[3], way) for place, span in zip(places, spans)):
+            found = [(place, span) for place, span in zip(places, spans) if place is not None]
+            source.counts[UTF16] += sum(place != span[:2] for place, span in found)
+            return [(*place, type_, None, score) for place, (_, _, type_, _, score) in found]
+    return spans  # what is wrong with them is said where all records are checked
+
+
+def _is_there(text: str, place: tuple[int, int] | None, surface: str | None, way: Offsets) -> bool:
+    """Whether an entity is at a place of the text; only a surface shows that of UTF-16 units."""
+    if place is None or surface is None:
+        return place is not None and way == PLAIN
+    return text[slice(*place)] in (surface, surface.replace("\\n", "\n"))  # as its editor writes line ends
+
+
+def _spans(result: dict[str, Any], source: Source) -> list[RawEntity]:
+    """The entities of a result, one for each of its labels, as the file counts."""
+    value, type_ = result.get("value"), result.get("type")
+    if type_ in _ELSEWHERE:
+        raise _WrongError(f"{type_}, whose spans are not in a plain text; label the text itself, in a tag <Text>")
+    if type_ != "labels" or not isinstance(value, dict):
         source.counts[RESULTS] += 1
         return []
     start, end, surface = value.get("start"), value.get("end"), value.get("text")
@@ -162,12 +202,6 @@ def _spans(result: dict[str, Any], text: str, source: Source) -> list[RawEntity]
     score = result.get("score")
     if score is not None and (not isinstance(score, int | float) or not 0 <= score <= 1):
         raise _WrongError(f"wanted a number from 0 to 1 as score, found {short(score)}")
-    if surface is not None and not source.offsets.changes() and text[max(0, start) : max(0, end)] != surface:
-        if (found := _UTF16.span(text, start, end)) is not None and text[slice(*found)] == surface:
-            source.counts[UTF16] += len(labels)
-            start, end = found
-        elif text[max(0, start) : max(0, end)] == surface.replace("\\n", "\n"):  # its editor writes line ends as \\n
-            surface = None
     return [(start, end, label, surface, None if score is None else float(score)) for label in labels]
 
 

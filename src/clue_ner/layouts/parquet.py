@@ -54,6 +54,7 @@ def read(source: Source) -> Iterator[Raw]:
             groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
             if any(group.total_byte_size > LARGEST for group in groups):
                 raise CorpusError(f"{source.name}: a row group has more than {LARGEST} bytes; write smaller row groups")
+            source.records = file.metadata.num_rows
             columns, names = file.schema_arrow.names, class_names(file.schema_arrow.metadata or {})
         yield from raws(source, columns, rows, names)
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
@@ -61,18 +62,29 @@ def read(source: Source) -> Iterator[Raw]:
 
 
 def class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """The class names of integer columns, from the metadata that the library datasets writes."""
+    """The class names of integer columns, from the metadata that the library datasets writes.
+
+    The keys are columns; ``entities.label`` is the key ``label`` of the objects in column ``entities``.
+    """
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return dict(_class_names("", json.loads(metadata[b"huggingface"])["info"]["features"]))
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
-    found = {}
-    for column, feature in features.items() if isinstance(features, dict) else ():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else {}
-        names = inner.get("names") if isinstance(inner, dict) else None
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            found[column] = names
-    return found
+
+
+def _class_names(name: str, feature: Any) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(feature, list) and len(feature) == 1:  # as older versions note a list
+        yield from _class_names(name, feature[0])
+    if not isinstance(feature, dict):
+        return
+    if "_type" not in feature:
+        for key, inner in feature.items():
+            yield from _class_names(f"{name}.{key}".removeprefix("."), inner)
+    names = feature.get("names")
+    if feature.get("_type") == "ClassLabel" and isinstance(names, list) and all(isinstance(one, str) for one in names):
+        yield name, names
+    else:
+        yield from _class_names(name, feature.get("feature"))
 
 
 def write(records: Iterable[Record], target: Target) -> None:
