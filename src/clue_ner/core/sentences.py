@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clue_ner.common.errors import ArtifactError
-from clue_ner.common.files import ADVICE, checked, read_json, write_text
+from clue_ner.common.files import ADVICE, atomic_file, checked, read_json
 from clue_ner.core.entities import Entity, Sentence, fingerprint_of_all
 
 SPLITS = {"train": "data/corpus", "valid": "data/corpus", "test": "data/test", "unlabelled": "data/test"}
@@ -15,8 +15,8 @@ SPLITS = {"train": "data/corpus", "valid": "data/corpus", "test": "data/test", "
 
 def write_sentences(path: Path, sentences: Iterable[Sentence]) -> None:
     """Write sentences as JSON lines: ``{"id", "text", "entities": [{"type", "start", "end"}]}``."""
-    lines = [json.dumps(to_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences]
-    write_text(path, "".join(lines))
+    with atomic_file(path) as place, place.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(json.dumps(to_record(sentence), ensure_ascii=False) + "\n" for sentence in sentences)
 
 
 def read_sentences(path: Path) -> list[Sentence]:
