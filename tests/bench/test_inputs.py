@@ -21,7 +21,9 @@ def repository(place: Path, tmp_path: Path) -> Path:
     return root
 
 
-def test_prepare_links_what_is_there_makes_the_rest_and_turns_levers_off(repository: Path, tmp_path: Path) -> None:
+def test_prepare_links_what_is_there_makes_the_rest_and_turns_training_options_off(
+    repository: Path, tmp_path: Path
+) -> None:
     place = tmp_path / "place"
     inputs.prepare(repository, place)
     for name in ("corpus", "test", "backbone"):

@@ -182,7 +182,7 @@ def test_params_reports_all_that_is_wrong_in_one_message(values: dict[str, Any])
         ),
     ],
 )
-def test_params_refuses_levers_that_cannot_be(
+def test_params_refuses_training_options_that_cannot_be(
     values: dict[str, Any], changed: dict[str, Any], message: dict[str, str]
 ) -> None:
     values["train"] |= changed

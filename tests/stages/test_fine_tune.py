@@ -47,7 +47,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, forks: ForkServer, backbones: Any, make_aligner: Any
 ) -> tuple[Path, str]:
-    """A root in which the stage ran with levers, and its output."""
+    """A root in which the stage ran with training options, and its output."""
     root = tmp_path_factory.mktemp("undisturbed")
     write_inputs(root, backbones["unigram"], make_aligner("unigram", "characters_over_pieces"), **TRAIN)
     return root, run(forks, root)

@@ -143,8 +143,8 @@ def test_resume_gives_the_weights_and_history_of_an_uninterrupted_training(
 
 @pytest.mark.parametrize("died", [1, 6, 8, 12, 17])
 def test_resume_has_the_state_of_every_lever(tmp_path: Path, fitted: Fit, params: TrainParams, died: int) -> None:
-    levers = {"ema_decay": 0.9, "fgm_epsilon": 0.1, "r_drop": 0.5, "layer_lr_decay": 0.8}
-    params = TrainParams.model_validate(params.model_dump() | levers)
+    options = {"ema_decay": 0.9, "fgm_epsilon": 0.1, "r_drop": 0.5, "layer_lr_decay": 0.8}
+    params = TrainParams.model_validate(params.model_dump() | options)
     weights, history = fitted.uninterrupted(params)
     fitted.put_checkpoints(params, died, of(tmp_path))
     again = resumed(fitted, params, of(tmp_path))
