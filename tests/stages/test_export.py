@@ -32,6 +32,7 @@ def test_export_writes_every_format_and_registers(root: Path, caplog: pytest.Log
         "README.md",
         "corpus.json",
         "onnx",
+        "registry.json",
         "tagger",
         "transformers",
     ]
@@ -57,15 +58,19 @@ def test_export_writes_every_format_and_registers(root: Path, caplog: pytest.Log
     assert f"all splits `{corpus['fingerprint_all']}`" in card
     assert not any(sentence.text in path.read_text() for sentence in GOLD for path in (root / "metrics").iterdir())
     assert "registered with `clue-ner sync`" in caplog.text
-    kept = root / ".tracking/unregistered" / TAGGER.trained.fingerprint
-    assert (kept / "tagger/model.safetensors").read_bytes() == (folder / "tagger/model.safetensors").read_bytes()
+    kept = root / ".tracking/unregistered" / f"{TAGGER.trained.fingerprint}+int8"
+    for name in ("tagger/model.safetensors", "onnx/model.int8.onnx", "registry.json"):
+        assert (kept / name).read_bytes() == (folder / name).read_bytes()
+    assert not (kept / "onnx/model.onnx").exists()
+    assert read_json(folder / "registry.json") == {"graphs": ["int8"], "runtime": "int8"}
 
 
 def test_export_writes_what_the_model_and_the_params_allow(root: Path) -> None:
     write_inputs(root, "crf", "characters_over_pieces", onnx=False)
     (root / "models/export/onnx").mkdir(parents=True)
     main(root)
-    assert sorted(path.name for path in (root / "models/export").iterdir()) == ["README.md", "corpus.json", "tagger"]
+    names = ["README.md", "corpus.json", "registry.json", "tagger"]
+    assert sorted(path.name for path in (root / "models/export").iterdir()) == names
     metrics = read_json(root / "metrics/export.json")
     assert (metrics["stock_transformers"], list(metrics["formats"])) == (False, ["torch"])
     assert "It needs clue-ner: its head is crf" in (root / "models/export/README.md").read_text(encoding="utf-8")
