@@ -126,7 +126,7 @@ def test_served_model_leaves_out_what_scores_less(root: Path, load: Any) -> None
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.01, 2, math.nan, math.inf, None, True, "0.5", [0.5], {"a": 1}])
-def test_served_model_refuses_a_min_score_that_is_none(load: Any, served_model: Any, value: Any) -> None:
+def test_served_model_refuses_what_is_no_min_score(served_model: Any, value: Any) -> None:
     from mlflow.exceptions import MlflowException
 
     for model in (served_model, served_model.unwrap_python_model()):
@@ -159,14 +159,14 @@ def test_served_model_names_the_runtimes_that_it_has(load: Any) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"min_score": 0.0}])
-def test_served_model_takes_no_runtime_from_a_request(
-    root: Path, load: Any, given: dict[str, Any], caplog: Any
-) -> None:
+def test_served_model_takes_no_runtime_from_a_request(root: Path, load: Any, given: dict[str, Any]) -> None:
     model = load(CHAMPION)
     records = model.predict([TEXT], params=given | {"runtime": "torch", "device": "cuda", "threads": 9})
     assert scores(records) == scores_of(root, "int8")
     assert runtime_of(model) == "int8"
-    params = json.loads(yaml.safe_load(card(root).read_text())["signature"]["params"])
+    described = yaml.safe_load(card(root).read_text())
+    assert described["flavors"]["python_function"]["config"] == {"runtime": "int8", "device": "auto"}
+    params = json.loads(described["signature"]["params"])
     assert [(param["name"], param["default"]) for param in params] == [("output", "records"), ("min_score", 0.0)]
 
 
