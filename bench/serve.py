@@ -28,6 +28,7 @@ from clue_ner.evaluation.predictions import to_score
 CLIENTS, SECONDS, ROUNDS = 32, 20.0, 3
 """Of each turn: clients, each with one sentence a request, and how long; turns of each service."""
 WARM_UP = 3.0
+RUNTIMES = ("int8", "torch")
 MEMORY = (60.0, 600.0)
 """Seconds under load after which the memory is taken."""
 START_SECONDS = 120.0
@@ -38,13 +39,18 @@ from pathlib import Path
 import clue_ner
 import mlflow.pyfunc
 
+export, folder, runtime = sys.argv[1:]
 source = Path(clue_ner.__file__).parent
-model = str(source / "tracking" / "served_model.py")
 mlflow.pyfunc.save_model(
-    sys.argv[2], python_model=model, artifacts={"tagger": sys.argv[1]}, code_paths=[str(source)], pip_requirements=[]
+    folder,
+    python_model=str(source / "tracking" / "served_model.py"),
+    artifacts={name: str(Path(export, name).resolve()) for name in ("tagger", "onnx")},
+    model_config={"runtime": runtime},
+    code_paths=[str(source)],
+    pip_requirements=[],
 )
 """
-"""In the code of a side: folder of the tagger, folder of what MLflow serves."""
+"""In the code of a side: folder as models/export, folder of what MLflow serves, runtime; 3ec9ba5 always takes torch."""
 
 logger = logging.getLogger("clue_ner.bench")
 
@@ -83,15 +89,16 @@ def measure(root: Path, place: Path, seconds: float = SECONDS, memory: tuple[flo
     folder, variables = place / "serve", commands.environment(ROOT)
     folder.mkdir()
     model, trained = light.our_model(root, place, folder / "ours")
-    ours, served = Side("clue_ner.cli.main", model, variables), {"mlflow": Side("", model, variables)}
+    ours = Side("clue_ner.cli.main", model, variables)
+    served = {f"mlflow_{runtime}": (Side("", model, variables), runtime) for runtime in RUNTIMES}
     if source := baseline.unpack(ROOT, folder, variables):
         before = {**variables, "PYTHONPATH": str(source)}
-        served["baseline"] = Side("", baseline.convert(model, folder / "baseline", before), before)
+        served["baseline"] = Side("", baseline.convert(model, folder / "baseline", before), before), "torch"
     found: dict[str, Any] = {"trained": trained, "clients": CLIENTS, "seconds": seconds}
     with contextlib.ExitStack() as stack:
-        running = {name: stack.enter_context(our_service(ours, texts, name, folder)) for name in ("int8", "torch")}
-        for name, side in served.items():
-            running[name] = stack.enter_context(mlflow_service(side, texts, folder / f"served-{name}"))
+        running = {name: stack.enter_context(our_service(ours, texts, name, folder)) for name in RUNTIMES}
+        for name, (side, runtime) in served.items():
+            running[name] = stack.enter_context(mlflow_service(side, texts, runtime, folder / f"served-{name}"))
         found["throughput"] = throughput(running, folder, seconds)
         int8 = running["int8"]
         found["latency"] = latency(int8, folder, seconds, found["throughput"]["int8"]["per_second"])
@@ -168,10 +175,9 @@ def our_service(side: Side, texts: Sequence[str], runtime: str, folder: Path) ->
 
 
 @contextlib.contextmanager
-def mlflow_service(side: Side, texts: Sequence[str], folder: Path) -> Iterator[Running]:
-    """``mlflow models serve`` of the model with the code of its side, in torch; ended with the block."""
-    tagger = str((side.model / "tagger").resolve())
-    commands.run([sys.executable, "-c", SAVE, tagger, str(folder)], ROOT, side.variables)
+def mlflow_service(side: Side, texts: Sequence[str], runtime: str, folder: Path) -> Iterator[Running]:
+    """``mlflow models serve`` of the model with the code of its side, in ``runtime``; ended with the block."""
+    commands.run([sys.executable, "-c", SAVE, str(side.model), str(folder), runtime], ROOT, side.variables)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

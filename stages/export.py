@@ -10,6 +10,7 @@ from clue_ner.core.sentences import describe_corpus, read_split
 from clue_ner.exporting import model_card, onnx, parity, stock_transformers
 from clue_ner.runtimes.torch import model_of
 from clue_ner.tagger.tagger import Tagger
+from clue_ner.tracking import pyfunc_model
 from clue_ner.tracking.model_registry import register
 from clue_ner.tracking.store import announce
 
@@ -32,6 +33,7 @@ def main(root: Path) -> None:
             ranges = onnx.calibration(tagger.aligner, [sentence.text for sentence in seen])
             onnx.write(model, tagger.decoder.unit_axes, folder / "onnx", ranges)
         measured = parity.report(tagger, model, gold, folder)
+        pyfunc_model.describe(folder, measured["formats"], params.export.register_onnx)
         write_text(folder / "README.md", model_card.render(tagger.config, corpus, train, scores, measured, obstacle))
     write_json(root / "metrics/export.json", parity.without_speeds(measured))
     register(root, root / "models/export", params.tracking)

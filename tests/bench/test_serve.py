@@ -35,9 +35,12 @@ def test_our_service_is_measured(side: Side, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_mlflows_service_is_measured(side: Side, tmp_path: Path) -> None:
-    with serve.mlflow_service(side, TEXTS, tmp_path / "served") as service:
+@pytest.mark.parametrize("runtime", serve.RUNTIMES)
+def test_mlflows_service_is_measured(side: Side, tmp_path: Path, runtime: str) -> None:
+    with serve.mlflow_service(side, TEXTS, runtime, tmp_path / "served") as service:
         assert serve.ask(service.load(2, 0.5), tmp_path)["latencies"]
+        files = {each.path for process in service.process.children(recursive=True) for each in process.memory_maps()}
+        assert any("libtorch" in file for file in files) == (runtime == "torch")
 
 
 def test_a_service_that_refuses_is_no_measurement(side: Side, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import ENTITIES, TEXT, elsewhere, found, records, run  # noqa: F401
+from support.served_version import register_export
 from support.tiny import TAGS, tiny_tagger_folder
 from support.tracking_repository import PARAMS, PROJECT, begin, local_client, own_store, ready_store  # noqa: F401
 
@@ -33,6 +34,19 @@ def test_cli_sync_registers_the_model_that_tag_then_takes(tmp_path: Path) -> Non
         result = run("tag", "--model", name, content=TEXT)
         assert found(records(result)[0]) == ENTITIES
         assert result.stderr.startswith(f"model: {name} (")
+
+
+def test_cli_tag_runs_int8_of_a_registered_version(tmp_path: Path) -> None:
+    export = register_export(tmp_path)
+    name = "models:/clue-ner@champion"
+    result = run("tag", "--model", name, "--runtime", "int8", content=TEXT)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"model: {name} (") and "runtime int8" in result.stderr
+    assert records(result) == records(run("tag", "--model", export, "--runtime", "int8", content=TEXT))
+    assert records(result) != records(run("tag", "--model", name, "--runtime", "torch", content=TEXT))
+    lacks = run("tag", "--model", name, "--runtime", "onnx", content=TEXT)
+    assert (lacks.exit_code, lacks.stdout) == (1, "")
+    assert "no onnx/model.onnx in this model, which runtime onnx needs; it has files for: int8, torch" in lacks.stderr
 
 
 @pytest.mark.parametrize("name", ["clue-ner@challenger", "clue-ner/9", "somebody@champion", "clue-ner", "m-1"])

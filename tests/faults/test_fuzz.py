@@ -200,6 +200,8 @@ WRONG = [
     b"", b"{", b"null", b"[]", b'""', b"1", b'{"inputs": null}', b'{"inputs": {}}', b'{"inputs": [null]}', b"\xff\xfe",
     b'{"inputs": [["a"]]}', b'{"inputs": [{"text": "a"}]}', b'{"inputs": [1e999]}', b'{"inputs": [NaN]}',
     b'{"inputs": ["a"], "params": 1}', b'{"inputs": ["a"], "params": {"output": 1}}', b'{"inputs": ["\\ud8"]}',
+    b'{"inputs": ["a"], "params": {"min_score": "1"}}', b'{"inputs": ["a"], "params": {"min_score": 2}}',
+    b'{"inputs": ["a"], "params": {"min_score": NaN}}', b'{"inputs": ["a"], "params": {"min_score": null}}',
     b'{"dataframe_split": {}}', b'{"dataframe_records": 1}', b'{"inputs": ["a"], "inputs": 3}', b'{"instances": [1]}',
 ]  # fmt: skip
 

@@ -40,8 +40,9 @@ NAMES = [
     ("dvc.fs.dvc", "_DVCFileSystem.isdvc", "tools/results/experiment.py calls it"),
 ]
 ARGUMENTS = [
-    ("mlflow.pyfunc", "save_model", "mlflow_model", "tracking/model_registry.py gives its own card"),
-    ("mlflow.pyfunc", "save_model", "code_paths", "tracking/model_registry.py ships the package"),
+    ("mlflow.pyfunc", "save_model", "mlflow_model", "tracking/pyfunc_model.py gives its own card"),
+    ("mlflow.pyfunc", "save_model", "code_paths", "tracking/pyfunc_model.py ships the package"),
+    ("mlflow.pyfunc", "save_model", "model_config", "tracking/pyfunc_model.py gives runtime and device"),
     ("torch.onnx", "export", "dynamo", "exporting/onnx.py traces by TorchScript"),
 ]
 WORDS = [

@@ -106,7 +106,7 @@ def test_runtime_threads_are_those_of_the_environment_or_of_the_machine(
 @pytest.mark.parametrize("runtime", GRAPHS)
 def test_runtime_refuses_a_model_without_its_graph(tmp_path: Path, runtime: str) -> None:
     folder = tiny_tagger_folder(tmp_path / "models/tagger", lexicon=TAGS)
-    message = rf"tagger: no onnx/{GRAPHS[runtime]} in this model, .*name models/export .*or take runtime torch"
+    message = rf"no onnx/{GRAPHS[runtime]} in this model, .* has files for: torch; take one .*or name models/export"
     with pytest.raises(ArtifactError, match=message):
         Tagger.load(folder, runtime=runtime)
 

@@ -5,7 +5,7 @@ import pytest
 from support.cards import CORPUS, SCORES, TAGGER
 from support.export_stage import GOLD, write_inputs
 from support.places import ROOT
-from support.tracking_repository import free_port
+from support.tracking_repository import free_port, leave_stores_alone, local_client, put_empty_store
 
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import read_json, verify_checksums, write_checksums, write_json
@@ -32,6 +32,7 @@ def test_export_writes_every_format_and_registers(root: Path, caplog: pytest.Log
         "README.md",
         "corpus.json",
         "onnx",
+        "registry.json",
         "tagger",
         "transformers",
     ]
@@ -57,18 +58,41 @@ def test_export_writes_every_format_and_registers(root: Path, caplog: pytest.Log
     assert f"all splits `{corpus['fingerprint_all']}`" in card
     assert not any(sentence.text in path.read_text() for sentence in GOLD for path in (root / "metrics").iterdir())
     assert "registered with `clue-ner sync`" in caplog.text
-    kept = root / ".tracking/unregistered" / TAGGER.trained.fingerprint
-    assert (kept / "tagger/model.safetensors").read_bytes() == (folder / "tagger/model.safetensors").read_bytes()
+    kept = root / ".tracking/unregistered" / f"{TAGGER.trained.fingerprint}+int8"
+    for name in ("tagger/model.safetensors", "onnx/model.int8.onnx", "registry.json"):
+        assert (kept / name).read_bytes() == (folder / name).read_bytes()
+    assert not (kept / "onnx/model.onnx").exists()
+    assert read_json(folder / "registry.json") == {"graphs": ["int8"], "runtime": "int8"}
 
 
 def test_export_writes_what_the_model_and_the_params_allow(root: Path) -> None:
     write_inputs(root, "crf", "characters_over_pieces", onnx=False)
     (root / "models/export/onnx").mkdir(parents=True)
     main(root)
-    assert sorted(path.name for path in (root / "models/export").iterdir()) == ["README.md", "corpus.json", "tagger"]
+    names = ["README.md", "corpus.json", "registry.json", "tagger"]
+    assert sorted(path.name for path in (root / "models/export").iterdir()) == names
     metrics = read_json(root / "metrics/export.json")
     assert (metrics["stock_transformers"], list(metrics["formats"])) == (False, ["torch"])
     assert "It needs clue-ner: its head is crf" in (root / "models/export/README.md").read_text(encoding="utf-8")
+
+
+def test_export_again_in_other_formats_registers_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_stores_alone(monkeypatch)
+    put_empty_store(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    write_inputs(tmp_path, "softmax", "characters", onnx=False)
+    text = (tmp_path / "params.yaml").read_text()
+    for onnx in ("false", "true"):
+        (tmp_path / "params.yaml").write_text(text.replace("\n  onnx: false", f"\n  onnx: {onnx}"))
+        for _ in range(2):
+            main(tmp_path)
+    found = local_client(tmp_path).search_model_versions("name = 'clue-ner'")
+    formats = {version.version: version.tags["clue_ner.formats"] for version in found}
+    assert formats == {1: "torch", 2: "torch, int8"}
+    tagger = Tagger.load("models:/clue-ner@champion", "int8")
+    assert tagger.tag([GOLD[0].text]) == [list(GOLD[0].entities)]
 
 
 def test_export_without_scores_says_so_and_compares_the_formats_on_train(root: Path) -> None:

@@ -17,7 +17,8 @@ import pytest
 from clue_ner.common.files import write_checksums, write_json
 from clue_ner.core.params import TrackingParams
 from clue_ner.tagger.config import CorpusRecord, TrainingRecord
-from clue_ner.tracking import Journal, run_tags
+from clue_ner.tagger.model_files import GRAPHS
+from clue_ner.tracking import Journal, pyfunc_model, run_tags
 from clue_ner.tracking.store import connect, import_mlflow
 from support.configs import tagger_config
 from support.places import ROOT
@@ -117,6 +118,17 @@ def write_repository(root: Path, name: str, valid_f1: float | None = 0.6, corpus
     (root / "plots").mkdir(exist_ok=True)
     (root / "plots" / "confusion.csv").write_text("gold,predicted\naddress,scene\n")
     return trained.fingerprint
+
+
+def write_graph_files(root: Path, onnx: bool = False) -> None:
+    """Both graphs of models/export, as files of a few bytes; with ``onnx`` float32 is registered, too."""
+    export = root / "models" / "export"
+    pyfunc_model.describe(export, {name: {"ok": True} for name in GRAPHS}, onnx)
+    folder = export / "onnx"
+    folder.mkdir(exist_ok=True)
+    for name in GRAPHS.values():
+        (folder / name).write_bytes(name.encode())
+    write_checksums(folder)
 
 
 def begin(root: Path, name: str, changed: dict[str, Any] | None = None, **changes: Any) -> Journal:

@@ -17,6 +17,7 @@ from support.tracking_repository import (
     runs,
     tracking_params,
     training,
+    write_graph_files,
     write_repository,
 )
 
@@ -190,6 +191,20 @@ def test_logged_model_has_scores_on_several_datasets_as_steps(tmp_path: Path) ->
     record_evaluation(tmp_path, fingerprint, SCORED, [])
     (model,) = models(local_client(tmp_path))
     assert {key: value for key, value in scores(model).items() if key[0] == "eval/micro_f1"} == found
+
+
+def test_logged_model_of_each_set_of_formats_gets_the_scores(tmp_path: Path) -> None:
+    fingerprint = trained(tmp_path, "a")
+    write_graph_files(tmp_path)
+    register(tmp_path, tmp_path / "models" / "export", tracking_params())
+    before = models(local_client(tmp_path))
+    assert len(before) == 2
+    for _ in range(2):
+        named = log_evaluation(tmp_path, fingerprint, "news", SCORED)
+        assert sorted(named.split(", ")) == sorted(f"models:/{model.model_id} ({model.name})" for model in before)
+    for model in models(local_client(tmp_path)):
+        found = [(metric.key, metric.step, metric.value) for metric in model.metrics if metric.key == "eval/micro_f1"]
+        assert found == [("eval/micro_f1", 0, 0.75)]
 
 
 def test_logged_model_that_is_not_there_takes_no_scores(tmp_path: Path) -> None:

@@ -16,14 +16,16 @@ from support.tracking_repository import (
     ready_store,  # noqa: F401
     runs,
     tracking_params,
+    write_graph_files,
     write_repository,
 )
 
-from clue_ner.common.errors import TrackingError
+from clue_ner.common.errors import ArtifactError, TrackingError
 from clue_ner.common.files import read_json, verify_checksums, write_checksums
 from clue_ner.tagger.config import TaggerConfig, TaggerRecord
 from clue_ner.tracking import Version, champion_path, pinned, register, resolve_model
 from clue_ner.tracking.model_registry import gate, kept_for_later, recorded_tags
+from clue_ner.tracking.pyfunc_model import describe
 
 
 def registered(root: Path, name: str, valid_f1: float | None = 0.6, corpus: str = "corpus") -> Version:
@@ -46,6 +48,7 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
     assert made.description == "# The model a\n"
     assert made.tags == {
         "clue_ner.fingerprint": fingerprint_of("a"),
+        "clue_ner.formats": "torch",
         "corpus": "sample",
         "corpus_fingerprint": fingerprint_of("corpus and test"),
         "train_and_valid_fingerprint": fingerprint_of("corpus"),
@@ -81,7 +84,7 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
     assert "+" not in "".join(pins)
     signature = yaml.safe_load(card.read_text())["signature"]
     assert json.loads(signature["inputs"]) == [{"type": "string", "required": True}]
-    assert [field["name"] for field in json.loads(signature["params"])] == ["output"]
+    assert [field["name"] for field in json.loads(signature["params"])] == ["output", "min_score"]
     (record,) = json.loads(signature["outputs"])
     assert set(record["properties"]) == {"text", "entities"}
     assert set(record["properties"]["entities"]["items"]["properties"]) == {"type", "start", "end", "text", "score"}
@@ -90,6 +93,75 @@ def test_registry_register_holds_all_that_serving_needs(tmp_path: Path) -> None:
 def test_registry_register_again_is_the_same_version(tmp_path: Path) -> None:
     assert registered(tmp_path, "a") == registered(tmp_path, "a")
     assert len(local_client(tmp_path).search_model_versions("name = 'clue-ner'")) == 1
+
+
+def formats_of_versions(root: Path, name: str = "clue-ner") -> dict[int, str]:
+    found = local_client(root).search_model_versions(f"name = '{name}'")
+    return {int(version.version): version.tags["clue_ner.formats"] for version in found}
+
+
+def test_registry_other_formats_of_a_training_are_another_version(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    begin(tmp_path, "a")
+    export = tmp_path / "models" / "export"
+
+    def register_again() -> tuple[int, str, str]:
+        first, second = (register(tmp_path, export, tracking_params()) for _ in range(2))
+        assert first is not None and first == second
+        return first[1:]
+
+    assert register_again() == (1, "champion", "there was no champion")
+    write_graph_files(tmp_path)
+    reason = "it is the training of champion version 1, with int8"
+    assert register_again() == (2, "champion", reason)
+    reason = "it is the training of champion version 2, with onnx"
+    write_graph_files(tmp_path, onnx=True)
+    assert register_again() == (3, "champion", reason)
+    write_graph_files(tmp_path)
+    assert register_again()[0] == 2
+    assert formats_of_versions(tmp_path) == {1: "torch", 2: "torch, int8", 3: "torch, int8, onnx"}
+    assert aliases(tmp_path) == {"champion": 3}
+    (run,) = runs(local_client(tmp_path))
+    logged = [local_client(tmp_path).get_logged_model(output.model_id) for output in run.outputs.model_outputs]
+    assert [model.params for model in logged] == [run.data.params] * 3
+    newest = local_client(tmp_path).get_model_version("clue-ner", "3").source
+    assert pinned(tmp_path, f"runs:/{run.info.run_id}/clue-ner")[0] == newest
+    for version, files in ((1, []), (2, ["model.int8.onnx"]), (3, ["model.int8.onnx", "model.onnx"])):
+        folder = resolve_model(tmp_path, f"models:/clue-ner/{version}").parent / "onnx"
+        assert sorted(path.name for path in folder.glob("*.onnx")) == files
+        if files:
+            verify_checksums(folder, "")
+            assert sorted(read_json(folder / "checksums.json")) == files
+
+
+def test_registry_champion_does_not_move_to_fewer_formats(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    write_graph_files(tmp_path)
+    export = tmp_path / "models" / "export"
+    assert register(tmp_path, export, tracking_params()) is not None
+    describe(export, {}, onnx=False)
+    reason = "it is the training of champion version 1, without its int8"
+    assert register(tmp_path, export, tracking_params()) == Version("clue-ner", 2, "challenger", reason)
+    assert aliases(tmp_path) == {"champion": 1, "challenger": 2}
+
+
+def test_registry_version_of_an_earlier_release_is_one_of_torch(tmp_path: Path) -> None:
+    registered(tmp_path, "a")
+    store = local_client(tmp_path)
+    version = store.get_model_version("clue-ner", "1")
+    store.delete_model_version_tag("clue-ner", "1", "clue_ner.formats")
+    store.delete_logged_model_tag(version.source.removeprefix("models:/"), "clue_ner.formats")
+    assert registered(tmp_path, "a").version == 1
+    write_graph_files(tmp_path)
+    assert registered(tmp_path, "a").version == 2
+
+
+def test_registry_refuses_a_damaged_graph(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    write_graph_files(tmp_path)
+    (tmp_path / "models/export/onnx/model.int8.onnx").write_bytes(b"other")
+    with pytest.raises(ArtifactError, match=r"model\.int8\.onnx: damaged"):
+        register(tmp_path, tmp_path / "models" / "export", tracking_params())
 
 
 def test_registry_champion_moves_only_to_a_better_valid_f1(tmp_path: Path) -> None:
@@ -105,6 +177,8 @@ def test_registry_champion_moves_only_to_a_better_valid_f1(tmp_path: Path) -> No
 F1 = {value: {"valid_micro_f1": str(value)} for value in (0.1, 0.2, 0.9)}
 OLD, NEW = {"corpus_fingerprint": "x"}, {"corpus_fingerprint": "x", "train_and_valid_fingerprint": "tv"}
 """Tags of a version of 3ec9ba5, and of one since, on the same corpus."""
+MADE, BOTH = NEW | F1[0.2] | {"clue_ner.fingerprint": "f"}, {"clue_ner.formats": "torch, int8"}
+"""Tags of a version of one training, and of its formats."""
 
 
 def test_registry_version_leads_back_to_the_one_that_its_training_began_with(tmp_path: Path) -> None:
@@ -129,6 +203,11 @@ def test_registry_version_leads_back_to_the_one_that_its_training_began_with(tmp
     ("tags", "champion", "alias", "reason"),
     [
         (NEW, None, "champion", "there was no champion"),
+        # the champion's own training: its F1 does not matter, its formats do
+        (MADE | BOTH, MADE, "champion", "it is the training of champion version 4, with int8"),
+        (MADE, MADE | BOTH, "challenger", "it is the training of champion version 4, without its int8"),
+        (MADE | {"clue_ner.formats": "torch, onnx"}, MADE | BOTH, "challenger", "without its int8"),
+        (MADE | BOTH | {"valid_micro_f1": "0.0"}, MADE, "challenger", "its valid F1 is 0"),
         (NEW | F1[0.9], {"corpus_fingerprint": "y"} | F1[0.1], "challenger", "trained on another corpus"),
         (NEW, NEW | F1[0.1], "challenger", "without a valid F1 of both"),
         (NEW | F1[0.9], NEW, "challenger", "without a valid F1 of both"),
@@ -154,10 +233,14 @@ def test_registry_gate(tags: dict[str, str], champion: dict[str, str] | None, al
     assert reason in found[1]
 
 
+def experiments(root: Path) -> list[str]:
+    return [experiment.experiment_id for experiment in local_client(root).search_experiments()]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from support.tracking_repository import begin, tracking_params, write_repository
+from support.tracking_repository import begin, tracking_params, write_graph_files, write_repository
 from clue_ner.tracking import register
 from clue_ner.tracking.store import import_mlflow
 import_mlflow()
@@ -165,7 +248,8 @@ import mlflow.pyfunc
 import clue_ner.tagger.tagger  # before the forks, once
 from mlflow import MlflowClient
 from mlflow.store.tracking import sqlalchemy_store
-for method in sys.argv[2:]:
+graphs, *methods = sys.argv[2:]
+for method in methods:
     root = Path(sys.argv[1], method)
     if os.fork() == 0:
         original = getattr(MlflowClient, method)
@@ -175,6 +259,8 @@ for method in sys.argv[2:]:
         setattr(MlflowClient, method, and_die)
         write_repository(root, "a")
         begin(root, "a")
+        if graphs == "graphs":
+            write_graph_files(root)
         register(root, root / "models" / "export", tracking_params())
         os._exit(0)
     assert os.wait()[1] == signal.SIGKILL, method
@@ -194,7 +280,7 @@ def test_registry_killed_after_any_request_registers_once(tmp_path: Path) -> Non
     for method in methods:
         (tmp_path / method).mkdir()
         shutil.copyfile(tmp_path / "mlflow.db", tmp_path / method / "mlflow.db")
-    assert python(KILLED, tmp_path, *methods).wait(200) == 0
+    assert python(KILLED, tmp_path, "torch", *methods).wait(200) == 0
     for method in methods:
         root = tmp_path / method
         assert register(root, root / "models" / "export", tracking_params()) == Version(
@@ -205,6 +291,30 @@ def test_registry_killed_after_any_request_registers_once(tmp_path: Path) -> Non
         (model,) = local_client(root).search_logged_models([run.info.experiment_id])
         assert model.params == run.data.params
         assert aliases(root) == {"champion": 1}
+
+
+def test_registry_killed_after_any_request_registers_other_formats_once(tmp_path: Path) -> None:
+    registered(tmp_path, "a")
+    methods = [
+        "create_logged_model",
+        "log_model_artifacts",
+        "finalize_logged_model",
+        "create_model_version",
+        "set_model_version_tag",
+        "set_registered_model_alias",
+    ]
+    for method in methods:
+        (tmp_path / method).mkdir()
+        shutil.copyfile(tmp_path / "mlflow.db", tmp_path / method / "mlflow.db")
+    assert python(KILLED, tmp_path, "graphs", *methods).wait(200) == 0
+    for method in methods:
+        root = tmp_path / method
+        reason = "it is the training of champion version 1, with int8"
+        found = register(root, root / "models" / "export", tracking_params())
+        assert found == Version("clue-ner", 2, "champion", reason)
+        assert formats_of_versions(root) == {1: "torch", 2: "torch, int8"}
+        assert resolve_model(root, "models:/clue-ner@champion").parent.joinpath("onnx/model.int8.onnx").exists()
+        assert len(local_client(root).search_logged_models(experiments(root))) == 2
 
 
 def test_registry_unreachable_is_kept_for_later(

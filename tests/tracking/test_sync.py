@@ -17,6 +17,7 @@ from support.tracking_repository import (
     runs,
     tracking_params,
     training,
+    write_graph_files,
     write_repository,
 )
 
@@ -65,6 +66,37 @@ def test_sync_registers_what_was_kept_and_drops_the_copy(tmp_path: Path) -> None
     champion = champion_path(tmp_path, "clue-ner")
     assert champion is not None
     assert read_json(champion / "tagger.json")["trained"]["fingerprint"] == fingerprint_of("b")
+
+
+def test_sync_registers_every_set_of_formats_that_was_kept(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    begin(tmp_path, "a")
+    export = tmp_path / "models" / "export"
+    keep_for_later(tmp_path, export, tracking_params())
+    for onnx in (True, False, False):
+        write_graph_files(tmp_path, onnx)
+        keep_for_later(tmp_path, export, tracking_params())
+    assert len(kept_for_later(tmp_path)) == 3
+    for _ in range(2):
+        summary = sync(tmp_path)
+        assert summary.problems == []
+    found = local_client(tmp_path).search_model_versions("name = 'clue-ner'")
+    made = {"torch", "torch, int8", "torch, int8, onnx"}
+    assert sorted(version.tags["clue_ner.formats"] for version in found) == sorted(made)
+
+
+def test_sync_drops_every_set_of_formats_of_a_training(tmp_path: Path) -> None:
+    write_repository(tmp_path, "a")
+    export = tmp_path / "models" / "export"
+    keep_for_later(tmp_path, export, tracking_params("a.b"))
+    write_graph_files(tmp_path)
+    keep_for_later(tmp_path, export, tracking_params("a.b"))
+    shutil.rmtree(export)
+    shutil.rmtree(tmp_path / "models" / "tagger")
+    (problem, _) = sync(tmp_path).problems
+    assert f"`clue-ner sync --drop {fingerprint_of('a')[:12]}`" in problem
+    summary = sync(tmp_path, [fingerprint_of("a")[:12]])
+    assert (summary.problems, len(summary.dropped), kept_for_later(tmp_path)) == ([], 2, [])
 
 
 def test_sync_goes_on_after_a_problem(tmp_path: Path) -> None:
@@ -251,6 +283,7 @@ def test_sync_server_killed_in_the_middle_misses_nothing(tmp_path: Path, monkeyp
     root, port = tmp_path / "repository", free_port()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
     write_repository(root, "a")
+    write_graph_files(root)
     journal = begin(root, "a")
     first, second = training()["epochs"]
     with server(tmp_path, port):
@@ -289,3 +322,9 @@ def test_sync_server_killed_in_the_middle_misses_nothing(tmp_path: Path, monkeyp
         assert root in champion.parents
         assert read_json(champion / "tagger.json")["trained"]["fingerprint"] == journal.fingerprint
         assert champion_path(root, "clue-ner") == champion
+        folder = champion.parent
+        assert sorted(path.name for path in (folder / "onnx").iterdir()) == ["checksums.json", "model.int8.onnx"]
+        for path in [*champion.iterdir()]:  # an earlier release kept the tagger's files there
+            path.rename(folder / path.name)
+        champion.rmdir()
+        assert champion_path(root, "clue-ner") == folder

@@ -8,6 +8,7 @@ import pytest
 from support.changed_params import PARAMS
 from support.commands import elsewhere, run  # noqa: F401
 from support.damage import flip
+from support.served_version import register_export
 from support.servers import COMMIT, hub_handler, serve, use_hub
 from support.tiny import tiny_tagger_folder
 from support.tracking_repository import local_client, own_store, tracking_params  # noqa: F401
@@ -50,6 +51,18 @@ def test_verify_traces_a_training_and_says_what_changed(
     assert states(tagger)[1]["backbone"] == "WRONG"
     (tagger / "more.py").write_text("")
     assert states(tagger) == (1, {"files": "WRONG"})
+
+
+def test_verify_compares_the_graphs_of_a_registered_version(tmp_path: Path) -> None:
+    register_export(tmp_path)
+    shutil.copy(PARAMS, tmp_path)
+    champion = "models:/clue-ner@champion"
+    assert states(champion)[1]["files"] == "ok"
+    assert run("verify", champion).stdout.splitlines()[0].endswith("/onnx, as checksums.json says")
+    (graph,) = (tmp_path / "mlartifacts").rglob("model.int8.onnx")
+    flip(graph)
+    assert states(champion) == (1, {"files": "WRONG"})
+    assert "model.int8.onnx: damaged" in run("verify", champion).stdout
 
 
 def test_verify_registered_version_of_another_repository(tmp_path: Path) -> None:

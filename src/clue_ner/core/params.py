@@ -240,6 +240,7 @@ class ExportParams(_Section):
     """The formats in which the trained model is written."""
 
     onnx: bool
+    register_onnx: bool = False
 
 
 class TrackingParams(_Section):

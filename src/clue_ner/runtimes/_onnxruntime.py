@@ -7,7 +7,7 @@ from clue_ner.alignment.batch import Batch
 from clue_ner.common.errors import ArtifactError
 from clue_ner.common.files import ADVICE, verified_meanwhile
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.model_files import GRAPHS, find_graph
+from clue_ner.tagger.model_files import GRAPHS, WEIGHTS, find_graph
 from clue_ner.tagger.tagger import TOKENS
 
 SLOW = ["SkipLayerNormFusion"]
@@ -50,9 +50,11 @@ def load_graph(model: Path, runtime: str, threads: int | None) -> OnnxRuntime:
     """
     path = find_graph(model, runtime)
     if path is None:
+        there = [name for name in GRAPHS if find_graph(model, name)] + ["torch"] * (model / WEIGHTS).is_file()
         raise ArtifactError(
-            f"{model}: no onnx/{GRAPHS[runtime]} in this model, which runtime {runtime} needs; name models/export "
-            "(`dvc repro export` writes it, with export.onnx: true), or take runtime torch"
+            f"{model}: no onnx/{GRAPHS[runtime]} in this model, which runtime {runtime} needs; it has files for: "
+            f"{', '.join(there) or 'none'}; take one of these, or name models/export (with export.onnx: true "
+            "`dvc repro export` writes it and registers int8, with export.register_onnx: true also onnx)"
         )
     with verified_meanwhile(path, f"in a repository {ADVICE}; elsewhere fetch it again"):
         return OnnxRuntime(path, threads)

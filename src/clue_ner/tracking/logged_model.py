@@ -30,7 +30,9 @@ def scores(evaluation: Mapping[str, Any]) -> dict[str, float]:
 
 
 def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mapping[str, Any]) -> str:
-    """Give the model of the training ``fingerprint`` its scores on ``dataset``; what the model is called in MLflow.
+    """Give the models of the training ``fingerprint`` their scores on ``dataset``; what MLflow calls the models.
+
+    There are several if the training was exported in several sets of formats.
 
     The metrics begin with ``eval/``; ``evaluation["fingerprint"]`` is their dataset's digest. The same scores on the
     same dataset are logged once; others are the metrics' next step. Raises TrackingError if MLflow has no such model,
@@ -43,29 +45,34 @@ def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mappi
     with waiting(PATIENT):
         store = connect(root)
         with translated(f"MLflow at {store.uri}: the model of training {fingerprint[:12]}"):
-            model = _model_of(store, fingerprint)
-            logged = [metric for metric in model.metrics or [] if metric.key in values]
-            if {m.key: m.value for m in sorted(logged, key=lambda m: m.step) if _is_about(m, about)} != values:
-                step = max((metric.step for metric in logged), default=-1) + 1
-                now = time.time_ns() // 1_000_000
-                metrics = [
-                    Metric(key, value, now, step, model_id=model.model_id, **about) for key, value in values.items()
-                ]
-                store.client.log_batch(model.source_run_id, metrics=metrics)
-    return f"models:/{model.model_id} ({model.name})"
+            models = _models_of(store, fingerprint)
+            for model in models:
+                logged = [metric for metric in model.metrics or [] if metric.key in values]
+                if {m.key: m.value for m in sorted(logged, key=lambda m: m.step) if _is_about(m, about)} != values:
+                    step = max((metric.step for metric in logged), default=-1) + 1
+                    now = time.time_ns() // 1_000_000
+                    metrics = [
+                        Metric(key, value, now, step, model_id=model.model_id, **about) for key, value in values.items()
+                    ]
+                    store.client.log_batch(model.source_run_id, metrics=metrics)
+    return ", ".join(f"models:/{model.model_id} ({model.name})" for model in models)
 
 
 def _is_about(metric: Any, about: Mapping[str, str]) -> bool:
     return (metric.dataset_name, metric.dataset_digest) == (about["dataset_name"], about["dataset_digest"])
 
 
-def _model_of(store: Store, fingerprint: str) -> Any:
-    """The logged model of a training that has a run to keep its metrics."""
+def _models_of(store: Store, fingerprint: str) -> list[Any]:
+    """The logged models of a training that have a run to keep their metrics; TrackingError if there is none."""
     experiments = [experiment.experiment_id for experiment in store.client.search_experiments()]
     found = store.client.search_logged_models(experiments, f"tags.`clue_ner.fingerprint` = '{fingerprint}'")
-    for model in found:
-        if model.source_run_id and store.client.get_run(model.source_run_id).info.lifecycle_stage == "active":
-            return model
+    kept = [
+        model
+        for model in found
+        if model.source_run_id and store.client.get_run(model.source_run_id).info.lifecycle_stage == "active"
+    ]
+    if kept:
+        return kept
     what = "its run is deleted or was never recorded" if found else "it has no such model"
     raise TrackingError(
         f"MLflow at {redact(store.uri)}: the model of training {fingerprint[:12]} takes no scores, {what}; "

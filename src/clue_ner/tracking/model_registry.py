@@ -1,4 +1,4 @@
-"""The model registry: one version per training; the alias ``champion`` is the best by valid F1."""
+"""The model registry: one version per training and its formats; the alias ``champion`` is the best by valid F1."""
 
 import contextlib
 import logging
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 from pydantic import ValidationError
 
-import clue_ner
 from clue_ner.common.errors import ArtifactError, TrackingError
 from clue_ner.common.files import atomic_folder, read_json, verify_checksums, write_json
 from clue_ner.common.paths import home_of, is_registry_name
 from clue_ner.common.redaction import redact
 from clue_ner.core.params import TrackingParams
 from clue_ner.tagger.config import TaggerConfig, TrainingRecord
-from clue_ner.tracking import provenance
+from clue_ner.tagger.model_files import model_folder
+from clue_ner.tracking import provenance, pyfunc_model
 from clue_ner.tracking.address import local_file, uri_of
 from clue_ner.tracking.journal import Journal
 from clue_ner.tracking.replay import replay
@@ -39,7 +39,8 @@ TRAIN_AND_VALID = "train_and_valid_fingerprint"
 """The tag with the fingerprint of a version's train and valid splits."""
 NOT_SCORED = "not scored"
 """The value of the tag ``scored_on`` for a version whose corpus has neither test nor valid."""
-EXAMPLE = "李雷昨天去了上海的招商银行。"
+FINGERPRINT, FORMATS = "clue_ner.fingerprint", "clue_ner.formats"
+"""The tags of versions and logged models with the training and with what they can be run with, such as torch, int8."""
 FORMS = (
     "models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest, or of what a run logged models:/MODEL_ID or "
     "runs:/RUN_ID/NAME"
@@ -72,9 +73,10 @@ class _Found(NamedTuple):
 
 
 def register(root: Path, export: Path, tracking: TrackingParams) -> Version | None:
-    """Register ``export/tagger`` with the card ``export/README.md``, once for each training.
+    """Register ``export/tagger``, its graphs and the card ``export/README.md``, once for each training and formats.
 
-    ``champion`` moves to it if its valid F1 is better than the champion's on the same corpus; else ``challenger`` does.
+    ``champion`` moves to it if its valid F1 is better than the champion's on the same corpus, or if it is the
+    champion's training with more formats; else ``challenger`` does.
     If MLflow cannot be reached, it warns, keeps a copy in ``.tracking/`` for ``sync``, and returns None.
     """
     try:
@@ -96,16 +98,20 @@ def register_in(store: Store, export: Path, tracking: TrackingParams) -> Version
     with waiting(PATIENT), translated(f"MLflow at {store.uri}: model {tracking.model!r}"), lock:
         with answered("RESOURCE_ALREADY_EXISTS"):
             store.client.create_registered_model(tracking.model)
-        version = _version_of(store, tracking.model, trained.fingerprint)
-        return _name(store, version or _create(store, export, trained, tracking))
+        identity = _identity(export, trained)
+        version = _version_of(store, tracking.model, identity)
+        return _name(store, version or _create(store, export, trained, tracking, identity))
 
 
 def keep_for_later(root: Path, export: Path, tracking: TrackingParams) -> None:
     """Copy the model to be registered to a place outside DVC's temporary folders."""
     fingerprint = TaggerConfig.load(export / "tagger").trained.fingerprint
-    with atomic_folder(home_of(root) / ".tracking" / "unregistered" / fingerprint) as folder:
+    graphs = pyfunc_model.graphs(export)
+    name = "+".join([fingerprint, *graphs])
+    with atomic_folder(home_of(root) / ".tracking" / "unregistered" / name) as folder:
         shutil.copytree(export / "tagger", folder / "tagger")
-        for name in ("README.md", "corpus.json"):
+        pyfunc_model.copy_graphs(export, graphs, folder / "onnx")
+        for name in ("README.md", "corpus.json", pyfunc_model.SETTINGS):
             if (export / name).exists():
                 shutil.copyfile(export / name, folder / name)
         write_json(folder / "tracking.json", tracking.model_dump())
@@ -115,6 +121,11 @@ def kept_for_later(root: Path) -> list[Path]:
     """The folders that ``keep_for_later`` made, damaged ones too."""
     pending = home_of(root) / ".tracking" / "unregistered"
     return sorted(path for path in pending.glob("*") if not path.name.startswith("."))
+
+
+def training_of(kept: Path) -> str:
+    """The fingerprint of the training of a folder that ``keep_for_later`` made."""
+    return kept.name.partition("+")[0]
 
 
 def register_kept(store: Store, folder: Path) -> Version:
@@ -141,6 +152,8 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
     if champion is None:
         return CHAMPION, "there was no champion"
     name, theirs = f"champion version {champion.version}", champion.tags
+    if FINGERPRINT in tags and theirs.get(FINGERPRINT) == tags[FINGERPRINT]:
+        return _same_training(tags, name, theirs)
     key = TRAIN_AND_VALID if TRAIN_AND_VALID in tags and TRAIN_AND_VALID in theirs else "corpus_fingerprint"
     if tags.get(key) is None or theirs.get(key) != tags[key]:
         return CHALLENGER, f"{name} was trained on another corpus, so their scores are not comparable"
@@ -150,6 +163,20 @@ def gate(tags: Mapping[str, str], champion: Any) -> tuple[str, str]:
     if ours > best:
         return CHAMPION, f"valid F1 {ours:.4f} is above {best:.4f} of {name}"
     return CHALLENGER, f"valid F1 {ours:.4f} is not above {best:.4f} of {name}"
+
+
+def _same_training(tags: Mapping[str, str], name: str, theirs: Mapping[str, str]) -> tuple[str, str]:
+    """The alias for the training of the champion in other formats: none that the champion has may get lost."""
+    ours, there = formats(tags), formats(theirs)
+    if lost := [each for each in there if each not in ours]:
+        return CHALLENGER, f"it is the training of {name}, without its {', '.join(lost)}"
+    more = ", ".join(each for each in ours if each not in there)
+    return CHAMPION, f"it is the training of {name}, with {more}"
+
+
+def formats(tags: Mapping[str, str]) -> list[str]:
+    """The runtimes that a version or logged model with these tags has files for; before this tag it was torch."""
+    return tags.get(FORMATS, "torch").split(", ")
 
 
 def resolve_model(root: Path, uri: str) -> Path:
@@ -235,9 +262,10 @@ def _logged_by(store: Store, uri: str, run_id: str, name: str) -> str:
     with _absent(f"{uri}: no run {run_id!r} in this store; `make ui` lists the runs"):
         run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs else []
-    models: dict[str, str] = {
-        m.name: m.model_id for m in (store.client.get_logged_model(output.model_id) for output in outputs)
-    }
+    logged = sorted(
+        (store.client.get_logged_model(output.model_id) for output in outputs), key=lambda m: m.creation_timestamp
+    )
+    models: dict[str, str] = {model.name: model.model_id for model in logged}  # of those with one name, the newest
     if name not in models and (name != "model" or len(models) != 1):
         there = ", ".join(f"runs:/{run_id}/{known}" for known in sorted(models)) or "none"
         raise TrackingError(f"{uri}: this run logged no model {name!r}; there are: {there}")
@@ -259,66 +287,75 @@ def champion_path(root: Path, name: str) -> Path | None:
     return resolve_model(root, f"models:/{name}@{CHAMPION}") if CHAMPION in aliases else None
 
 
-def _create(store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams) -> Any:
-    """A new version, or the existing version of the same training from another clone."""
-    model_id, run_id = _upload(store, export, trained, tracking)
+def _identity(export: Path, trained: TrainingRecord) -> dict[str, str]:
+    """The tags in which two versions of one model differ."""
+    there = ["torch", *pyfunc_model.graphs(export)]
+    return {FINGERPRINT: trained.fingerprint, FORMATS: ", ".join(there)}
+
+
+def _is(tags: Mapping[str, str], identity: Mapping[str, str]) -> bool:
+    return tags.get(FINGERPRINT) == identity[FINGERPRINT] and formats(tags) == formats(identity)
+
+
+def _create(
+    store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams, identity: dict[str, str]
+) -> Any:
+    """A new version, or the existing version of the same training and formats from another clone."""
+    model_id, run_id = _upload(store, export, trained, tracking, identity)
     card = export / "README.md"
     made = store.client.create_model_version(
         tracking.model,
         f"models:/{model_id}",
         run_id,
-        tags=_version_tags(trained, export),
+        tags=identity | _version_tags(trained, export),
         description=card.read_text(encoding="utf-8")[:DESCRIPTION_LENGTH] if card.exists() else None,
         model_id=model_id,
     )
-    return _version_of(store, tracking.model, trained.fingerprint) or made
+    return _version_of(store, tracking.model, identity) or made
 
 
 def _name(store: Store, version: Any) -> Version:
     """Set a version's alias, unless this was done already; the tag that records it comes last, in case of a kill."""
-    if "alias" not in version.tags:
-        holder = (_aliases(store, version.name) or {}).get(CHAMPION)
-        champion = (
-            None if holder in (None, str(version.version)) else store.client.get_model_version(version.name, holder)
-        )
-        alias, reason = gate(version.tags, champion)
-        store.client.set_registered_model_alias(version.name, alias, version.version)
-        store.client.set_model_version_tag(version.name, version.version, "alias_reason", reason)
-        store.client.set_model_version_tag(version.name, version.version, "alias", alias)
-        return Version(version.name, int(version.version), alias, reason)
-    return Version(version.name, int(version.version), version.tags["alias"], version.tags["alias_reason"])
+    name, number, tags = version.name, str(version.version), version.tags
+    if "alias" in tags:
+        return Version(name, int(number), tags["alias"], tags["alias_reason"])
+    holder = (_aliases(store, name) or {}).get(CHAMPION)
+    champion = None if holder in (None, number) else store.client.get_model_version(name, holder)
+    alias, reason = gate(tags, champion)
+    if holder == number:  # a kill came between the alias and its tag
+        reason = tags.get("alias_reason", reason)
+    store.client.set_model_version_tag(name, number, "alias_reason", reason)
+    store.client.set_registered_model_alias(name, alias, number)
+    store.client.set_model_version_tag(name, number, "alias", alias)
+    return Version(name, int(number), alias, reason)
 
 
-def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams) -> tuple[str, str | None]:
-    """The logged model of a training and its run; an upload that a kill interrupted is completed."""
-    import mlflow.pyfunc
+def _upload(
+    store: Store, export: Path, trained: TrainingRecord, tracking: TrackingParams, identity: dict[str, str]
+) -> tuple[str, str | None]:
+    """The logged model with this identity, and its run; an upload that a kill interrupted is completed."""
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     journal = Journal(store.home, trained.fingerprint)
     run_id = None if journal.read() is None else replay(store, journal, PATIENT)
     experiment = experiment_id(store, tracking.experiment)
-    tag = {"clue_ner.fingerprint": trained.fingerprint}
-    found = store.client.search_logged_models([experiment], f"tags.`clue_ner.fingerprint` = '{trained.fingerprint}'")
-    tags = tag | provenance.tagger_tags(trained)
+    found = store.client.search_logged_models([experiment], f"tags.`{FINGERPRINT}` = '{trained.fingerprint}'")
+    found = [model for model in found if _is(model.tags, identity)]
+    tags = identity | provenance.tagger_tags(trained)
     model = found[0] if found else store.client.create_logged_model(experiment, tracking.model, run_id, tags)
     if str(model.status) == "READY":
         return model.model_id, model.source_run_id
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
-        card = Model(model.artifact_location, model.source_run_id, model_uuid=model.model_id, model_id=model.model_id)
-        mlflow.pyfunc.save_model(
-            str(path),
-            python_model=str(Path(__file__).with_name("served_model.py")),
-            artifacts={"tagger": str((export / "tagger").resolve())},
-            code_paths=[str(Path(clue_ner.__file__).parent)],
-            pip_requirements=provenance.requirements(),
-            input_example=([EXAMPLE], {"output": "records"}),
-            metadata=tag,
-            mlflow_model=card,
+        card = Model(
+            model.artifact_location,
+            model.source_run_id,
+            model_uuid=model.model_id,
+            model_id=model.model_id,
+            metadata=identity,
         )
-        for cache in path.rglob("__pycache__"):
-            shutil.rmtree(cache)
+        pyfunc_model.save(path, export, card)
         store.client.log_model_artifacts(model.model_id, str(path))
     if model.source_run_id:
         store.client.log_outputs(model.source_run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -329,9 +366,8 @@ def _upload(store: Store, export: Path, trained: TrainingRecord, tracking: Track
 
 
 def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
-    """The tags of a version; ``corpus_fingerprint`` covers all labelled splits, as in older versions."""
+    """What a version's tags say about it; ``corpus_fingerprint`` covers all labelled splits, as in older versions."""
     tags = {
-        "clue_ner.fingerprint": trained.fingerprint,
         "corpus": trained.corpus.name,
         "backbone": trained.params["backbone"]["name"],
         "head": trained.params["train"]["head"],
@@ -349,15 +385,16 @@ def _version_tags(trained: TrainingRecord, export: Path) -> dict[str, str]:
     return tags if trained.valid_micro_f1 is None else tags | {"valid_micro_f1": str(trained.valid_micro_f1)}
 
 
-def _version_of(store: Store, name: str, fingerprint: str) -> Any:
-    """The first version of a training, or None; later ones are deleted.
+def _version_of(store: Store, name: str, identity: Mapping[str, str]) -> Any:
+    """The first version with this identity, or None; later ones are deleted.
 
     These come from another clone at the same moment, or from a request that a slow server executed late.
     """
     found = store.client.search_model_versions(
-        f"name = {_quoted(name)} and tag.`clue_ner.fingerprint` = '{fingerprint}'"
+        f"name = {_quoted(name)} and tag.`{FINGERPRINT}` = '{identity[FINGERPRINT]}'"
     )
-    found = sorted(found, key=lambda version: int(version.version))
+    same = (version for version in found if _is(version.tags, identity))
+    found = sorted(same, key=lambda version: int(version.version))
     for version in found[1:]:
         with answered("RESOURCE_DOES_NOT_EXIST"):
             store.client.delete_model_version(name, version.version)
@@ -390,18 +427,18 @@ def _absent(message: str) -> Iterator[None]:
 
 
 def _fetch(store: Store, found: _Found) -> Path:
-    """The tagger's folder: in the store if that is on this machine, else downloaded once."""
+    """The tagger's folder, beside its graphs: in the store if that is on this machine, else downloaded once."""
     import mlflow.artifacts
 
-    source = f"{found.location}/artifacts/tagger"
+    source = f"{found.location}/artifacts"
     if not store.is_server:
-        return Path(mlflow.artifacts.download_artifacts(source, tracking_uri=store.uri))
+        return model_folder(Path(mlflow.artifacts.download_artifacts(source, tracking_uri=store.uri)))
     target = store.home / ".tracking" / "models" / found.key
     if not target.exists():
         with tempfile.TemporaryDirectory() as scratch, atomic_folder(target) as folder:
             downloaded = mlflow.artifacts.download_artifacts(source, dst_path=scratch, tracking_uri=store.uri)
             shutil.copytree(downloaded, folder, dirs_exist_ok=True)
-    return target
+    return model_folder(target)
 
 
 def has_store(root: Path) -> bool:

@@ -18,8 +18,10 @@ from clue_ner.core.yaml import read_yaml
 from clue_ner.tagger.config import TaggerConfig, TrainingRecord
 from clue_ner.training.fingerprint import code_paths
 
-SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers", "torch", "transformers")
-"""The packages that a registered model needs."""
+SERVING = ("mlflow", "numpy", "pydantic", "safetensors", "tokenizers")
+"""The packages that a registered model needs, whatever its runtime."""
+RUNTIME = {"torch": ("torch", "transformers"), "onnx": ("onnxruntime",), "int8": ("onnxruntime",)}
+"""Those that it needs for a runtime."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,6 +143,7 @@ def environment() -> str:
     )
 
 
-def requirements() -> list[str]:
+def requirements(runtime: str) -> list[str]:
     """The installed versions of the packages that a registered model needs, without build suffixes such as ``+cpu``."""
-    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in SERVING]
+    names = sorted([*SERVING, *RUNTIME[runtime]])
+    return [f"{name}=={importlib.metadata.version(name).partition('+')[0]}" for name in names]

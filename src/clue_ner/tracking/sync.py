@@ -88,7 +88,7 @@ def tags_of_training(root: Path, fingerprint: str) -> dict[str, str]:
 def _training(root: Path, beginning: str) -> str:
     """The only training in ``.tracking/`` whose fingerprint, or file name, has this beginning."""
     names = {journal.fingerprint for journal in journals(root)}
-    names |= {folder.name for folder in model_registry.kept_for_later(root)}
+    names |= {model_registry.training_of(folder) for folder in model_registry.kept_for_later(root)}
     found = sorted(name for name in names if beginning and name.startswith(beginning))
     if len(found) != 1:
         there = ", ".join(name[:12] for name in found or sorted(names)) or "none"
@@ -132,7 +132,7 @@ def _noted(summary: Summary) -> Iterator[None]:
 @contextlib.contextmanager
 def _droppable(summary: Summary, root: Path, unwanted: Container[str], *paths: Path) -> Iterator[None]:
     """If the block fails, set the ``paths`` of a training aside if it is ``unwanted``, else add how to do that."""
-    name = paths[0].name.removesuffix(".jsonl")
+    name = model_registry.training_of(paths[0]).removesuffix(".jsonl")
     try:
         yield
     except (ClueNerError, OSError) as error:

@@ -14,7 +14,7 @@ from clue_ner.core.folders import TAGGERS
 from clue_ner.core.params import dotted, load_params
 from clue_ner.core.sentences import describe_corpus, read_split
 from clue_ner.tagger.config import FILE, CorpusRecord, TaggerConfig, TaggerRecord, TrainingRecord
-from clue_ner.tagger.model_files import model_folder
+from clue_ner.tagger.model_files import GRAPHS, find_graph, model_folder
 from clue_ner.tracking.model_registry import TRAIN_AND_VALID, fixed_name, is_version, recorded_tags, resolve_model
 from clue_ner.tracking.sync import tags_of_training
 from clue_ner.training import trained_tagger
@@ -37,8 +37,10 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
     Raises TrackingError for a registered model that does not exist, ArtifactError if the folder has no model.
     """
     folder = model_folder(resolve_model(root, model))
+    graphs = {path.parent for runtime in GRAPHS if (path := find_graph(folder, runtime))}
     try:
-        verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again")
+        for each in (folder, *graphs):
+            verify_checksums(each, f"in a repository {ADVICE}; elsewhere fetch it again")
     except ArtifactError as error:
         yield Finding(WRONG, "files", str(error))
         return
@@ -47,7 +49,10 @@ def verify(root: Path, model: str) -> Iterator[Finding]:
     if stray:
         yield Finding(WRONG, "files", f"{folder}: not in {CHECKSUMS}: {', '.join(sorted(stray))}")
         return
-    yield Finding(OK, "files", f"{len(listed)} of {folder}, as {CHECKSUMS} says")
+    counts = f"{len(listed)} of {folder}" + "".join(
+        f", {len(read_json(each / CHECKSUMS))} of {each}" for each in graphs
+    )
+    yield Finding(OK, "files", f"{counts}, as {CHECKSUMS} says")
     trained = TaggerConfig.load(folder).trained
     if is_registry_name(model):
         yield _version(root, model, trained)
