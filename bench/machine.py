@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import torch
 
-from clue_ner.training.device import has_bf16
+from clue_ner.network.device import has_bf16
 
 VERSIONS = ("torch", "transformers", "accelerate", "tokenizers", "onnxruntime", "dvc")
 SQUARE = {"cpu": 2048, "cuda": 8192}

@@ -18,13 +18,14 @@ def main(root: Path) -> None:
     """Tag the test split in the same way as a user's text, score it, and classify the errors."""
     params = load_params(root / "params.yaml")
     announce(root)
-    tagger = Tagger.load(root / "models/tagger", "torch")
+    tagger = Tagger.load(root / "models/tagger", "torch", device=params.evaluate.device)
     split, gold, fingerprint = predictions.to_score(root)
     found = evaluate_tagger(gold, tagger, params.evaluate, params.seed, str(split))
     predictions.write(root / "data/predictions", split, gold, found.predicted, found.errors, found.lost)
     scores = {
         "split": split,
         "fingerprint": fingerprint,
+        "device": tagger.runtime.device,
         **found.scores,
         "warnings": warnings.counted(
             warnings.warned([*warnings.recorded(root), *predictions.warnings_of(split, found.scores)])

@@ -19,7 +19,7 @@ def main(root: Path) -> None:
     """Write the tagger in every format, compare them, describe the model, and register its version."""
     params = load_params(root / "params.yaml")
     announce(root)
-    tagger = Tagger.load(root / "models/tagger", "torch")
+    tagger = Tagger.load(root / "models/tagger", "torch", device="cpu")
     model = model_of(tagger)
     train, scores = (read_json(root / "metrics" / name) for name in ("train.json", "evaluate.json"))
     gold = read_split(root, scores["split"] or "train") or []

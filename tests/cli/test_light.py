@@ -28,7 +28,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("asked", "runtime"), [("auto", "onnx"), *((name, name) for name in GRAPHS)])
 def test_light_cli_tags_shows_and_predicts(export: Path, tmp_path: Path, asked: str, runtime: str) -> None:
     options = "--model", str(export), "--runtime", asked
-    line = f"model: {export}, runtime {runtime}\n"
+    line = f"model: {export}, runtime {runtime} on cpu\n"
     tagged = python(BLOCK + CLI, "tag", *options, content=TEXT)
     assert (tagged.returncode, tagged.stderr) == (0, line)
     assert [entity["text"] for entity in json.loads(tagged.stdout)["entities"]] == SURFACES

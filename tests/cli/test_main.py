@@ -46,12 +46,12 @@ def test_cli_tag_gives_a_record_for_each_line(model):
     assert result.exit_code == 0
     assert [record["text"] for record in records(result)] == [TEXT, "", "没有人"]
     assert [found(record) for record in records(result)] == [ENTITIES, [], []]
-    assert result.stderr == f"model: {model}, runtime torch\n"
+    assert result.stderr == f"model: {model}, runtime torch on cpu\n"
 
 
 def test_cli_tag_without_input_gives_nothing(model):
     result = run("tag", "--model", model, content="")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"model: {model}, runtime torch\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", f"model: {model}, runtime torch on cpu\n")
 
 
 def test_cli_tag_keeps_the_keys_of_json_lines(model):
@@ -148,10 +148,10 @@ def test_cli_tag_takes_the_model_of_the_repository(model, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "sub" / "folder")
     result = run("tag", content=TEXT)
     assert found(records(result)[0]) == ENTITIES
-    assert result.stderr == f"model: {tmp_path / 'models' / 'export'}, runtime torch\n"
+    assert result.stderr == f"model: {tmp_path / 'models' / 'export'}, runtime torch on cpu\n"
     (tmp_path / "demo" / "models").mkdir(parents=True)
     (tmp_path / "models" / "export").rename(tmp_path / "demo" / "models" / "export")
-    assert run("tag", content=TEXT).stderr == f"model: {tmp_path / 'demo/models/export'}, runtime torch\n"
+    assert run("tag", content=TEXT).stderr == f"model: {tmp_path / 'demo/models/export'}, runtime torch on cpu\n"
     monkeypatch.chdir("/")
     assert run("tag", content=TEXT, DVC_ROOT=str(tmp_path)).stdout_bytes == result.stdout_bytes
 
@@ -268,7 +268,7 @@ def test_cli_predict_split_that_the_corpus_lacks_is_an_error(model, tmp_path):
 
 def test_cli_show_marks_entities_where_there_is_no_terminal(model):
     result = run("show", "--model", model, "李雷昨天在上海", "", "[x]\x1b[1m😀")
-    assert (result.exit_code, result.stderr) == (0, f"model: {model}, runtime torch\n")
+    assert (result.exit_code, result.stderr) == (0, f"model: {model}, runtime torch on cpu\n")
     assert result.stdout == "[李雷 name]昨天在[上海 address]\n\n[x]␛[1m[😀 name]\n"
     assert run("show", "--model", model, content="李雷昨天在上海\r\n\n[x]\x1b[1m😀").stdout == result.stdout
 
@@ -349,7 +349,7 @@ def test_cli_runtime_computes_with_the_graph_of_an_export(model, tmp_path):
     tagger = Tagger.load(model)
     write_graphs(tagger, export)
     result = run("tag", "--runtime", "int8", "--threads", 1, content=TEXT)
-    assert (result.exit_code, result.stderr) == (0, f"model: {export}, runtime int8\n")
+    assert (result.exit_code, result.stderr) == (0, f"model: {export}, runtime int8 on cpu\n")
     assert [found(record) for record in records(result)] == [ENTITIES]
     (export / "onnx/model.int8.onnx").write_bytes(b"")
     for command in (("tag",), ("show", TEXT), ("predict", "-")):

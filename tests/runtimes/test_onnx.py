@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from support.damage import flip
@@ -12,9 +13,10 @@ from support.graphs import write_graphs
 from support.light import BLOCK, python
 from support.tiny import TAGS, tiny_tagger_folder
 
-from clue_ner.common.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.common.files import write_checksums
 from clue_ner.core import plugins
+from clue_ner.runtimes import _onnxruntime
 from clue_ner.runtimes._onnxruntime import OnnxRuntime, default_threads
 from clue_ner.tagger.model_files import GRAPHS
 from clue_ner.tagger.tagger import RUNTIMES, Tagger
@@ -148,3 +150,31 @@ def test_runtime_of_a_graph_refuses_weights_that_the_decoder_cannot_read(export:
 def test_runtime_unknown_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="runtime 'tensorrt': there are auto, int8, onnx, torch"):
         Tagger.load(tmp_path, runtime="tensorrt")
+
+
+def test_runtime_refuses_devices_that_it_does_not_compute_on(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cuda", "mps"):
+        with pytest.raises(DeviceError, match=f"device {name}: runtime int8 computes on the CPU only; take"):
+            Tagger.load(export, runtime="int8", device=name)
+    with pytest.raises(DeviceError, match="device mps: runtime onnx computes on cpu and cuda; take runtime torch"):
+        Tagger.load(export, runtime="onnx", device="mps")
+    with pytest.raises(DeviceError, match="device cuda:1: the installed onnxruntime has no CUDA; install"):
+        Tagger.load(export, runtime="onnx", device="cuda:1")
+    with pytest.raises(DeviceError, match="device cuda: torch "):  # auto: the only runtime that can have CUDA here
+        Tagger.load(export, device="cuda")
+
+
+def test_runtime_does_not_fall_back_to_the_cpu_silently(
+    export: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A build of ONNX Runtime with CUDA, on a machine whose driver or libraries are missing: the session has none."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [_onnxruntime.CUDA, "CPUExecutionProvider"])
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(DeviceError, match="device cuda: ONNX Runtime cannot use it"),
+    ):
+        Tagger.load(export, device="cuda")
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        tagger = Tagger.load(export, runtime="onnx")
+    assert tagger.runtime.device == "cpu"
+    assert "ONNX Runtime has CUDA but cannot use it, so the CPU computes" in caplog.messages

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from support.tiny import TAGS, tiny_tagger_folder
 
 from clue_ner.alignment.batch import collate
 from clue_ner.alignment.windows import INPUTS
-from clue_ner.common.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.common.files import write_checksums
 from clue_ner.core import plugins
 from clue_ner.runtimes.torch import TorchRuntime, load_model, model_of
@@ -47,6 +48,46 @@ def test_torch_gives_the_model_s_logits_in_float32(tmp_path: Path, head: str) ->
     assert isinstance(logits, np.ndarray)
     assert (logits.dtype, logits.shape[0]) == (np.float32, len(windows))
     assert np.array_equal(logits, wanted.numpy())
+
+
+def has_memory_for(model: torch.nn.Module, rows: int) -> list[int]:
+    """Make the network raise torch's own error for more rows at once; returns the rows of all calls."""
+    forward, asked = model.forward, list[int]()
+
+    def limited(input_ids: torch.Tensor, *others: Any) -> Any:
+        asked.append(len(input_ids))
+        if len(input_ids) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(input_ids, *others)
+
+    model.forward = limited
+    return asked
+
+
+def test_torch_computes_a_batch_that_does_not_fit_in_halves(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tagger = Tagger.load(folder)
+    windows = [window for some in tagger.aligner.windows(["李雷去了上海"] * 7) for window in some]
+    batch = collate(windows, tagger.aligner.tokenizer.pad_id)
+    wanted = tagger.runtime(batch)
+    asked = has_memory_for(model_of(tagger), 2)
+    runtime = TorchRuntime(model_of(tagger))
+    np.testing.assert_allclose(runtime(batch), wanted, atol=1e-5)
+    assert asked == [7, 3, 1, 2, 4, 2, 2]
+    assert "cpu: 7 x " in caplog.messages[0]
+    assert runtime._limit.tokens == batch["input_ids"].shape[1]
+    has_memory_for(model_of(tagger), 0)
+    with pytest.raises(DeviceError, match=r"device cpu: its memory is too small for a window of \d+ tokens; end other"):
+        runtime(batch)
+
+
+def test_torch_in_bf16_gives_float32_logits_that_are_close(folder: Path) -> None:
+    tagger = Tagger.load(folder)
+    windows = [window for some in tagger.aligner.windows(TEXTS) for window in some]
+    batch = collate(windows, tagger.aligner.tokenizer.pad_id)
+    exact, reduced = tagger.runtime(batch), TorchRuntime(model_of(tagger), torch.bfloat16)(batch)
+    assert reduced.dtype == np.float32
+    assert not np.array_equal(exact, reduced)
+    np.testing.assert_allclose(reduced, exact, atol=0.1)
 
 
 def test_torch_is_in_eval_mode_and_records_no_gradient(folder: Path) -> None:

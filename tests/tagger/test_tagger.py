@@ -55,6 +55,8 @@ def taggers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], T
 class Made:
     """A runtime of made-up logits."""
 
+    device = "cpu"
+
     def __init__(self, logits: Callable[[Batch], Floats], batch_tokens: float = 10**6) -> None:
         self.logits, self.batch_tokens = logits, batch_tokens
 

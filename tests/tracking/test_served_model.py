@@ -15,7 +15,7 @@ from support.light import BLOCK
 from support.served_version import register_export, scoring_server
 from support.tracking_repository import leave_stores_alone, local_client
 
-from clue_ner.common.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.store import connect
 
@@ -154,6 +154,9 @@ def test_served_model_names_the_runtimes_that_it_has(load: Any) -> None:
         ArtifactError, match=r"runtime onnx needs; it has files for: int8, torch; .*export\.register_onnx"
     ):
         load(CHAMPION, model_config={"runtime": "onnx"})
+    with pytest.raises(DeviceError, match="device cuda: runtime int8 computes on the CPU only"):
+        load(CHAMPION, model_config={"device": "cuda"})
+    assert runtime_of(load(CHAMPION, model_config={"device": "cpu"})) == "int8"
     with pytest.raises(ValueError, match="runtime 'fast': there are auto, int8, onnx, torch"):
         load(CHAMPION, model_config={"runtime": "fast"})
 

@@ -10,6 +10,7 @@ import click
 from clue_ner.common.errors import ClueNerError, MissingExtraError
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import is_registry_name, repository
+from clue_ner.tagger.device import AUTO, check, unused_gpu
 
 if TYPE_CHECKING:
     from clue_ner.tagger.tagger import Tagger
@@ -31,6 +32,24 @@ runtime_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), help="Number of CPU threads. Default: one per core."
 )
+
+
+def _check_device(context: click.Context, option: click.Parameter, value: str) -> str:
+    try:
+        check(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
+device_option = click.option(
+    "--device",
+    default=AUTO,
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]|mps",
+    callback=_check_device,
+    help="Where the model computes. auto: a GPU if the runtime can use one, else the CPU.",
+)
 with_batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -45,9 +64,10 @@ def with_computing(command: _Command) -> _Command:
 
     @runtime_option
     @threads_option
+    @device_option
     @functools.wraps(command)
-    def with_options(runtime: str, threads: int | None, **arguments: Any) -> None:
-        command(load=functools.partial(load, runtime=runtime, threads=threads), **arguments)
+    def with_options(runtime: str, threads: int | None, device: str, **arguments: Any) -> None:
+        command(load=functools.partial(load, runtime=runtime, threads=threads, device=device), **arguments)
 
     return with_options
 
@@ -69,15 +89,17 @@ def with_model(command: _Command) -> _Command:
     return with_options
 
 
-def load(model: str | None, runtime: str, threads: int | None) -> "Tagger":
+def load(model: str | None, runtime: str, threads: int | None, device: str) -> "Tagger":
     """The tagger that was asked for, or of the first model there is; stderr gets a line of what it is."""
     from clue_ner.tagger.tagger import Tagger
 
     name, place = first_model() if model is None else (model, model)
-    tagger = Tagger.load(place, runtime, threads)
+    tagger = Tagger.load(place, runtime, threads, device)
     assert tagger.source is not None
     where = f"{name} ({tagger.source.folder})" if is_registry_name(name) else name
-    click.echo(f"model: {where}, runtime {tagger.source.runtime}", err=True)
+    click.echo(f"model: {where}, runtime {tagger.source.runtime} on {tagger.source.device}", err=True)
+    if device == AUTO and (unused := unused_gpu(tagger.source.device)) is not None:
+        click.echo(unused, err=True)
     return tagger
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from clue_ner.cli.model import first_model, runtime_option
+from clue_ner.cli.model import device_option, first_model, runtime_option
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import is_registry_name
 
@@ -30,9 +30,10 @@ from clue_ner.common.paths import is_registry_name
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Processes that compute, each with a copy of the model.  [default: one per core, at most 4]",
+    help="Processes that compute, each with a copy of the model.  [default: one per core, at most 4; on a GPU one]",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each process.  [default: cores / workers]")
+@device_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address; others need --token-file.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0: one that is free."
@@ -110,6 +111,7 @@ def serve(model: str | None, follow: str | None, token_file: Path | None, **opti
             runtime=options["runtime"],
             workers=options["workers"],
             threads=options["threads"],
+            device=options["device"],
             follow=follow is not None,
             poll_seconds=options["poll"],
         ),

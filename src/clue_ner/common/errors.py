@@ -53,6 +53,10 @@ class TrainingError(ClueNerError):
     """A training that cannot continue, because its loss or weights are infinite or NaN."""
 
 
+class DeviceError(ClueNerError):
+    """A device that is not here, or that a runtime does not use, or whose memory is too small."""
+
+
 class ServingError(ClueNerError):
     """The service cannot start: its address, token file or model is not usable."""
 

@@ -234,6 +234,7 @@ class EvaluateParams(_Section):
 
     bootstrap: Annotated[int, Field(ge=100)]
     examples: Annotated[int, Field(ge=0)]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
 
 
 class ExportParams(_Section):

@@ -97,7 +97,8 @@ class _Format:
     """Wraps a format's runtime and records its tokens, its time and its valid logits."""
 
     def __init__(self, tagger: Tagger, runtime: Runtime, valid_mask: Callable[[Batch], NDArray[np.bool_]]) -> None:
-        self.runtime, self.batch_tokens, self.valid_mask = runtime, runtime.batch_tokens, valid_mask
+        self.runtime, self.batch_tokens, self.device = runtime, runtime.batch_tokens, runtime.device
+        self.valid_mask = valid_mask
         self.tagger = tagger.using(self)
         self.logits, self.tokens = list[Floats](), 0
         self.readings, self.speeds, self.difference = list[Reading](), list[float](), 0.0

@@ -1,6 +1,6 @@
 """The network itself, in torch."""
 
-import math
+import contextlib
 from pathlib import Path
 
 import torch
@@ -8,46 +8,92 @@ import torch
 from clue_ner.alignment.batch import Batch
 from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError
+from clue_ner.network import device as devices
+from clue_ner.network import trial
 from clue_ner.network.config_checks import read_config, refuse_sizes
 from clue_ner.network.encoder import new_encoder
 from clue_ner.network.model import TaggerModel
+from clue_ner.runtimes._memory import Limit
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding._base import Floats
+from clue_ner.tagger.device import AUTO
 from clue_ner.tagger.model_files import WEIGHTS
 from clue_ner.tagger.tagger import TOKENS, Tagger
 
 FILES = ("config.json", WEIGHTS)
 """The files that ``load`` reads in the model's folder."""
+STATES = 40
+"""Numbers per token and hidden unit that a forward pass of an encoder like BERT holds at once, with a margin."""
+OTHER_TOKENS = 2**14
+"""Tokens of a batch on a device whose free memory torch does not tell."""
 
 
 class TorchRuntime:
-    """Computes logits with ``model`` on its device; the model is set to eval mode."""
+    """Computes logits with ``model`` on its device; the model is set to eval mode.
 
-    def __init__(self, model: TaggerModel) -> None:
-        self.model = model.eval()
+    With a ``dtype`` matrix products have this format, under autocast.
+    """
+
+    def __init__(self, model: TaggerModel, dtype: torch.dtype | None = None) -> None:
+        self.model, self.dtype = model.eval(), dtype
+        self._limit = Limit(self._tokens_that_fit())
+
+    @property
+    def device(self) -> str:
+        """The device of the model's weights."""
+        return str(self._device())
 
     @property
     def batch_tokens(self) -> float:
-        """Limited on a CPU, so that the states stay in its cache."""
-        return TOKENS if self._device().type == "cpu" else math.inf
+        """On a CPU so few that the states stay in its cache; with CUDA what fits half of the free memory."""
+        return TOKENS if self._device().type == "cpu" else self._limit.tokens
 
     def __call__(self, batch: Batch) -> Floats:
-        """The head's logits."""
+        """The head's logits. A batch that does not fit the device's memory is computed in halves.
+
+        Raises DeviceError if a single row does not fit.
+        """
+        return self._limit.compute(batch, self.device, self._logits)
+
+    def _logits(self, batch: Batch) -> Floats | None:
         device = self._device()
-        with torch.inference_mode():
+        reduced = contextlib.nullcontext() if self.dtype is None else torch.autocast(device.type, dtype=self.dtype)
+        with contextlib.suppress(torch.OutOfMemoryError), torch.inference_mode(), reduced:
             logits = self.model(*(torch.from_numpy(batch[name]).to(device) for name in INPUTS))
-        found: Floats = logits.float().cpu().numpy()
-        return found
+            found: Floats = logits.float().cpu().numpy()
+            return found
+        return None
 
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    def _tokens_that_fit(self) -> float:
+        if self._device().type != "cuda":
+            return OTHER_TOKENS
+        free: int = torch.cuda.mem_get_info(self._device())[0]
+        size: int = self.model.encoder.config.hidden_size
+        return free / 2 / (4 * STATES * size)
 
-def load(folder: Path, config: TaggerConfig, threads: int | None) -> TorchRuntime:
-    """The runtime of the model in ``folder``; ``threads`` is for the whole process; errors as in ``load_model``."""
+
+def load(folder: Path, config: TaggerConfig, threads: int | None, device: str = AUTO) -> TorchRuntime:
+    """The runtime of the model in ``folder``; ``threads`` is for the whole process.
+
+    ``auto`` is CUDA, else mps, else the CPU. On a GPU matrix products are bf16 or, on older cards, fp16, if the
+    encoder works under autocast; on mps and the CPU they are float32. Raises DeviceError if the device is not here,
+    and the errors of ``load_model``.
+    """
+    place = devices.find(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchRuntime(load_model(folder, config))
+    model = load_model(folder, config).to(place)
+    if place.type != "cuda" or not trial.autocasts(model.encoder):
+        return TorchRuntime(model)
+    return TorchRuntime(model, torch.bfloat16 if devices.has_bf16() else torch.float16)
+
+
+def supports(device: str) -> bool:
+    """Whether this runtime can compute on ``device``, which may not be here."""
+    return True
 
 
 def load_model(folder: Path, config: TaggerConfig) -> TaggerModel:

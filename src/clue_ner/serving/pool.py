@@ -10,6 +10,7 @@ from pathlib import Path
 from clue_ner.runtimes._onnxruntime import default_threads
 from clue_ner.serving.processes import Version, Worker
 from clue_ner.serving.worker import ModelDescription
+from clue_ner.tagger.device import CPU
 
 MOST = 4
 """Number of processes at most, unless somebody asks for more: each has a copy of the model."""
@@ -19,24 +20,27 @@ class Pool:
     """The workers of one model. All have loaded the same files."""
 
     def __init__(
-        self, name: str, folder: Path, runtime: str, workers: int | None = None, threads: int | None = None
+        self, name: str, folder: Path, runtime: str, device: str, workers: int | None = None, threads: int | None = None
     ) -> None:
         """The model is named as for ``Worker``.
 
-        - ``workers``: number of processes, by default one per core (``default_threads``), at most ``MOST``
+        - ``workers``: number of processes, by default one on a GPU, else one per core (``default_threads``), at most
+          ``MOST``
         - ``threads``: CPU threads of each, by default the cores divided by the processes
         """
         cores = default_threads()
-        count = workers or min(cores, MOST)
-        each = threads or max(1, cores // count)
-        self.name = name
-        self.workers = [Worker(name, folder, runtime, each) for _ in range(count)]
+        self.name, self._wanted, self._count = name, workers, workers or min(cores, MOST)
+        self._model = name, folder, runtime, device, threads or max(1, cores // self._count)
+        self.workers = [Worker(*self._model)]
 
     async def start(self) -> None:
         """Load the model in each process; raises ServingError if one of them cannot."""
-        first, *others = self.workers
         try:
-            await first.start()
+            await self.workers[0].start()
+            if self._wanted is None and self.description.device != CPU:
+                return
+            others = [Worker(*self._model) for _ in range(1, self._count)]
+            self.workers += others
             await asyncio.gather(*(worker.start() for worker in others))
         except BaseException:
             await self.stop()

@@ -78,10 +78,10 @@ def _kill(process: Process) -> None:
 class Worker:
     """A model in a separate process, which is restarted whenever it dies."""
 
-    def __init__(self, name: str, folder: Path, runtime: str, threads: int | None) -> None:
+    def __init__(self, name: str, folder: Path, runtime: str, device: str, threads: int | None) -> None:
         """``name`` is that of a registered version, ``models:/NAME/VERSION``, or of a folder."""
         self.name, self.starts = name, 0
-        self._command = "worker", folder, runtime, threads or 0
+        self._command = "worker", folder, runtime, device, threads or 0
         self._process: Process | None = None
         self._description: ModelDescription | None = None
         self._settled, self._stopped = asyncio.Event(), False

@@ -121,7 +121,8 @@ class _Server(uvicorn.Server):
 async def _serve(model: Model, limits: Limits, access: Access, place: socket.socket) -> signal.Signals | None:
     async with Service(model, limits).running() as service:
         described = service.pool.description
-        print(f"model: {service.pool.name}, runtime {described.runtime}", file=sys.stderr, flush=True)  # noqa: T201
+        shown = f"{service.pool.name}, runtime {described.runtime} on {described.device}"
+        print(f"model: {shown}", file=sys.stderr, flush=True)  # noqa: T201
         config = uvicorn.Config(
             app.create(service, access),
             loop="asyncio",

@@ -49,6 +49,7 @@ class Model:
     runtime: str = "auto"
     workers: int | None = None
     threads: int | None = None
+    device: str = "auto"
     follow: bool = False
     poll_seconds: float = 30.0
 
@@ -95,7 +96,8 @@ class Service:
         return await self._load(name, folder)
 
     async def _load(self, name: str, folder: Path) -> Pool:
-        pool = Pool(name, folder, self.model.runtime, self.model.workers, self.model.threads)
+        model = self.model
+        pool = Pool(name, folder, model.runtime, model.device, model.workers, model.threads)
         await pool.start()
         return pool
 

@@ -1,4 +1,4 @@
-"""The process with the model: texts in, entities out. ``python -m clue_ner.serving.worker FOLDER RUNTIME THREADS``.
+"""The process with the model: texts in, entities out. Its arguments are FOLDER RUNTIME DEVICE THREADS.
 
 It first sends ``{"model": …}``, or ``{"error": …}`` if the model cannot be loaded. Then it answers each message, a
 list of texts, with their entities as ``[type, start, end, score]``.
@@ -28,16 +28,17 @@ class ModelDescription:
     """scores on valid by name; empty for a model that was not scored"""
     corpus: str
     runtime: str
+    device: str
 
 
 def main() -> None:
     """Serve the model until standard input is closed."""
-    folder, runtime, threads = sys.argv[1:]
+    folder, runtime, device, threads = sys.argv[1:]
     send = _child.begin()
     try:
         from clue_ner.tagger.tagger import Tagger
 
-        tagger = Tagger.load(Path(folder), runtime, int(threads) or None)
+        tagger = Tagger.load(Path(folder), runtime, int(threads) or None, device)
         tagger.tag(WARM_UP)
     except (ClueNerError, OSError) as error:
         send({"error": str(error)})
@@ -61,6 +62,7 @@ def _describe(tagger: Any) -> ModelDescription:
         scores={} if score is None else {"valid_micro_f1": score},
         corpus=trained.corpus.name,
         runtime=tagger.source.runtime,
+        device=tagger.source.device,
     )
 
 

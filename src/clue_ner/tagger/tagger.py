@@ -21,6 +21,7 @@ from clue_ner.common.paths import is_registry_name, repository
 from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, resolve_overlaps
 from clue_ner.tagger import decoding
+from clue_ner.tagger import device as devices
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding import Decoded, DecoderSpec
 from clue_ner.tagger.decoding._base import Floats, Scored
@@ -46,6 +47,10 @@ class Runtime(Protocol):
     def batch_tokens(self) -> float:
         """With this many tokens, padding included, a batch is full."""
 
+    @property
+    def device(self) -> str:
+        """The device that computes: ``cpu``, ``cuda:N`` or ``mps``."""
+
     def __call__(self, batch: Batch, /) -> Floats:
         """The logits, float32; axis 0 is the batch."""
 
@@ -69,6 +74,8 @@ class Source:
     runtime: str
     """torch, onnx or int8, with ``auto`` resolved"""
     threads: int | None
+    device: str
+    """cpu, cuda:N or mps, with ``auto`` resolved"""
     name: str
     """what it was called: the folder, or of a model in MLflow the name that never moves"""
 
@@ -99,7 +106,7 @@ class Tagger:
         self._process = os.getpid()
 
     @classmethod
-    def load(cls, model: str | Path, runtime: str = AUTO, threads: int | None = None) -> "Tagger":
+    def load(cls, model: str | Path, runtime: str = AUTO, threads: int | None = None, device: str = AUTO) -> "Tagger":
         """Load a model and verify the checksums of all files in use.
 
         - ``model``: a folder that fine_tune or export wrote; a version in the registry: ``models:/NAME@ALIAS``,
@@ -108,30 +115,36 @@ class Tagger:
         - ``runtime``: ``onnx`` and ``int8`` (models/export has their graphs), ``torch``, or ``auto``: ``onnx`` if the
           model has its graph, else ``torch``
         - ``threads``: number of CPU threads, by default one per core; for torch it applies to the whole process
+        - ``device``: ``cpu``, ``cuda`` (the first card), ``cuda:N``, ``mps``, or ``auto``: the first of CUDA, mps and
+          CPU on which the runtime can compute here. With runtime ``auto`` a device that is named chooses the runtime
+          too: ``onnx`` if that can compute on it, else ``torch``
 
         Raises ArtifactError if the folder is not a model of this project, is damaged or lacks the runtime's graph;
         TrackingError if the registry does not have the model; MissingExtraError if a library that the runtime or the
-        registry needs is not installed; ValueError for an unknown runtime.
+        registry needs is not installed; DeviceError if the device is not here or the runtime cannot use it; ValueError
+        for an unknown runtime or device.
         """
         if runtime not in (known := [AUTO, *plugins.names(RUNTIMES)]):
             raise ValueError(f"runtime {runtime!r}: there are {', '.join(known)}")
+        devices.check(device)
         name, folder = find_model(model)
         if runtime == AUTO:
-            runtime = "onnx" if find_graph(folder, "onnx") else "torch"
+            runtime = "onnx" if find_graph(folder, "onnx") and _supports("onnx", device) else "torch"
         with explained(f"runtime {runtime}"):
             computes = plugins.load(RUNTIMES, runtime, "runtime")
         config = TaggerConfig.load(folder)
         used = [FILE, *TOKENIZER_FILES, *computes.FILES, *([WEIGHTS] if decoding.weight_names(config.head) else [])]
         verify_checksums(folder, f"in a repository {ADVICE}; elsewhere fetch it again", dict.fromkeys(used))
-        logits: Runtime = computes.load(folder, config, threads)
+        logits: Runtime = computes.load(folder, config, threads, device)
         weights = decoding.read_weights(config.head, folder / WEIGHTS)
-        return cls(config, load_aligner(folder, config), logits, weights, Source(folder, runtime, threads, name))
+        source = Source(folder, runtime, threads, logits.device, name)
+        return cls(config, load_aligner(folder, config), logits, weights, source)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a call that loads it again; raises TypeError for a tagger that was built in memory."""
         if self.source is None:
             raise TypeError("this tagger was built in memory and cannot be pickled; save the model and load it")
-        return Tagger.load, (self.source.folder, self.source.runtime, self.source.threads)
+        return Tagger.load, (self.source.folder, self.source.runtime, self.source.threads, self.source.device)
 
     def using(self, runtime: Runtime) -> "Tagger":
         """The same tagger with another runtime, such as an ONNX session."""
@@ -207,6 +220,11 @@ class Tagger:
         by_unit = self.decoder.doubts(logits, lengths)
         sums = [float(row[slice(*window.core)].sum()) for row, window in zip(by_unit, windows)]
         return list(zip(decoded, sums))
+
+
+def _supports(runtime: str, device: str) -> bool:
+    with explained(f"runtime {runtime}"):
+        return bool(plugins.load(RUNTIMES, runtime, "runtime").supports(device))
 
 
 def load_aligner(folder: Path, config: TaggerConfig) -> Aligner:

@@ -15,17 +15,12 @@ from torch import Tensor, nn
 from clue_ner.common.errors import ParamsError
 from clue_ner.core.params import TrainParams
 from clue_ner.network import trial
+from clue_ner.network.device import has_bf16, kind
 from clue_ner.network.encoder import embeddings_of, kinds_of
+from clue_ner.tagger.device import unused_gpu
 from clue_ner.training.dropout import use_bytes
 
 logger = logging.getLogger(__name__)
-
-
-def kind() -> str:
-    """The device of training: ``cuda``, else ``mps`` (a Mac's GPU; not tested here), else ``cpu``."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def number_format(wanted: str, encoder: Any = None) -> str:
@@ -59,15 +54,6 @@ def autocasts(encoder: Any) -> bool:
         return trial.autocasts(encoder)
     finally:
         hook.remove()
-
-
-def has_bf16() -> bool:
-    """Whether the device that training uses multiplies bf16 matrices natively."""
-    if kind() == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if kind() == "mps":
-        return False  # newer ones do, but this is not tested
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def attention(wanted: str, kinds: Sequence[str]) -> str:
@@ -106,6 +92,8 @@ def _as_autocast(module: nn.Module, inputs: Any, output: Any) -> Any:
 
 def slowness(params: TrainParams) -> str | None:
     """A message if training is slow on this device, with a shorter alternative; else None."""
+    if (unused := unused_gpu(kind())) is not None:
+        return unused
     if kind() != "cpu" or number_format(params.precision) != "float32" or params.precision != "auto":
         return None
     return (

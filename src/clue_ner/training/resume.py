@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import Trainer, TrainerCallback
 
-from clue_ner.training import device, distributed
+from clue_ner.network.device import kind
+from clue_ner.training import distributed
 from clue_ner.training.checkpoints import Checkpoints
 from clue_ner.training.ema import ExponentialMovingAverage
 
@@ -161,7 +162,7 @@ def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _random_state() -> dict[str, Any]:
-    own = {"cuda": torch.cuda.get_rng_state, "mps": torch.mps.get_rng_state}.get(device.kind())
+    own = {"cuda": torch.cuda.get_rng_state, "mps": torch.mps.get_rng_state}.get(kind())
     return {"python": random.getstate(), "cpu": torch.get_rng_state(), "device": own() if own else None}
 
 
@@ -169,4 +170,4 @@ def _set_random_state(state: dict[str, Any]) -> None:
     random.setstate(state["python"])
     torch.set_rng_state(state["cpu"])
     if state["device"] is not None:
-        (torch.cuda if device.kind() == "cuda" else torch.mps).set_rng_state(state["device"])
+        (torch.cuda if kind() == "cuda" else torch.mps).set_rng_state(state["device"])

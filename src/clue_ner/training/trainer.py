@@ -11,6 +11,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainingArguments
 
 from clue_ner.alignment.encode import Example, collate_examples
 from clue_ner.core.params import TrainParams
+from clue_ner.network.device import kind
 from clue_ner.network.model import TaggerModel
 from clue_ner.training import device, distributed, divergence, model_setup
 from clue_ner.training.checkpoints import Checkpoints
@@ -26,7 +27,7 @@ from clue_ner.training.teacher import Teacher
 
 def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) -> TrainingArguments:
     """Trainer's arguments for ``params`` and ``encoder``; Trainer may put its own files into ``folder``."""
-    kind, form = device.kind(), device.number_format(params.precision, encoder)
+    place, form = kind(), device.number_format(params.precision, encoder)
     return TrainingArguments(
         output_dir=folder,
         learning_rate=params.lr,
@@ -39,8 +40,8 @@ def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) 
         optim="adamw_torch_fused",
         bf16=form == "bf16",
         fp16=form == "fp16",
-        tf32=True if kind == "cuda" else None,
-        use_cpu=kind == "cpu",
+        tf32=True if place == "cuda" else None,
+        use_cpu=place == "cpu",
         torch_compile=params.compile,
         ddp_backend=distributed.backend() if params.processes > 1 else None,
         ddp_find_unused_parameters=False,
@@ -51,7 +52,7 @@ def arguments(params: TrainParams, seed: int, folder: str, encoder: Any = None) 
         logging_strategy="epoch",
         report_to="none",
         remove_unused_columns=False,
-        dataloader_pin_memory=kind == "cuda",
+        dataloader_pin_memory=place == "cuda",
     )
 
 

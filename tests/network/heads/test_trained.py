@@ -167,7 +167,8 @@ class Recorder:
     """A runtime that remembers the shape of each batch's units."""
 
     def __init__(self, runtime: Any) -> None:
-        self.runtime, self.shapes, self.batch_tokens = runtime, list[tuple[int, ...]](), runtime.batch_tokens
+        self.runtime, self.shapes = runtime, list[tuple[int, ...]]()
+        self.batch_tokens, self.device = runtime.batch_tokens, runtime.device
 
     def __call__(self, batch: Batch) -> Floats:
         self.shapes.append(batch["unit_mask"].shape)
