@@ -8,9 +8,9 @@ from typing import Any
 from clue_ner.alignment.batch import Batch
 from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.common.files import ADVICE, verified_meanwhile
-from clue_ner.runtimes._memory import Limit
 from clue_ner.tagger.decoding._base import Floats
 from clue_ner.tagger.device import AUTO, CPU, cuda_number
+from clue_ner.tagger.memory import Limit
 from clue_ner.tagger.model_files import GRAPHS, WEIGHTS, find_graph
 from clue_ner.tagger.tagger import TOKENS
 

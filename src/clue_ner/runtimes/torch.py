@@ -13,10 +13,10 @@ from clue_ner.network import trial
 from clue_ner.network.config_checks import read_config, refuse_sizes
 from clue_ner.network.encoder import new_encoder
 from clue_ner.network.model import TaggerModel
-from clue_ner.runtimes._memory import Limit
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding._base import Floats
 from clue_ner.tagger.device import AUTO
+from clue_ner.tagger.memory import Limit
 from clue_ner.tagger.model_files import WEIGHTS
 from clue_ner.tagger.tagger import TOKENS, Tagger
 
