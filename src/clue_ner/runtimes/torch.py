@@ -88,7 +88,8 @@ def load(folder: Path, config: TaggerConfig, threads: int | None, device: str = 
     model = load_model(folder, config).to(place)
     if place.type != "cuda" or not trial.autocasts(model.encoder):
         return TorchRuntime(model)
-    return TorchRuntime(model, torch.bfloat16 if devices.has_bf16() else torch.float16)
+    is_ampere = torch.cuda.get_device_capability(place) >= (8, 0)  # the first with native bf16
+    return TorchRuntime(model, torch.bfloat16 if is_ampere else torch.float16)
 
 
 def supports(device: str) -> bool:
