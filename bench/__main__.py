@@ -14,7 +14,7 @@ from rich.console import Console
 from clue_ner.common.files import write_json
 from clue_ner.common.stage import prepare as quiet
 
-PARTS = ("training", "heads", "tagging", "light", "serve", "overhead", "pipeline", "scaling", "reading")
+PARTS = ("training", "heads", "tagging", "light", "serve", "demo", "overhead", "pipeline", "scaling", "reading")
 SECONDS, TARGET = 120.0, 0.5
 
 logger = logging.getLogger("clue_ner.bench")
@@ -53,7 +53,7 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
     """The results of each part, with the machine, its peaks and the data; ``place`` is an empty folder."""
     from transformers.utils.logging import disable_progress_bar
 
-    from bench import heads, inputs, light, machine, overhead, pipeline, reading, scaling, serve, tagging, training
+    from bench import demo, heads, inputs, light, machine, overhead, pipeline, reading, scaling, serve, tagging, training
 
     disable_progress_bar()
     inputs.prepare(inputs.ROOT, place)
@@ -68,6 +68,7 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
         "tagging": lambda: tagging.measure(inputs.ROOT, place),
         "light": lambda: light.measure(inputs.ROOT, place),
         "serve": lambda: serve.measure(inputs.ROOT, place),
+        "demo": lambda: demo.measure(inputs.ROOT, place),
         "overhead": lambda: overhead.measure(inputs.ROOT, place),
         "pipeline": lambda: pipeline.measure(inputs.ROOT, place),
         "scaling": lambda: scaling.measure(place),

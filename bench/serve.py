@@ -102,8 +102,8 @@ def measure(root: Path, place: Path, seconds: float = SECONDS, memory: tuple[flo
         found["throughput"] = throughput(running, folder, seconds)
         int8 = running["int8"]
         found["latency"] = latency(int8, folder, seconds, found["throughput"]["int8"]["per_second"])
+        found["bulk_per_cpu_second"] = bulk(ours, texts, folder)
         found["memory_bytes"] = memory_under_load(int8, folder, memory)
-    found["bulk_per_cpu_second"] = bulk(ours, texts, folder)
     return found
 
 

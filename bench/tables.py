@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bench import light_tables, pipeline_tables, reading_tables, serve_tables
+from bench import demo, light_tables, pipeline_tables, reading_tables, serve_tables
 from bench.cells import Table, number, times
 from bench.recipes import RECIPES
 
@@ -22,6 +22,8 @@ def tables(results: Results) -> Iterator[Table]:
         yield from light_tables.tables(results["light"])
     if "serve" in results:
         yield from serve_tables.tables(results["serve"])
+    if "demo" in results:
+        yield demo.table(results["demo"])
     if "overhead" in results:
         yield pipeline_tables.overhead(results["overhead"])
     if "pipeline" in results:

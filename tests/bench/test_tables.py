@@ -19,6 +19,7 @@ def test_tables_are_those_of_the_parts_that_were_measured(results: dict[str, Any
         "Size on disk",
         "Serving",
         "A service under load",
+        "`make demo`",
         "A pipeline with next to no work",
         "`dvc repro` with nothing to do",
         "Starting",
