@@ -53,7 +53,20 @@ def measure(parts: Sequence[str], place: Path, seconds: float, target: float) ->
     """The results of each part, with the machine, its peaks and the data; ``place`` is an empty folder."""
     from transformers.utils.logging import disable_progress_bar
 
-    from bench import demo, heads, inputs, light, machine, overhead, pipeline, reading, scaling, serve, tagging, training
+    from bench import (
+        demo,
+        heads,
+        inputs,
+        light,
+        machine,
+        overhead,
+        pipeline,
+        reading,
+        scaling,
+        serve,
+        tagging,
+        training,
+    )
 
     disable_progress_bar()
     inputs.prepare(inputs.ROOT, place)

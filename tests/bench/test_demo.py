@@ -9,7 +9,7 @@ from bench import demo
 
 
 def test_demo_of_a_command_that_fails_says_its_words(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="No module named clue_ner.demo|No module named 'clue_ner'"):
+    with pytest.raises(RuntimeError, match=r"No module named"):
         demo.run(tmp_path, {"PATH": "", "PYTHONPATH": str(tmp_path), "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"})
 
 
