@@ -1,5 +1,6 @@
 """Stage evaluate: models/tagger, data/corpus, data/test -> metrics/evaluate.json, plots/, data/predictions/."""
 
+import logging
 from pathlib import Path
 
 from clue_ner.common import warnings
@@ -9,9 +10,12 @@ from clue_ner.core.params import load_params
 from clue_ner.evaluation import predictions
 from clue_ner.evaluation.evaluate import evaluate_tagger
 from clue_ner.evaluation.plots import confusion_figure, per_type_figure, write_confusion, write_per_type
+from clue_ner.tagger.device import AUTO, unused_gpu
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.replay import record_evaluation
 from clue_ner.tracking.store import announce
+
+logger = logging.getLogger("clue_ner.stages.evaluate")
 
 
 def main(root: Path) -> None:
@@ -19,13 +23,17 @@ def main(root: Path) -> None:
     params = load_params(root / "params.yaml")
     announce(root)
     tagger = Tagger.load(root / "models/tagger", "torch", device=params.evaluate.device)
+    device = tagger.runtime.device
+    logger.info("tagging on %s", device)
+    if params.evaluate.device == AUTO and (unused := unused_gpu(device)) is not None:
+        logger.warning("%s", unused)
     split, gold, fingerprint = predictions.to_score(root)
     found = evaluate_tagger(gold, tagger, params.evaluate, params.seed, str(split))
     predictions.write(root / "data/predictions", split, gold, found.predicted, found.errors, found.lost)
     scores = {
         "split": split,
         "fingerprint": fingerprint,
-        "device": tagger.runtime.device,
+        "device": device,
         **found.scores,
         "warnings": warnings.counted(
             warnings.warned([*warnings.recorded(root), *predictions.warnings_of(split, found.scores)])

@@ -3,11 +3,13 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnxruntime.capi import onnxruntime_pybind11_state
 from support.damage import flip
 from support.graphs import write_graphs
 from support.light import BLOCK, python
@@ -177,4 +179,109 @@ def test_runtime_does_not_fall_back_to_the_cpu_silently(
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         tagger = Tagger.load(export, runtime="onnx")
     assert tagger.runtime.device == "cpu"
-    assert "ONNX Runtime has CUDA but cannot use it, so the CPU computes" in caplog.messages
+    assert "ONNX Runtime has CUDA but cannot use it (its log above says why; " in caplog.text
+
+
+class Computing:
+    """What computes in a session; it raises ``failure`` for more than ``rows`` rows at once."""
+
+    def __init__(self, session: Any, failure: Exception | None, rows: int) -> None:
+        self.session, self.failure, self.rows = session, failure, rows
+
+    def run(self, names: list[str], inputs: dict[str, Any], options: Any) -> Any:
+        if self.failure is not None and len(inputs["input_ids"]) > self.rows:
+            raise self.failure
+        return self.session.run(names, inputs, options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+
+class Card(onnxruntime.InferenceSession):  # type: ignore[misc]
+    """ONNX Runtime's own session on a card that computes as the CPU does, until ``failure``, or not at all."""
+
+    broken: Exception | None = None
+    failure: Exception | None = None
+    rows = 0
+
+    def _create_inference_session(self, providers: Any, options: Any, *others: Any) -> None:
+        on_card = isinstance(providers[0], tuple)
+        self.number = providers[0][1]["device_id"] if on_card else None
+        if on_card and self.broken is not None:
+            raise self.broken
+        super()._create_inference_session(["CPUExecutionProvider"], options, *others)
+        self._fallback_providers = ["CPUExecutionProvider"]
+        if on_card:
+            self._sess = Computing(self._sess, self.failure, self.rows)
+            self._providers = [_onnxruntime.CUDA, "CPUExecutionProvider"]
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> type[Card]:
+    """The card of a build of ONNX Runtime with CUDA."""
+
+    class Own(Card):
+        pass
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [_onnxruntime.CUDA, "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Own)
+    return Own
+
+
+def test_runtime_computes_on_the_card_that_is_named(export: Path, card: type[Card]) -> None:
+    wanted = Tagger.load(export, "onnx", device="cpu").tag(TEXTS)
+    for asked, number in (("auto", 0), ("cuda", 0), ("cuda:1", 1)):
+        tagger = Tagger.load(export, device=asked)
+        assert tagger.source is not None
+        assert (tagger.source.runtime, tagger.source.device) == ("onnx", f"cuda:{number}")
+        assert isinstance(tagger.runtime, OnnxRuntime)
+        assert tagger.runtime._session.number == number
+        assert tagger.tag(TEXTS) == wanted
+
+
+def test_runtime_names_a_card_that_is_not_there_and_leaves_standard_output_alone(
+    export: Path, card: type[Card], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card.broken = RuntimeError("CUDA failure 101: invalid device ordinal\nmore")
+    with pytest.raises(DeviceError, match=r"^device cuda:5: ONNX Runtime cannot use it \(CUDA failure 101: inv[^\n]*$"):
+        Tagger.load(export, device="cuda:5")
+    assert Tagger.load(export, "onnx").runtime.device == "cpu"
+    assert "cannot use it (CUDA failure 101: invalid device ordinal), so the CPU computes" in caplog.text
+    assert capsys.readouterr().out == ""
+
+
+def test_runtime_says_that_a_graph_is_damaged_on_a_card_too(tmp_path: Path, card: type[Card]) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ArtifactError, match="not a usable ONNX graph"):
+        OnnxRuntime(tmp_path / "model.onnx", device="cuda")
+
+
+def test_runtime_does_not_leave_a_card_that_fails_silently(
+    export: Path, card: type[Card], capsys: pytest.CaptureFixture[str]
+) -> None:
+    card.failure = onnxruntime_pybind11_state.EPFail("CUDA failure 700: an illegal memory access")
+    tagger = Tagger.load(export, device="cuda")
+    with pytest.raises(DeviceError, match=r"device cuda:0: ONNX Runtime failed \(CUDA failure 700.*or device cpu$"):
+        tagger.tag(TEXTS)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to allocate memory for requested buffer of size 1024",
+        "CUDA failure 2: out of memory ; GPU=0",
+        "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_runtime_computes_what_does_not_fit_the_card_in_halves(
+    export: Path, card: type[Card], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = Tagger.load(export, "onnx", device="cpu").tag(TEXTS)
+    card.failure, card.rows = onnxruntime_pybind11_state.Fail(message), 1
+    tagger = Tagger.load(export, device="cuda")
+    assert tagger.tag(TEXTS) == wanted
+    assert "later batches are smaller" in caplog.text
+    card.rows = 0
+    with pytest.raises(DeviceError, match="device cuda:0: its memory is too small for a window of"):
+        Tagger.load(export, device="cuda").tag(TEXTS)

@@ -87,7 +87,7 @@ def test_every_answer_names_the_version(server: Server) -> None:
     model = server.ask("/model").json
     assert model["types"] == list(TYPES)
     assert model["fingerprint"].startswith(model["version"])
-    assert model["runtime"] == "onnx"
+    assert (model["runtime"], model["device"]) == ("onnx", "cpu")
     assert server.tag("上海").json["model"] == {"name": model["name"], "version": model["version"]}
 
 
@@ -147,6 +147,7 @@ def test_metrics_count_what_was_asked(server: Server) -> None:
 
 def test_openapi_has_examples_that_are_answered(server: Server) -> None:
     document = server.ask("/openapi.json").json
+    assert set(document["components"]["schemas"]["ModelResponse"]["properties"]) == set(server.ask("/model").json)
     assert set(document["paths"]) >= {"/tag", "/model", "/healthz", "/readyz", "/metrics"}
     content = document["paths"]["/tag"]["post"]["requestBody"]["content"]["application/json"]
     for example in content["examples"].values():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from support.changed_params import write_params
 from support.places import ROOT
 from support.tiny import TAGS, TYPES, tiny_tagger_folder
@@ -19,6 +20,7 @@ from clue_ner.core.entities import Sentence, fingerprint, types_of
 from clue_ner.core.sentences import write_sentences
 from clue_ner.core.tag_map import tag_map
 from clue_ner.corpora.sample import parse
+from clue_ner.tagger import device
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import Journal
 
@@ -91,6 +93,21 @@ def test_evaluate_scores_test_and_sorts_its_errors(tmp_path: Path, evaluate: Any
         "per_type.png",
     ]
     assert not any(s.text in path.read_text() for s in TEST for path in (tmp_path / "metrics").iterdir())
+
+
+def test_evaluate_says_and_records_where_it_tags(
+    tmp_path: Path, evaluate: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The machine has an NVIDIA card, but torch cannot use it."""
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(device, "NVIDIA", tmp_path / "nvidiactl")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with caplog.at_level(logging.INFO, "clue_ner"):
+        assert evaluate(TEST)["device"] == "cpu"
+    assert "tagging on cpu" in caplog.messages
+    assert "this machine has an NVIDIA GPU, but the CPU computes" in caplog.text
 
 
 def test_evaluate_gives_the_same_bytes_again(tmp_path: Path, evaluate: Any) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from clue_ner.tagger.tagger import TOKENS
 
 SLOW = ["SkipLayerNormFusion"]
 """Fusions that are switched off: on a CPU this one takes several times as long as the operators that it replaces."""
-CUDA = "CUDAExecutionProvider"
+CUDA, CPU_PROVIDER = "CUDAExecutionProvider", "CPUExecutionProvider"
 CUDA_TOKENS = 2**14
 """Tokens of a batch on a GPU: with an encoder of BERT-base's size it needs about 2 GB."""
+NO_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED")
+"""In the errors of ONNX Runtime, CUDA and its libraries for a GPU whose memory is full."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,20 +35,21 @@ class OnnxRuntime:
 
         Raises ArtifactError if the file does not exist or is not a graph, DeviceError if the device cannot be used.
         """
-        import onnxruntime
-
-        providers = _providers(device)
+        takes_cuda = _takes_cuda(device)
         if not path.is_file():
             raise ArtifactError(f"{path}: no such file; set export.onnx to true and run `dvc repro export`")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads or default_threads(), 1
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=providers, disabled_optimizers=SLOW)
-        except Exception as error:  # ONNX Runtime's errors have no common class
-            reason = str(error).partition("\n")[0]
-            raise ArtifactError(f"{path}: not a usable ONNX graph ({reason}); run `dvc repro export`") from None
+        count = threads or default_threads()
+        session, reason = _on_card(path, count, cuda_number(device)) if takes_cuda else (None, None)
+        self.device = CPU if session is None else f"cuda:{cuda_number(device)}"
+        self._session = session or _on_cpu(path, count)
+        if reason and device != AUTO:
+            raise DeviceError(
+                f"device {device}: ONNX Runtime cannot use it ({reason}); `nvidia-smi` shows the cards and their "
+                "driver; name another device, or take runtime torch, or device cpu"
+            )
+        if reason:
+            logger.warning("ONNX Runtime has CUDA but cannot use it (%s), so the CPU computes", reason)
         self._inputs = [column.name for column in self._session.get_inputs()]
-        self.device = self._used(device, len(providers) > 1)
         self._limit = Limit(TOKENS if self.device == CPU else CUDA_TOKENS)
 
     @property
@@ -55,7 +60,7 @@ class OnnxRuntime:
     def __call__(self, batch: Batch) -> Floats:
         """The head's logits. A batch that does not fit a GPU's memory is computed in halves.
 
-        Raises DeviceError if a single row does not fit.
+        Raises DeviceError if a single row does not fit, or the GPU fails.
         """
         return self._limit.compute(batch, self.device, self._logits)
 
@@ -63,24 +68,16 @@ class OnnxRuntime:
         try:
             (logits,) = self._session.run(None, {name: batch[name] for name in self._inputs})
         except Exception as error:  # ONNX Runtime's errors have no common class
-            if self.device != CPU and "allocate memory" in str(error):
+            if self.device == CPU:
+                raise
+            if NO_MEMORY.search(str(error)):
                 return None
-            raise
+            raise DeviceError(
+                f"device {self.device}: ONNX Runtime failed ({_first_line(error)}); name another device, or take "
+                "runtime torch, or device cpu"
+            ) from None
         found: Floats = logits
         return found
-
-    def _used(self, wanted: str, expects_cuda: bool) -> str:
-        """The device of the session, which falls back to the CPU without an error."""
-        if self._session.get_providers()[0] == CUDA:
-            return f"cuda:{cuda_number(wanted)}"
-        if expects_cuda and wanted != AUTO:
-            raise DeviceError(
-                f"device {wanted}: ONNX Runtime cannot use it (its log above says why: often libraries of CUDA or "
-                "cuDNN are missing, or there is no such card); take device cpu, or runtime torch"
-            )
-        if expects_cuda:
-            logger.warning("ONNX Runtime has CUDA but cannot use it, so the CPU computes")
-        return CPU
 
 
 def has_cuda() -> bool:
@@ -90,10 +87,10 @@ def has_cuda() -> bool:
     return CUDA in onnxruntime.get_available_providers()
 
 
-def _providers(device: str) -> list[Any]:
-    """What ONNX Runtime is to compute with; DeviceError if it cannot compute on the device."""
-    if device == CPU or (device == AUTO and not has_cuda()):
-        return ["CPUExecutionProvider"]
+def _takes_cuda(device: str) -> bool:
+    """Whether to compute with CUDA; DeviceError if this ONNX Runtime cannot compute on the device."""
+    if device in (AUTO, CPU):
+        return device == AUTO and has_cuda()
     if device == "mps":
         raise DeviceError("device mps: runtime onnx computes on cpu and cuda; take runtime torch")
     if not has_cuda():
@@ -101,7 +98,40 @@ def _providers(device: str) -> list[Any]:
             f"device {device}: the installed onnxruntime has no CUDA; install onnxruntime-gpu in place of onnxruntime, "
             "or take runtime torch, or device cpu"
         )
-    return [(CUDA, {"device_id": cuda_number(device)}), "CPUExecutionProvider"]
+    return True
+
+
+def _on_card(path: Path, threads: int, number: int) -> tuple[Any, str | None]:
+    """A session on an NVIDIA card and None, or None and the reason why there is none."""
+    try:
+        session = _session(path, threads, [(CUDA, {"device_id": number}), CPU_PROVIDER])
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        return None, _first_line(error)
+    if session.get_providers()[0] == CUDA:
+        return session, None
+    return None, "its log above says why; often libraries of CUDA or cuDNN are missing"
+
+
+def _on_cpu(path: Path, threads: int) -> Any:
+    """A session on the CPU; raises ArtifactError if the file is not a graph."""
+    try:
+        return _session(path, threads, [CPU_PROVIDER])
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        reason = _first_line(error)
+        raise ArtifactError(f"{path}: not a usable ONNX graph ({reason}); run `dvc repro export`") from None
+
+
+def _session(path: Path, threads: int, providers: Sequence[Any]) -> Any:
+    """A session that does not go to another device when one fails, which it would say on standard output."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    return onnxruntime.InferenceSession(path, options, providers=providers, disabled_optimizers=SLOW, enable_fallback=0)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def load_graph(model: Path, runtime: str, threads: int | None, device: str = CPU) -> OnnxRuntime:

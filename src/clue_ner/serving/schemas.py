@@ -112,6 +112,7 @@ class ModelResponse(ModelVersion):
     scores: dict[str, float] = Field(description="Of its validation; empty if it was not scored.")
     corpus: str
     runtime: str
+    device: str = Field(description="What computes: cpu, cuda:N or mps.")
     limits: dict[str, float] = Field(description="body_bytes, texts, characters (of a text), seconds")
 
 

@@ -18,6 +18,7 @@ from clue_ner.serving import app
 from clue_ner.serving.guard import Access
 from clue_ner.serving.protocol import limited
 from clue_ner.serving.service import Limits, Model, Service
+from clue_ner.tagger.device import AUTO, unused_gpu
 
 SHORTEST_TOKEN = 16
 HEAD_BYTES = 2**14
@@ -123,6 +124,8 @@ async def _serve(model: Model, limits: Limits, access: Access, place: socket.soc
         described = service.pool.description
         shown = f"{service.pool.name}, runtime {described.runtime} on {described.device}"
         print(f"model: {shown}", file=sys.stderr, flush=True)  # noqa: T201
+        if model.device == AUTO and (unused := unused_gpu(described.device)) is not None:
+            print(unused, file=sys.stderr, flush=True)  # noqa: T201
         config = uvicorn.Config(
             app.create(service, access),
             loop="asyncio",
