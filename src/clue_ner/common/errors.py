@@ -8,6 +8,7 @@ ClueNerError
 ├── BackboneError    pretrained weights that are missing, unsafe or not the pinned ones
 ├── ArtifactError    a file between two stages, or a model folder, that is missing or damaged
 ├── TrainingError    a training that cannot continue
+├── DeviceError      a device that is not here, that a runtime cannot use, or whose memory is too small
 ├── ServingError     a service that cannot start with its options
 ├── MissingExtraError  a library of an extra is not installed; also an ImportError
 └── TrackingError    the MLflow store or registry cannot do what was requested
