@@ -29,3 +29,8 @@ def number(value: float | None, digits: int = 3) -> str:
 def times(value: float, of: float) -> str:
     """A value as a multiple of ``of``."""
     return f"{value / of:.2f} ×" if of else "–"
+
+
+def met(reached: bool) -> str:
+    """Whether a goal was reached."""
+    return "met" if reached else "missed"

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from bench import clone, commands
-from bench.cells import Table, number
+from bench.cells import Table, met, number
 from clue_ner.common.files import read_json, write_text
 
 SEEDS = (1, 2, 3)
@@ -79,12 +79,8 @@ def table(measured: dict[str, Any]) -> Table:
     notes = [
         f"After the installation; medians of {len(scores)} seeds.",
         f"Goal: at most {SECONDS:g} s on two cores without bf16; here {number(seconds['all'])} s: "
-        f"{_met(seconds['all'] <= SECONDS)}.",
+        f"{met(seconds['all'] <= SECONDS)}.",
         f"Goal: mean micro F1 at least {100 * F1:g}; here {100 * mean:.1f} "
-        f"({', '.join(f'{100 * score:.1f}' for score in scores)}): {_met(mean >= F1)}.",
+        f"({', '.join(f'{100 * score:.1f}' for score in scores)}): {met(mean >= F1)}.",
     ]
     return Table("`make demo`", ["stage", "share", "s"], rows, notes)
-
-
-def _met(reached: bool) -> str:
-    return "met" if reached else "missed"

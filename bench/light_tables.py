@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.baseline import COMMIT
-from bench.cells import Table, number, times
+from bench.cells import Table, met, number, times
 
 INT8_START, INT8_BARE, AUTO_START, VENV_MB = 1.2, 2.0, 2.0, 300.0
 """Upper limits: start with int8 in s and relative to the bare script; start with auto in s; MB of an installation."""
@@ -46,8 +46,8 @@ def _cold(light: dict[str, Any]) -> Table:
         "`clue-ner tag` on one sentence in a new process; auto is ONNX in float32. Bare script: loads the same two "
         "files with NumPy, ONNX Runtime and tokenizers and runs the graph once. Medians of five, in alternation.",
         f"Goal: int8 at most {INT8_START:g} s and {INT8_BARE:g} × the bare script; here {number(int8['ours'])} s and "
-        f"{times(int8['ours'], int8['bare'])}: {_met(reached)}.",
-        f"Goal: auto at most {AUTO_START:g} s; here {number(auto['ours'])} s: {_met(auto['ours'] <= AUTO_START)}.",
+        f"{times(int8['ours'], int8['bare'])}: {met(reached)}.",
+        f"Goal: auto at most {AUTO_START:g} s; here {number(auto['ours'])} s: {met(auto['ours'] <= AUTO_START)}.",
         *_missing(light),
     ]
     return Table("Starting to tag", ["what", "against the bare script", f"against {COMMIT}", "s"], rows, notes)
@@ -64,8 +64,8 @@ def _warm(light: dict[str, Any]) -> Table:
             rows.append([f"{name} against {COMMIT}", *("–" if r is None else f"{r:.2f} ×" for r in ratios.values())])
         goals = [
             f"Goal: bulk of ONNX and int8 at least {BULK:g} × {COMMIT}'s; here {bulk['onnx']:.2f} × and "
-            f"{bulk['int8']:.2f} ×: {_met(min(bulk['onnx'], bulk['int8']) >= BULK)}.",
-            f"Goal: p50 of int8 at most {P50:g} × {COMMIT}'s; here {p50['int8']:.2f} ×: {_met(p50['int8'] <= P50)}.",
+            f"{bulk['int8']:.2f} ×: {met(min(bulk['onnx'], bulk['int8']) >= BULK)}.",
+            f"Goal: p50 of int8 at most {P50:g} × {COMMIT}'s; here {p50['int8']:.2f} ×: {met(p50['int8'] <= P50)}.",
         ]
     for title, (key, factor) in QUANTITIES.items():
         for side in warm["int8"]:
@@ -80,7 +80,7 @@ def _warm(light: dict[str, Any]) -> Table:
         "Outside the network: tokenising, batching and decoding, that is, everything except the call of the runtime.",
         *goals,
         f"Goal: int8 at most {100 * OUTSIDE:g} % outside the network; here {number(100 * outside)} %: "
-        f"{_met(outside <= OUTSIDE)}.",
+        f"{met(outside <= OUTSIDE)}.",
         *_missing(light),
     ]
     return Table("Tagging, warm", ["", *(RUNTIMES[name] for name in warm)], rows, notes)
@@ -97,7 +97,7 @@ def _disk(light: dict[str, Any]) -> Table:
     if venv is None:
         note += "; not measured here: pip could not install it, as without a package index."
     else:
-        note += f"; here {number(venv / 1e6)} MB: {_met(venv / 1e6 <= VENV_MB)}."
+        note += f"; here {number(venv / 1e6)} MB: {met(venv / 1e6 <= VENV_MB)}."
     return Table("Size on disk", ["virtual environment", "against this one", "MB"], rows, [note])
 
 
@@ -113,7 +113,3 @@ def _missing(light: dict[str, Any]) -> Iterator[str]:
         yield "There is no trained model here, so one with a random head was used; run `dvc repro` first."
     if "baseline" not in light["cold"]["int8"]:
         yield f"{COMMIT} is not in this clone's history (`git fetch --unshallow`), so nothing is compared with it."
-
-
-def _met(reached: bool) -> str:
-    return "met" if reached else "missed"

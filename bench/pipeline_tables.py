@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.cells import Table, number, times
+from bench.cells import Table, met, number, times
 
 OVERHEAD_SECONDS, OVERHEAD_IMPORTS, NO_OP = 20.0, 4.0, 1.6
 """Upper limits: all stages on a tiny corpus, in s and relative to the import; a no-op relative to an empty pipeline."""
@@ -25,7 +25,7 @@ def overhead(measured: dict[str, Any]) -> Table:
         "24 sentences, two epochs, a random BERT of two layers, export.onnx=false; in new clones with an empty MLflow "
         "store. Medians of three, in turns.",
         f"Goal: at most {OVERHEAD_SECONDS:g} s or {OVERHEAD_IMPORTS:g} × the import, whichever is more; here "
-        f"{number(limit)} s: {_met(whole, limit)}.",
+        f"{number(limit)} s: {met(whole <= limit)}.",
         "The imports are those at the top of a stage's script; what it imports later counts as its work.",
     ]
     header = ["what", "against the import", "s", "of it imports, s"]
@@ -41,7 +41,7 @@ def repro(pipeline: dict[str, Any]) -> Table:
     ]
     notes = [
         f"This pipeline: {pipeline['which']}. Medians of five, in alternation.",
-        f"Goal: at most {NO_OP:g} × an empty pipeline: {_met(ours, NO_OP * empty)}.",
+        f"Goal: at most {NO_OP:g} × an empty pipeline: {met(ours <= NO_OP * empty)}.",
     ]
     return Table("`dvc repro` with nothing to do", ["pipeline", "against an empty one", "s"], rows, notes)
 
@@ -83,7 +83,3 @@ def scaling(measured: dict[str, Any]) -> Table:
     )
     notes.append("evaluate: without the model and the figures; the gold entities are used as predictions.")
     return Table("More data", header, rows, notes)
-
-
-def _met(found: float, limit: float) -> str:
-    return "met" if found <= limit else "missed"

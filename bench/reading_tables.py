@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.baseline import COMMIT
-from bench.cells import Table, number, times
+from bench.cells import Table, met, number, times
 
 SPEED, FLAT, BYTES = 2.0, 1.3, 100
 """Goals: sentences a CPU-second against 3ec9ba5, at least; memory of ``convert`` at the largest size against the
@@ -40,7 +40,7 @@ def _speed(reading: dict[str, Any]) -> Table:
         notes.append(f"{COMMIT} is not in this clone's history (`git fetch --unshallow`), so nothing is compared.")
     else:
         ratio = found["now"] / base
-        notes.append(f"Goal: at least {SPEED:g} × {COMMIT}; here {ratio:.2f} ×: {_met(ratio >= SPEED)}.")
+        notes.append(f"Goal: at least {SPEED:g} × {COMMIT}; here {ratio:.2f} ×: {met(ratio >= SPEED)}.")
     return Table("Reading and checking", ["code", f"against {COMMIT}", "sentences/CPU s"], rows, notes)
 
 
@@ -60,9 +60,9 @@ def _memory(reading: dict[str, Any]) -> Table:
     notes = [
         "Peak of a new process, imports included. Beside the sentences: how much more a sentence takes than in a list, "
         "from one size to the other.",
-        f"Goal: `convert` at most {FLAT:g} ×; here {ratio:.2f} ×: {_met(ratio <= FLAT)}.",
+        f"Goal: `convert` at most {FLAT:g} ×; here {ratio:.2f} ×: {met(ratio <= FLAT)}.",
         *(
-            f"Goal: checks at most {BYTES} bytes a sentence; {WHAT[kind]}: {value:.0f}: {_met(value <= BYTES)}."
+            f"Goal: checks at most {BYTES} bytes a sentence; {WHAT[kind]}: {value:.0f}: {met(value <= BYTES)}."
             for kind, value in beside.items()
         ),
     ]
@@ -74,7 +74,3 @@ def bytes_beside(reading: dict[str, Any], kind: str) -> float:
     """What checks take for a sentence beside the sentences themselves, in bytes."""
     (few, many), (base_few, base_many) = reading["memory"][kind], reading["memory"]["held"]
     return float(((many - few) - (base_many - base_few)) / (reading["sizes"][1] - reading["sizes"][0]))
-
-
-def _met(reached: bool) -> str:
-    return "met" if reached else "missed"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.baseline import COMMIT
-from bench.cells import Table, number, times
+from bench.cells import Table, met, number, times
 
 BEFORE, SAME, CPU = 5.0, 2.0, 0.85
 """Goals, at least: throughput against MLflow as of 3ec9ba5, and of the same runtime; CPU time against the bulk's."""
@@ -49,10 +49,10 @@ def _throughput(serve: dict[str, Any]) -> Table:
         *_against_before(found["int8"]["per_second"], base),
         *(
             f"Goal: of the same runtime at least {SAME:g} × `mlflow models serve`; here {ratio:.2f} × ({name}): "
-            f"{_met(ratio >= SAME)}."
+            f"{met(ratio >= SAME)}."
             for name, ratio in same.items()
         ),
-        f"Goal: sentences a CPU second at least {CPU:g} × the bulk's; here {cpu:.2f} × (int8): {_met(cpu >= CPU)}.",
+        f"Goal: sentences a CPU second at least {CPU:g} × the bulk's; here {cpu:.2f} × (int8): {met(cpu >= CPU)}.",
         *([] if serve["trained"] else ["No trained model: one with a random head stands in; run `dvc repro` first."]),
     ]
     header = [
@@ -70,7 +70,7 @@ def _against_before(ours: float, base: float | None) -> Iterator[str]:
     if base is None:
         yield f"{COMMIT} is not in this clone's history (`git fetch --unshallow`), so nothing is compared with it."
     else:
-        yield f"Goal: int8 at least {BEFORE:g} × {COMMIT}; here {ours / base:.2f} ×: {_met(ours / base >= BEFORE)}."
+        yield f"Goal: int8 at least {BEFORE:g} × {COMMIT}; here {ours / base:.2f} ×: {met(ours / base >= BEFORE)}."
 
 
 def _under_load(serve: dict[str, Any]) -> Table:
@@ -86,11 +86,7 @@ def _under_load(serve: dict[str, Any]) -> Table:
     notes = [
         f"int8. Half of the capacity: {number(latency['half_per_second'])} requests a second, at random moments, timed "
         "from the moment at which each was to be sent. Memory: of all processes of the service, under 32 clients.",
-        f"Goal: p99 at most {P99:g} × p50 of one client; here {p99 / one:.2f} ×: {_met(p99 <= P99 * one)}.",
-        f"Goal: memory at most {MEMORY:g} × after a minute; here {last / first:.3f} ×: {_met(last <= MEMORY * first)}.",
+        f"Goal: p99 at most {P99:g} × p50 of one client; here {p99 / one:.2f} ×: {met(p99 <= P99 * one)}.",
+        f"Goal: memory at most {MEMORY:g} × after a minute; here {last / first:.3f} ×: {met(last <= MEMORY * first)}.",
     ]
     return Table("A service under load", ["what", "against the first", "value"], rows, notes)
-
-
-def _met(reached: bool) -> str:
-    return "met" if reached else "missed"

@@ -267,6 +267,14 @@ for method in methods:
 """
 
 
+def register_killed(folder: Path, graphs: str, methods: list[str]) -> None:
+    """For each of MLflow's methods: a repository below ``folder``, with a copy of its store, killed after the call."""
+    for method in methods:
+        (folder / method).mkdir()
+        shutil.copyfile(folder / "mlflow.db", folder / method / "mlflow.db")
+    assert python(KILLED, folder, graphs, *methods).wait(200) == 0
+
+
 def test_registry_killed_after_any_request_registers_once(tmp_path: Path) -> None:
     methods = [
         "create_registered_model",
@@ -277,10 +285,7 @@ def test_registry_killed_after_any_request_registers_once(tmp_path: Path) -> Non
         "create_model_version",
         "set_registered_model_alias",
     ]
-    for method in methods:
-        (tmp_path / method).mkdir()
-        shutil.copyfile(tmp_path / "mlflow.db", tmp_path / method / "mlflow.db")
-    assert python(KILLED, tmp_path, "torch", *methods).wait(200) == 0
+    register_killed(tmp_path, "torch", methods)
     for method in methods:
         root = tmp_path / method
         assert register(root, root / "models" / "export", tracking_params()) == Version(
@@ -303,10 +308,7 @@ def test_registry_killed_after_any_request_registers_other_formats_once(tmp_path
         "set_model_version_tag",
         "set_registered_model_alias",
     ]
-    for method in methods:
-        (tmp_path / method).mkdir()
-        shutil.copyfile(tmp_path / "mlflow.db", tmp_path / method / "mlflow.db")
-    assert python(KILLED, tmp_path, "graphs", *methods).wait(200) == 0
+    register_killed(tmp_path, "graphs", methods)
     for method in methods:
         root = tmp_path / method
         reason = "it is the training of champion version 1, with int8"
