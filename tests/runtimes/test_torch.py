@@ -1,8 +1,9 @@
 """The network in torch: logits of a batch, and what is refused before anything is built from a folder."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.common.files import write_checksums
 from clue_ner.core import plugins
-from clue_ner.runtimes.torch import TorchRuntime, load_model, model_of
+from clue_ner.runtimes.torch import STATES, TorchRuntime, load_model, model_of
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tagger.model_files import WEIGHTS
 from clue_ner.tagger.tagger import TOKENS, Tagger
@@ -50,14 +51,17 @@ def test_torch_gives_the_model_s_logits_in_float32(tmp_path: Path, head: str) ->
     assert np.array_equal(logits, wanted.numpy())
 
 
-def has_memory_for(model: torch.nn.Module, rows: int) -> list[int]:
-    """Make the network raise torch's own error for more rows at once; returns the rows of all calls."""
+FULL = torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def has_memory_for(model: torch.nn.Module, rows: int, error: RuntimeError = FULL) -> list[int]:
+    """Make the network raise ``error`` for more rows at once; returns the rows of all calls."""
     forward, asked = model.forward, list[int]()
 
     def limited(input_ids: torch.Tensor, *others: Any) -> Any:
         asked.append(len(input_ids))
         if len(input_ids) > rows:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise error
         return forward(input_ids, *others)
 
     model.forward = limited
@@ -78,6 +82,57 @@ def test_torch_computes_a_batch_that_does_not_fit_in_halves(folder: Path, caplog
     has_memory_for(model_of(tagger), 0)
     with pytest.raises(DeviceError, match=r"device cpu: its memory is too small for a window of \d+ tokens; end other"):
         runtime(batch)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB, max allowed: 9.07 GB)."),
+    ],
+)
+def test_torch_knows_a_full_memory_by_any_library_s_error(folder: Path, error: RuntimeError) -> None:
+    tagger = Tagger.load(folder)
+    wanted = tagger.tag(TEXTS)
+    asked = has_memory_for(model_of(tagger), 1, error)
+    assert tagger.tag(TEXTS) == wanted
+    assert max(asked) > 1
+
+
+def test_torch_does_not_hide_another_error_of_the_network(folder: Path) -> None:
+    tagger = Tagger.load(folder)
+    has_memory_for(model_of(tagger), 0, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        tagger.tag(TEXTS)
+
+
+def test_torch_names_a_device_that_cannot_compute(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch says that mps is here, but cannot use it; on meta it computes, but no result can be read."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    advice = r"device {}: torch cannot compute on it \([^\n]+\); end other processes .* or take device cpu$"
+    with pytest.raises(DeviceError, match=advice.format("mps")):
+        Tagger.load(folder, device="mps")
+    tagger = Tagger.load(folder, device="cpu")
+    model_of(tagger).to("meta")
+    with pytest.raises(DeviceError, match=advice.format("meta")):
+        tagger.tag(TEXTS)
+
+
+def test_torch_counts_the_memory_that_it_keeps_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training's torch keeps nearly all of a card, and uses a part of what it keeps."""
+
+    class OnCard(torch.nn.Module):
+        encoder = SimpleNamespace(config=SimpleNamespace(hidden_size=768))
+
+        def parameters(self, recurse: bool = True) -> Iterator[Any]:
+            yield SimpleNamespace(device=torch.device("cuda:1"))
+
+    memory = {"mem_get_info": (10**8, 8 * 10**10), "memory_reserved": 7 * 10**10, "memory_allocated": 10**10}
+    for name, found in memory.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, found=found: {torch.device("cuda:1"): found}[device])
+    model: Any = OnCard()
+    free = 10**8 + 6 * 10**10
+    assert TorchRuntime(model).batch_tokens == free / 2 / (4 * STATES * 768)
 
 
 def test_torch_in_bf16_gives_float32_logits_that_are_close(folder: Path) -> None:

@@ -1,13 +1,14 @@
 """The network itself, in torch."""
 
 import contextlib
+import re
 from pathlib import Path
 
 import torch
 
 from clue_ner.alignment.batch import Batch
 from clue_ner.alignment.windows import INPUTS
-from clue_ner.common.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.network import device as devices
 from clue_ner.network import trial
 from clue_ner.network.config_checks import read_config, refuse_sizes
@@ -24,6 +25,8 @@ FILES = ("config.json", WEIGHTS)
 """The files that ``load`` reads in the model's folder."""
 STATES = 40
 """Numbers per token and hidden unit that a forward pass of an encoder like BERT holds at once, with a margin."""
+NO_MEMORY = re.compile("out of memory|ALLOC_FAILED")
+"""In the errors of torch and CUDA's libraries for a device whose memory is full."""
 OTHER_TOKENS = 2**14
 """Tokens of a batch on a device whose free memory torch does not tell."""
 
@@ -51,18 +54,24 @@ class TorchRuntime:
     def __call__(self, batch: Batch) -> Floats:
         """The head's logits. A batch that does not fit the device's memory is computed in halves.
 
-        Raises DeviceError if a single row does not fit.
+        Raises DeviceError if a single row does not fit, or the GPU fails.
         """
         return self._limit.compute(batch, self.device, self._logits)
 
     def _logits(self, batch: Batch) -> Floats | None:
         device = self._device()
         reduced = contextlib.nullcontext() if self.dtype is None else torch.autocast(device.type, dtype=self.dtype)
-        with contextlib.suppress(torch.OutOfMemoryError), torch.inference_mode(), reduced:
-            logits = self.model(*(torch.from_numpy(batch[name]).to(device) for name in INPUTS))
-            found: Floats = logits.float().cpu().numpy()
-            return found
-        return None
+        try:
+            with torch.inference_mode(), reduced:
+                logits = self.model(*(torch.from_numpy(batch[name]).to(device) for name in INPUTS))
+                found: Floats = logits.float().cpu().numpy()
+                return found
+        except RuntimeError as error:
+            if NO_MEMORY.search(str(error)):
+                return None
+            if device.type == "cpu":
+                raise
+            raise _failed(device, error) from None
 
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
@@ -70,7 +79,9 @@ class TorchRuntime:
     def _tokens_that_fit(self) -> float:
         if self._device().type != "cuda":
             return OTHER_TOKENS
-        free: int = torch.cuda.mem_get_info(self._device())[0]
+        device = self._device()
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for later tensors
+        free: int = torch.cuda.mem_get_info(device)[0] + kept
         size: int = self.model.encoder.config.hidden_size
         return free / 2 / (4 * STATES * size)
 
@@ -79,17 +90,35 @@ def load(folder: Path, config: TaggerConfig, threads: int | None, device: str = 
     """The runtime of the model in ``folder``; ``threads`` is for the whole process.
 
     ``auto`` is CUDA, else mps, else the CPU. On a GPU matrix products are bf16 or, on older cards, fp16, if the
-    encoder works under autocast; on mps and the CPU they are float32. Raises DeviceError if the device is not here,
-    and the errors of ``load_model``.
+    encoder works under autocast; on mps and the CPU they are float32. Raises DeviceError if the device is not here, is
+    full or fails, and the errors of ``load_model``.
     """
     place = devices.find(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    model = load_model(folder, config).to(place)
+    model = load_model(folder, config)
+    try:
+        return _on(place, model)
+    except RuntimeError as error:
+        if place.type == "cpu":
+            raise
+        raise _failed(place, error) from None
+
+
+def _on(place: torch.device, model: TaggerModel) -> TorchRuntime:
+    model.to(place)
     if place.type != "cuda" or not trial.autocasts(model.encoder):
         return TorchRuntime(model)
     is_ampere = torch.cuda.get_device_capability(place) >= (8, 0)  # the first with native bf16
     return TorchRuntime(model, torch.bfloat16 if is_ampere else torch.float16)
+
+
+def _failed(device: torch.device, error: RuntimeError) -> DeviceError:
+    reason = str(error).partition("\n")[0]
+    return DeviceError(
+        f"device {device}: torch cannot compute on it ({reason}); end other processes that use it, name another "
+        "device, or take device cpu"
+    )
 
 
 def supports(device: str) -> bool:
