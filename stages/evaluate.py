@@ -6,11 +6,11 @@ from pathlib import Path
 from clue_ner.common import warnings
 from clue_ner.common.files import write_json
 from clue_ner.common.stage import run
+from clue_ner.core.device import AUTO, unused_gpu
 from clue_ner.core.params import load_params
 from clue_ner.evaluation import predictions
 from clue_ner.evaluation.evaluate import evaluate_tagger
 from clue_ner.evaluation.plots import confusion_figure, per_type_figure, write_confusion, write_per_type
-from clue_ner.tagger.device import AUTO, unused_gpu
 from clue_ner.tagger.tagger import Tagger
 from clue_ner.tracking.replay import record_evaluation
 from clue_ner.tracking.store import announce
@@ -23,9 +23,9 @@ def main(root: Path) -> None:
     params = load_params(root / "params.yaml")
     announce(root)
     tagger = Tagger.load(root / "models/tagger", "torch", device=params.evaluate.device)
-    device = tagger.runtime.device
+    device = tagger.runtime.device_name
     logger.info("tagging on %s", device)
-    if params.evaluate.device == AUTO and (unused := unused_gpu(device)) is not None:
+    if params.evaluate.device == AUTO and (unused := unused_gpu(tagger.runtime.device)) is not None:
         logger.warning("%s", unused)
     split, gold, fingerprint = predictions.to_score(root)
     found = evaluate_tagger(gold, tagger, params.evaluate, params.seed, str(split))

@@ -124,7 +124,8 @@ def test_parity_takes_turns_and_the_median_speed(tmp_path: Path, monkeypatch: py
     seconds = {"torch": [50, 9, 1, 2], "model": [50, 1, 4, 3], "model.int8": [50, 1, 1, 8]}  # the first is the warm-up
 
     class Timed:
-        batch_tokens, device = TorchRuntime(model).batch_tokens, "cpu"
+        batch_tokens = TorchRuntime(model).batch_tokens
+        device = device_name = "cpu"
 
         def __init__(self, path: Path, threads: int | None = None) -> None:
             self.name = path.stem

@@ -28,6 +28,15 @@ def test_device_refuses_a_card_that_is_not_there() -> None:
         device.find("cuda:2")
 
 
+@pytest.mark.usefixtures("two_cards")
+def test_device_is_described_with_the_card_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = {torch.device("cuda:0"): "NVIDIA A10", torch.device("cuda:1"): "NVIDIA H100"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", cards.__getitem__)
+    assert device.described(device.find("cuda:1")) == "cuda:1, NVIDIA H100"
+    assert device.described(device.find("cuda")) == "cuda:0, NVIDIA A10"
+    assert device.described(device.find("cpu")) == "cpu"
+
+
 def test_device_without_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

@@ -16,11 +16,11 @@ from support.tiny import TAGS, TYPES, tiny_tagger_folder
 from support.tracking_repository import PARAMS, free_port
 
 from clue_ner.common.files import read_json, write_checksums, write_json
+from clue_ner.core import device
 from clue_ner.core.entities import Sentence, fingerprint, types_of
 from clue_ner.core.sentences import write_sentences
 from clue_ner.core.tag_map import tag_map
 from clue_ner.corpora.sample import parse
-from clue_ner.tagger import device
 from clue_ner.tagger.config import TaggerConfig
 from clue_ner.tracking import Journal
 

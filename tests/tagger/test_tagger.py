@@ -19,7 +19,7 @@ from support.strategies import texts as any_texts
 from support.tiny import TAGS, TYPES, tiny_tagger_folder
 
 from clue_ner.alignment.batch import Batch
-from clue_ner.common.errors import ArtifactError
+from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, overlapping_pairs
 from clue_ner.core.schemes import SCHEMES
@@ -55,7 +55,7 @@ def taggers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], T
 class Made:
     """A runtime of made-up logits."""
 
-    device = "cpu"
+    device = device_name = "cpu"
 
     def __init__(self, logits: Callable[[Batch], Floats], batch_tokens: float = 10**6) -> None:
         self.logits, self.batch_tokens = logits, batch_tokens
@@ -408,3 +408,18 @@ def test_tagger_doubt_of_a_long_text_counts_each_unit_once(tmp_path: Path) -> No
     unsure = tagger.using(Made(lambda batch: np.zeros((*batch["unit_mask"].shape, tags), dtype=np.float32)))
     doubts = [reading.doubt for reading in unsure.read(["", "的", "的" * 100], doubts=True)]
     assert doubts == pytest.approx([0, 1 - 1 / tags, 100 * (1 - 1 / tags)])
+
+
+def test_tagger_knows_its_device_and_takes_it_along(tmp_path: Path) -> None:
+    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS))
+    assert tagger.source is not None
+    assert tagger.source.device == tagger.runtime.device == tagger.runtime.device_name == "cpu"
+    assert tagger.__reduce__()[1][-1] == "cpu"
+
+
+def test_tagger_refuses_devices_that_are_no_names_or_not_here(tmp_path: Path) -> None:
+    folder = tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS)
+    with pytest.raises(ValueError, match="device 'gpu': wanted"):
+        Tagger.load(folder, device="gpu")
+    with pytest.raises(DeviceError, match=r"^device cuda: torch .*, or take device cpu$"):
+        Tagger.load(folder, device="cuda")

@@ -24,7 +24,7 @@ from support.tracking_repository import (
 from clue_ner.common.errors import TrackingError
 from clue_ner.tracking import log_evaluation, push, record_evaluation, record_training, register, sync
 
-SCORED = EVALUATION | {"fingerprint": fingerprint_of("test")}
+SCORED = EVALUATION | {"fingerprint": fingerprint_of("test"), "device": "cuda:0, NVIDIA H100"}
 CORPUS, TEST = ("sample", fingerprint_of("corpus")[:36]), ("sample-test", fingerprint_of("test")[:36])
 
 
@@ -168,6 +168,7 @@ def test_logged_model_gets_scores_on_another_dataset(tmp_path: Path) -> None:
     news = ("news", fingerprint_of("test")[:36])
     added = {key: value for key, value in scores(model).items() if key not in before}
     assert len(added) == 9
+    assert model.tags["clue_ner.eval_device"] == "cuda:0, NVIDIA H100"
     assert added["eval/micro_f1", 0] == (0.75, news)
     assert added["eval/official_macro_f1", 0] == (0.76, news)
     assert added["eval/micro_f1.address", 0] == (0.5, news)

@@ -97,7 +97,10 @@ def evaluate(
         sentences = [placed.sentence for placed in gold.sentences if placed.labelled]
         found = evaluate_tagger(_not_empty(sentences, gold), tagger, settings, SEED, gold.name, batch_size)
         trained = tagger.config.trained.fingerprint
-        what, types = {"model": names[0], "training": trained, "device": tagger.runtime.device}, tagger.config.types
+        what, types = (
+            {"model": names[0], "training": trained, "device": tagger.runtime.device_name},
+            tagger.config.types,
+        )
     else:
         sentences, entities = match(gold.sentences, corpora.placed(predictions, predictions_from, options))
         found = evaluate_predictions(_not_empty(sentences, gold), entities, settings, SEED)

@@ -10,7 +10,7 @@ import click
 from clue_ner.common.errors import ClueNerError, MissingExtraError
 from clue_ner.common.extras import explained
 from clue_ner.common.paths import is_registry_name, repository
-from clue_ner.tagger.device import AUTO, check, unused_gpu
+from clue_ner.core.device import AUTO, check, unused_gpu
 
 if TYPE_CHECKING:
     from clue_ner.tagger.tagger import Tagger
@@ -36,10 +36,9 @@ threads_option = click.option(
 
 def _check_device(context: click.Context, option: click.Parameter, value: str) -> str:
     try:
-        check(value)
+        return check(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    return value
 
 
 device_option = click.option(

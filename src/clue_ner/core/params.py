@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from clue_ner.common.errors import ParamsError
 from clue_ner.common.redaction import redact
+from clue_ner.core import device as devices
 from clue_ner.core import names, plugins
 from clue_ner.core.folders import wrong_folders
 from clue_ner.core.schemes import ALIASES, SCHEMES
@@ -234,7 +235,7 @@ class EvaluateParams(_Section):
 
     bootstrap: Annotated[int, Field(ge=100)]
     examples: Annotated[int, Field(ge=0)]
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    device: Annotated[str, AfterValidator(devices.check)] = devices.AUTO
 
 
 class ExportParams(_Section):

@@ -97,7 +97,8 @@ class _Format:
     """Wraps a format's runtime and records its tokens, its time and its valid logits."""
 
     def __init__(self, tagger: Tagger, runtime: Runtime, valid_mask: Callable[[Batch], NDArray[np.bool_]]) -> None:
-        self.runtime, self.batch_tokens, self.device = runtime, runtime.batch_tokens, runtime.device
+        self.runtime, self.batch_tokens = runtime, runtime.batch_tokens
+        self.device, self.device_name = runtime.device, runtime.device_name
         self.valid_mask = valid_mask
         self.tagger = tagger.using(self)
         self.logits, self.tokens = list[Floats](), 0

@@ -3,7 +3,7 @@
 import torch
 
 from clue_ner.common.errors import DeviceError
-from clue_ner.tagger.device import AUTO, CPU, cuda_number
+from clue_ner.core.device import AUTO, CPU, cuda_number
 
 
 def kind() -> str:
@@ -23,6 +23,11 @@ def find(name: str) -> torch.device:
     if name == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("device mps: torch finds no GPU of a Mac with Apple silicon; take device cpu")
     return torch.device(name)
+
+
+def described(device: torch.device) -> str:
+    """The device for a record: a card with its name."""
+    return f"{device}, {torch.cuda.get_device_name(device)}" if device.type == "cuda" else str(device)
 
 
 def has_bf16() -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 from clue_ner.alignment.batch import Batch
 from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.common.files import ADVICE, verified_meanwhile
+from clue_ner.core.device import AUTO, CPU, cuda_number
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.device import AUTO, CPU, cuda_number
 from clue_ner.tagger.memory import Limit
 from clue_ner.tagger.model_files import GRAPHS, WEIGHTS, find_graph
 from clue_ner.tagger.tagger import TOKENS
@@ -40,7 +40,7 @@ class OnnxRuntime:
             raise ArtifactError(f"{path}: no such file; set export.onnx to true and run `dvc repro export`")
         count = threads or default_threads()
         session, reason = _on_card(path, count, cuda_number(device)) if takes_cuda else (None, None)
-        self.device = CPU if session is None else f"cuda:{cuda_number(device)}"
+        self.device = self.device_name = CPU if session is None else f"cuda:{cuda_number(device)}"
         self._session = session or _on_cpu(path, count)
         if reason and device != AUTO:
             raise DeviceError(

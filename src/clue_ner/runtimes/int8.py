@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from clue_ner.common.errors import DeviceError
+from clue_ner.core.device import AUTO, CPU
 from clue_ner.runtimes._onnxruntime import OnnxRuntime, load_graph
 from clue_ner.tagger.config import TaggerConfig
-from clue_ner.tagger.device import AUTO, CPU
 
 FILES = ()
 """The files that ``load`` reads in the model's folder: none, because the graph is in another folder."""

@@ -9,6 +9,7 @@ import torch
 from clue_ner.alignment.batch import Batch
 from clue_ner.alignment.windows import INPUTS
 from clue_ner.common.errors import ArtifactError, DeviceError
+from clue_ner.core.device import AUTO
 from clue_ner.network import device as devices
 from clue_ner.network import trial
 from clue_ner.network.config_checks import read_config, refuse_sizes
@@ -16,7 +17,6 @@ from clue_ner.network.encoder import new_encoder
 from clue_ner.network.model import TaggerModel
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.device import AUTO
 from clue_ner.tagger.memory import Limit
 from clue_ner.tagger.model_files import WEIGHTS
 from clue_ner.tagger.tagger import TOKENS, Tagger
@@ -45,6 +45,11 @@ class TorchRuntime:
     def device(self) -> str:
         """The device of the model's weights."""
         return str(self._device())
+
+    @property
+    def device_name(self) -> str:
+        """The device for a record: a card with its name."""
+        return devices.described(self._device())
 
     @property
     def batch_tokens(self) -> float:

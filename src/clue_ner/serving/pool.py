@@ -7,10 +7,10 @@ computes the next.
 import asyncio
 from pathlib import Path
 
+from clue_ner.core.device import CPU
 from clue_ner.runtimes._onnxruntime import default_threads
 from clue_ner.serving.processes import Version, Worker
 from clue_ner.serving.worker import ModelDescription
-from clue_ner.tagger.device import CPU
 
 MOST = 4
 """Number of processes at most, unless somebody asks for more: each has a copy of the model."""

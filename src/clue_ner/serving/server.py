@@ -14,11 +14,11 @@ from pathlib import Path
 import uvicorn
 
 from clue_ner.common.errors import ServingError
+from clue_ner.core.device import AUTO, unused_gpu
 from clue_ner.serving import app
 from clue_ner.serving.guard import Access
 from clue_ner.serving.protocol import limited
 from clue_ner.serving.service import Limits, Model, Service
-from clue_ner.tagger.device import AUTO, unused_gpu
 
 SHORTEST_TOKEN = 16
 HEAD_BYTES = 2**14

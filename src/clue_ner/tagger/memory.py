@@ -16,7 +16,7 @@ class Limit:
     """The number of tokens, padding included, that a batch may have; lowered when one does not fit."""
 
     def __init__(self, tokens: float) -> None:
-        self.tokens = tokens
+        self.tokens, self._said = tokens, False
 
     def compute(self, batch: Batch, device: str, logits: Callable[[Batch], Floats | None]) -> Floats:
         """The logits of a batch; ``logits`` returns None for one that does not fit the memory.
@@ -32,7 +32,9 @@ class Limit:
                 "use it, or take device cpu"
             )
         half = rows // 2
-        logger.warning("%s: %d x %d tokens do not fit its memory; later batches are smaller", device, rows, tokens)
+        if not self._said:
+            logger.warning("%s: %d x %d tokens do not fit its memory; later batches are smaller", device, rows, tokens)
+            self._said = True
         self.tokens = min(self.tokens, half * tokens)
         parts = [{name: column[part] for name, column in batch.items()} for part in (slice(half), slice(half, None))]
         return np.concatenate([self.compute(part, device, logits) for part in parts])

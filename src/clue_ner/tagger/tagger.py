@@ -18,10 +18,10 @@ from clue_ner.alignment.windows import Window, merge
 from clue_ner.common.extras import explained
 from clue_ner.common.files import ADVICE, verify_checksums
 from clue_ner.common.paths import is_registry_name, repository
+from clue_ner.core import device as devices
 from clue_ner.core import plugins
 from clue_ner.core.entities import Entity, resolve_overlaps
 from clue_ner.tagger import decoding
-from clue_ner.tagger import device as devices
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding import Decoded, DecoderSpec
 from clue_ner.tagger.decoding._base import Floats, Scored
@@ -50,6 +50,10 @@ class Runtime(Protocol):
     @property
     def device(self) -> str:
         """The device that computes: ``cpu``, ``cuda:N`` or ``mps``."""
+
+    @property
+    def device_name(self) -> str:
+        """The device for a record: with the card's name if the runtime knows it."""
 
     def __call__(self, batch: Batch, /) -> Floats:
         """The logits, float32; axis 0 is the batch."""

@@ -13,6 +13,8 @@ from clue_ner.tracking.store import PATIENT, Store, connect, translated, waiting
 
 DIGEST = 36
 """The number of characters of a dataset's digest that MLflow keeps."""
+DEVICE = "clue_ner.eval_device"
+"""The tag of a model for the device of the last ``eval/`` scores."""
 TEST, EVAL = "test/", "eval/"
 """What the names of metrics begin with: of the pipeline's own test split, and of what ``clue-ner evaluate`` adds."""
 
@@ -34,7 +36,8 @@ def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mappi
 
     There are several if the training was exported in several sets of formats.
 
-    The metrics begin with ``eval/``; ``evaluation["fingerprint"]`` is their dataset's digest. The same scores on the
+    The metrics begin with ``eval/``; ``evaluation["fingerprint"]`` is their dataset's digest, and ``["device"]`` where
+    the model tagged it. The same scores on the
     same dataset are logged once; others are the metrics' next step. Raises TrackingError if MLflow has no such model,
     or not the run that made it.
     """
@@ -55,6 +58,7 @@ def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mappi
                         Metric(key, value, now, step, model_id=model.model_id, **about) for key, value in values.items()
                     ]
                     store.client.log_batch(model.source_run_id, metrics=metrics)
+                    store.client.set_logged_model_tags(model.model_id, {DEVICE: evaluation["device"]})
     return ", ".join(f"models:/{model.model_id} ({model.name})" for model in models)
 
 

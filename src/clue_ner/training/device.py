@@ -13,11 +13,11 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from clue_ner.common.errors import ParamsError
+from clue_ner.core.device import CPU, unused_gpu
 from clue_ner.core.params import TrainParams
 from clue_ner.network import trial
-from clue_ner.network.device import has_bf16, kind
+from clue_ner.network.device import described, has_bf16, kind
 from clue_ner.network.encoder import embeddings_of, kinds_of
-from clue_ner.tagger.device import unused_gpu
 from clue_ner.training.dropout import use_bytes
 
 logger = logging.getLogger(__name__)
@@ -104,10 +104,8 @@ def slowness(params: TrainParams) -> str | None:
 
 def describe(params: TrainParams, encoder: Any) -> str:
     """A readable description of the device, and of the choices for it and the ``encoder``."""
-    device = kind()
-    if device == "cuda":
-        device += f", {torch.cuda.get_device_name()}"
-    elif device == "cpu":
+    device = described(torch.device(kind()))
+    if device == CPU:
         device += f", {torch.get_num_threads()} threads"
     used = attention(params.attention, kinds_of(encoder))
     chosen = [device, number_format(params.precision, encoder), f"{used} attention"]

@@ -168,7 +168,8 @@ class Recorder:
 
     def __init__(self, runtime: Any) -> None:
         self.runtime, self.shapes = runtime, list[tuple[int, ...]]()
-        self.batch_tokens, self.device = runtime.batch_tokens, runtime.device
+        self.batch_tokens = runtime.batch_tokens
+        self.device, self.device_name = runtime.device, runtime.device_name
 
     def __call__(self, batch: Batch) -> Floats:
         self.shapes.append(batch["unit_mask"].shape)

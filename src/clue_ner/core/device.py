@@ -12,10 +12,11 @@ NVIDIA = Path("/dev/nvidiactl")
 _NAME = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
-def check(name: str) -> None:
-    """Raise ValueError for a name that no device has."""
+def check(name: str) -> str:
+    """The name; raises ValueError for one that no device has."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"device {name!r}: wanted {FORM}")
+    return name
 
 
 def cuda_number(name: str) -> int:

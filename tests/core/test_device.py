@@ -3,16 +3,13 @@
 from pathlib import Path
 
 import pytest
-from support.tiny import TAGS, tiny_tagger_folder
 
-from clue_ner.common.errors import DeviceError
-from clue_ner.tagger import device
-from clue_ner.tagger.tagger import Tagger
+from clue_ner.core import device
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu", "mps", "cuda", "cuda:0", "cuda:12"])
 def test_device_names(name: str) -> None:
-    device.check(name)
+    assert device.check(name) == name
 
 
 @pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cuda:1 ", "CPU", "cpu:0", None, 0])
@@ -30,18 +27,3 @@ def test_device_of_a_gpu_that_is_not_used_is_said(tmp_path: Path, monkeypatch: p
     assert device.unused_gpu("cuda:0") is None
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert device.unused_gpu("cpu") is None
-
-
-def test_tagger_knows_its_device_and_takes_it_along(tmp_path: Path) -> None:
-    tagger = Tagger.load(tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS))
-    assert tagger.source is not None
-    assert (tagger.source.device, tagger.runtime.device) == ("cpu", "cpu")
-    assert tagger.__reduce__()[1][-1] == "cpu"
-
-
-def test_tagger_refuses_devices_that_are_no_names_or_not_here(tmp_path: Path) -> None:
-    folder = tiny_tagger_folder(tmp_path / "tagger", lexicon=TAGS)
-    with pytest.raises(ValueError, match="device 'gpu': wanted"):
-        Tagger.load(folder, device="gpu")
-    with pytest.raises(DeviceError, match=r"^device cuda: torch .*, or take device cpu$"):
-        Tagger.load(folder, device="cuda")
