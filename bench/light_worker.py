@@ -30,6 +30,12 @@ class Timed:
         tokens: float = self.runtime.batch_tokens
         return tokens
 
+    @property
+    def batch_padding(self) -> float:
+        """As of the runtime."""
+        padding: float = self.runtime.batch_padding
+        return padding
+
     def __call__(self, batch: Any) -> Any:
         """The runtime's logits."""
         started = time.perf_counter()

@@ -1,3 +1,4 @@
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -124,7 +125,7 @@ def test_parity_takes_turns_and_the_median_speed(tmp_path: Path, monkeypatch: py
     seconds = {"torch": [50, 9, 1, 2], "model": [50, 1, 4, 3], "model.int8": [50, 1, 1, 8]}  # the first is the warm-up
 
     class Timed:
-        batch_tokens = TorchRuntime(model).batch_tokens
+        batch_tokens, batch_padding = TorchRuntime(model).batch_tokens, math.inf
         device = device_name = "cpu"
 
         def __init__(self, path: Path, threads: int | None = None) -> None:

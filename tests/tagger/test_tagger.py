@@ -57,8 +57,10 @@ class Made:
 
     device = device_name = "cpu"
 
-    def __init__(self, logits: Callable[[Batch], Floats], batch_tokens: float = 10**6) -> None:
-        self.logits, self.batch_tokens = logits, batch_tokens
+    def __init__(
+        self, logits: Callable[[Batch], Floats], batch_tokens: float = 10**6, batch_padding: float = math.inf
+    ) -> None:
+        self.logits, self.batch_tokens, self.batch_padding = logits, batch_tokens, batch_padding
 
     def __call__(self, batch: Batch) -> Floats:
         return self.logits(batch)
@@ -246,6 +248,23 @@ def test_tagger_batches_are_full_by_tokens_or_windows(taggers: dict[tuple[str, s
         assert all(shape[0] == 1 or shape[0] * shape[1] <= tokens for shape in shapes)
         following = [longer[1] for longer in shapes[1:]]
         assert all(n == most or (n + 1) * longest > tokens for n, longest in zip(rows, following))
+
+
+def test_tagger_batches_have_little_padding(taggers: dict[tuple[str, str], Tagger]) -> None:
+    tagger = taggers["crf", "characters"]
+    texts = [TEXT[:size] for size in (3, 20, 4, 18, 3, 12, 19)]
+    wanted = [[(e.start, e.end, e.type) for e in found] for found in tagger.tag(texts)]
+    shapes: list[tuple[int, ...]] = []
+
+    def note(batch: Batch) -> Floats:
+        shapes.append(batch["input_ids"].shape)
+        return tagger.runtime(batch)
+
+    for padding, rows in ((2, [3, 1, 2, 1]), (3, [3, 1, 3]), (14, [3, 4]), (math.inf, [7])):
+        shapes.clear()
+        found = tagger.using(Made(note, batch_padding=padding)).tag(texts)
+        assert [[(e.start, e.end, e.type) for e in entities] for entities in found] == wanted
+        assert [shape[0] for shape in shapes] == rows
 
 
 @every_head

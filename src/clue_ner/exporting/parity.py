@@ -97,7 +97,7 @@ class _Format:
     """Wraps a format's runtime and records its tokens, its time and its valid logits."""
 
     def __init__(self, tagger: Tagger, runtime: Runtime, valid_mask: Callable[[Batch], NDArray[np.bool_]]) -> None:
-        self.runtime, self.batch_tokens = runtime, runtime.batch_tokens
+        self.runtime, self.batch_tokens, self.batch_padding = runtime, runtime.batch_tokens, runtime.batch_padding
         self.device, self.device_name = runtime.device, runtime.device_name
         self.valid_mask = valid_mask
         self.tagger = tagger.using(self)
@@ -110,6 +110,10 @@ class _Format:
         self.logits.append(logits[np.broadcast_to(self.valid_mask(batch), logits.shape)])
         self.tokens += int(batch["attention_mask"].sum())
         return logits
+
+    def logits_of_part(self) -> Floats:
+        """The logits of the texts that were read last, sorted by length; formats batch them differently."""
+        return np.concatenate([np.empty(0, np.float32), *self.logits])
 
     def read(self, texts: list[str]) -> None:
         """Tag ``texts`` and measure the time; afterwards ``logits`` has only their logits."""
@@ -127,8 +131,8 @@ def _take_turns(tagged: dict[str, _Format], parts: list[list[str]]) -> None:
         for part in parts:
             for each in tagged.values():
                 each.read(part)
-                pairs = zip(tagged["torch"].logits, each.logits, strict=True)
-                each.difference = max([each.difference, *(float(np.abs(a - b).max(initial=0)) for a, b in pairs)])
+                difference = np.abs(tagged["torch"].logits_of_part() - each.logits_of_part()).max(initial=0)
+                each.difference = max(each.difference, float(difference))
                 advance(len(part))
 
 

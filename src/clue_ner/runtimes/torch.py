@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from math import inf
 from pathlib import Path
 
 import torch
@@ -36,6 +37,9 @@ class TorchRuntime:
 
     With a ``dtype`` matrix products have this format, under autocast.
     """
+
+    batch_padding = inf
+    """A call of the network costs torch more than the padding of a batch."""
 
     def __init__(self, model: TaggerModel, dtype: torch.dtype | None = None) -> None:
         self.model, self.dtype = model.eval(), dtype

@@ -48,6 +48,10 @@ class Runtime(Protocol):
         """With this many tokens, padding included, a batch is full."""
 
     @property
+    def batch_padding(self) -> float:
+        """Two batches are faster than one with more padding tokens than this."""
+
+    @property
     def device(self) -> str:
         """The device that computes: ``cpu``, ``cuda:N`` or ``mps``."""
 
@@ -202,15 +206,17 @@ class Tagger:
 
         ``windows`` are sorted by their number of tokens.
         """
-        start, longest = 0, 0
+        start, longest, filled = 0, 0, 0
         for end, window in enumerate(windows):
             longest = max(longest, len(window.unit_starts))
             size = end - start + 1
             cells = size * longest ** len(self.decoder.unit_axes)
             tokens = size * len(window.input_ids)
-            if size > 1 and (size > batch_size or tokens > self.runtime.batch_tokens or cells > CELLS):
+            filled += len(window.input_ids)
+            too_long = tokens > self.runtime.batch_tokens or tokens - filled > self.runtime.batch_padding
+            if size > 1 and (size > batch_size or too_long or cells > CELLS):
                 yield start, end
-                start, longest = end, len(window.unit_starts)
+                start, longest, filled = end, len(window.unit_starts), len(window.input_ids)
         if windows:
             yield start, len(windows)
 

@@ -168,7 +168,7 @@ class Recorder:
 
     def __init__(self, runtime: Any) -> None:
         self.runtime, self.shapes = runtime, list[tuple[int, ...]]()
-        self.batch_tokens = runtime.batch_tokens
+        self.batch_tokens, self.batch_padding = runtime.batch_tokens, runtime.batch_padding
         self.device, self.device_name = runtime.device, runtime.device_name
 
     def __call__(self, batch: Batch) -> Floats:
