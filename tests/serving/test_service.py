@@ -25,6 +25,14 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
+def name_training(folder: Path, fingerprint: str) -> None:
+    """Make the tagger in ``folder`` that of another training."""
+    config = TaggerConfig.load(folder)
+    trained = config.trained.model_copy(update={"fingerprint": fingerprint})
+    config.model_copy(update={"trained": trained}).save(folder)
+    write_checksums(folder)
+
+
 def in_flight(server: Server, pool: ThreadPoolExecutor, texts: list[str]) -> list["Future[Answer]"]:
     """Requests that wait for a worker that stands still: all of them have been accepted."""
     before = server.metric("clue_ner_open_requests")
@@ -112,12 +120,12 @@ def test_two_workers_share_what_waits(export: Path, tmp_path: Path, pool: Thread
         for worker in workers:
             worker.suspend()
         first = in_flight(server, pool, ["上海"] * 2)
-        waiting = in_flight(server, pool, ["李雷"] * 8)
+        waiting = in_flight(server, pool, ["李雷"] * 12)
         workers[0].resume()
-        until(lambda: sum(future.done() for future in [*first, *waiting]) == 9)
+        until(lambda: sum(future.done() for future in [*first, *waiting]) == 13)
         workers[1].resume()
         assert {future.result().status for future in [*first, *waiting]} == {200}
-        assert server.metric('clue_ner_group_texts_bucket{le="4.0"}') == server.metric("clue_ner_group_texts_count")
+        assert server.metric('clue_ner_group_texts_bucket{le="8.0"}') == server.metric("clue_ner_group_texts_count")
 
 
 def test_a_worker_that_does_not_answer_is_replaced(export: Path, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
@@ -126,6 +134,17 @@ def test_a_worker_that_does_not_answer_is_replaced(export: Path, tmp_path: Path,
         assert asked.result(timeout=20).status in (500, 504)
         until(lambda: not psutil.pid_exists(worker.pid))
         assert until(lambda: server.tag("上海").status == 200)
+
+
+def test_a_worker_does_not_reload_another_model_in_the_same_folder(export: Path, tmp_path: Path) -> None:
+    """Answers name one version, so it must not be computed by another."""
+    folder = Path(shutil.copytree(export, tmp_path / "export"))
+    with served("--model", folder, "--workers", 2, folder=tmp_path) as server:
+        answer = server.tag("上海").json
+        name_training(folder / "tagger", "a" * 64)
+        server.worker().kill()
+        until(lambda: "restart the service to serve it" in server.said)
+        assert [server.tag("上海").json for _ in range(3)] == [answer] * 3
 
 
 def test_while_the_model_cannot_be_loaded_requests_are_refused_and_then_answered_again(
@@ -196,10 +215,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number, lexicon in enumerate((TAGS, {"人": "B-name"}), 1):
         export = tmp_path / f"export-{number}"
         folder = tiny_tagger_folder(export / "tagger", lexicon=lexicon)
-        config = TaggerConfig.load(folder)
-        trained = config.trained.model_copy(update={"fingerprint": f"{number}" * 64})
-        config.model_copy(update={"trained": trained}).save(folder)
-        write_checksums(folder)
+        name_training(folder, f"{number}" * 64)
         version = register(tmp_path, export, tracking_params())
         assert version is not None
         assert version.version == number

@@ -1,7 +1,6 @@
 """Computes the response to a request: limits, the queue, and entities as plain JSON values."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from fastapi.responses import Response
@@ -47,7 +46,7 @@ async def answer(service: Service, asked: TagRequest) -> dict[str, Any]:
         {**({} if item.id is None else {"id": item.id}), "entities": mentions(item.text, found, asked.min_score, types)}
         for item, found in zip(items, tagged.found, strict=True)
     ]
-    return {"model": asdict(tagged.pool.version), "results": results}
+    return {"model": vars(tagged.pool.version), "results": results}
 
 
 async def tag_texts(service: Service, items: Sequence[IdentifiedText]) -> Tagged:

@@ -84,6 +84,7 @@ class Worker:
         self._command = "worker", folder, runtime, device, threads or 0
         self._process: Process | None = None
         self._description: ModelDescription | None = None
+        self._version: Version | None = None
         self._settled, self._stopped = asyncio.Event(), False
         self._keeper: asyncio.Task[None] | None = None
         self.failure: str | None = None
@@ -112,11 +113,9 @@ class Worker:
 
     @property
     def version(self) -> Version:
-        """The model's name and version in responses."""
-        name, slash, number = self.name.removeprefix("models:/").rpartition("/")
-        if self.name.startswith("models:/") and slash:
-            return Version(name, number)
-        return Version("/".join(Path(self.name).parts[-2:]), self.description.fingerprint[:12])
+        """The model's name and version in responses; available once it was loaded."""
+        assert self._version is not None
+        return self._version
 
     async def tag(self, texts: Sequence[str], seconds: float) -> list[list[Found]]:
         """The entities of each text, once the model is loaded; one call at a time.
@@ -183,7 +182,14 @@ class Worker:
         if "error" in hello:
             await process.wait()
             raise ServingError(hello["error"])
-        self._description = ModelDescription(**hello["model"])
+        described = ModelDescription(**hello["model"])
+        if self._description is not None and described.fingerprint != self._description.fingerprint:
+            await end(process, 0)
+            raise ServingError(
+                f"{self.name}: found the model of training {described.fingerprint[:12]} instead of "
+                f"{self._description.fingerprint[:12]}, which is served; restart the service to serve it"
+            )
+        self._description, self._version = described, _version(self.name, described)
         self.failure = None
         self._settled.set()
 
@@ -205,6 +211,13 @@ class Worker:
                 _log.error("%s; next try in %g s", redact(self.failure), pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _version(name: str, described: ModelDescription) -> Version:
+    registered, slash, number = name.removeprefix("models:/").rpartition("/")
+    if name.startswith("models:/") and slash:
+        return Version(registered, number)
+    return Version("/".join(Path(name).parts[-2:]), described.fingerprint[:12])
 
 
 def _ending(status: int) -> str:

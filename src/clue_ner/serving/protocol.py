@@ -18,6 +18,31 @@ LATE = (
 )
 
 
+class _Joined:
+    """A transport that sends what is written in one turn of the event loop at once: headers and body in one packet."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._send)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        parts, self._parts = self._parts, []
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+
 class LimitedProtocol(H11Protocol):
     """A connection; the limits are set by ``limited``."""
 
@@ -28,7 +53,7 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept the connection, or refuse it."""
-        super().connection_made(transport)
+        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
         self._head: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         transport.set_write_buffer_limits(high=0)  # so that pause_writing is called whenever the client reads slowly
