@@ -120,12 +120,12 @@ def test_two_workers_share_what_waits(export: Path, tmp_path: Path, pool: Thread
         for worker in workers:
             worker.suspend()
         first = in_flight(server, pool, ["上海"] * 2)
-        waiting = in_flight(server, pool, ["李雷"] * 12)
+        waiting = in_flight(server, pool, ["李雷"] * 8)
         workers[0].resume()
-        until(lambda: sum(future.done() for future in [*first, *waiting]) == 13)
+        until(lambda: sum(future.done() for future in [*first, *waiting]) == 9)
         workers[1].resume()
         assert {future.result().status for future in [*first, *waiting]} == {200}
-        assert server.metric('clue_ner_group_texts_bucket{le="8.0"}') == server.metric("clue_ner_group_texts_count")
+        assert server.metric('clue_ner_group_texts_bucket{le="4.0"}') == server.metric("clue_ner_group_texts_count")
 
 
 def test_a_worker_that_does_not_answer_is_replaced(export: Path, tmp_path: Path, pool: ThreadPoolExecutor) -> None:

@@ -152,10 +152,9 @@ class Batcher:
     def _next_group(self, pool: Pool) -> list[tuple[_Job, int]]:
         """Texts that ``pool`` is to compute together, each as its job and its place there; empty if none waits.
 
-        It is twice a worker's share of what waits, its own included, so that other workers, which compute, find texts
-        of several requests too when they have finished.
+        It is a worker's share of what waits, so that no worker is idle while another one has texts of several requests.
         """
-        budget = min(self._budget, self._waiting * 2 / (len(pool.workers) + 1))
+        budget = min(self._budget, self._waiting / len(pool.workers))
         group: list[tuple[_Job, int]] = []
         others: list[_Job] = []
         size = 0
