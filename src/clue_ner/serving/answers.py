@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from clue_ner.common.json_lines import to_json
 from clue_ner.serving.batching import OverloadedError, Tagged
 from clue_ner.serving.processes import Found, NoModelError, WorkerDiedError
-from clue_ner.serving.schemas import Error, IdentifiedText, TagRequest
+from clue_ner.serving.schemas import SHOWN, Error, IdentifiedText, TagRequest
 from clue_ner.serving.service import Service
 
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -25,8 +25,6 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"model": Error, "description": "Too much is waiting: Retry-After has the number of seconds to wait"},
     504: {"model": Error, "description": "There was no time to compute it"},
 }
-SHOWN = 60
-"""Maximum number of characters of a wrong value in an error."""
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -23,6 +23,9 @@ ANSWER: dict[str, Any] = {
     ],
 }
 
+SHOWN = 60
+"""Maximum number of characters of a wrong value in an error."""
+
 Id = StrictInt | StrictStr
 Text = Annotated[StrictStr, Field(description="The text; offsets in the answer are its Unicode code points.")]
 
@@ -34,6 +37,13 @@ def _none() -> Any:
 
 class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_other_keys(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (unknown := [key for key in given if key not in cls.model_fields]):
+            raise ValueError(f"found the key {unknown[0][:SHOWN]!r}, wanted only {', '.join(cls.model_fields)}")
+        return given
 
 
 class IdentifiedText(_Schema):
