@@ -107,8 +107,7 @@ async def _not_valid(request: Request, error: RequestValidationError) -> Respons
 
 def _problem(detail: Any) -> str:
     """The text of pydantic's error, with the location."""
-    outside = {"body"} if detail["type"] == "extra_forbidden" else {"body", *BRANCHES}
-    where = ".".join(str(part) for part in detail["loc"] if part not in outside)
+    where = ".".join(str(part) for part in detail["loc"] if part not in {"body", *BRANCHES})
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] != "value_error":
         message = f"found {short(detail['input'])}: {message[0].lower()}{message[1:]}"
