@@ -14,7 +14,7 @@ FEATURES := .venv/.features
 # Errors only: pip warns of the user's own settings, in hundreds of lines with some.
 PIP := python -m pip install --quiet --quiet --disable-pip-version-check
 
-.PHONY: help repository setup setup-features demo repro runs test test-slow test-browser test-faults check bench ui
+.PHONY: help repository setup setup-features demo repro runs test test-slow test-browser test-gpu test-faults check bench ui
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -55,6 +55,9 @@ test-slow: setup  ## the tests that make test leaves out: whole pipelines, kille
 
 test-browser: setup-features  ## test the page of clue-ner serve in Chromium: apt-get install chromium fonts-noto-cjk
 	OMP_NUM_THREADS=1 python -m pytest -rs -m browser tests/browser
+
+test-gpu: setup  ## test what an NVIDIA card computes; needs torch with CUDA, and for ONNX onnxruntime-gpu
+	OMP_NUM_THREADS=1 python -m pytest -rs -m gpu tests/gpu
 
 test-faults: setup  ## real kills, outages, damaged files, full disks; KILLS=30 SEED=1 FUZZ=20000 set how many and when
 	FUZZ=$${FUZZ:-20000} python -m pytest -m 'faults or not faults' tests/faults tests/stages/test_checksums.py tests/common/test_secrets.py tests/serving/test_service.py

@@ -29,6 +29,8 @@ SENTENCE = "我是王德发，目前住在北京。"
 STARTS = {"int8": "int8", "auto": "onnx"}
 """Our runtimes that are started, and of each the graph that it opens, which is 3ec9ba5's name for it."""
 RUNTIMES = ("torch", *GRAPHS)
+ON_CPU = {"CUDA_VISIBLE_DEVICES": ""}
+"""Variables: 3ec9ba5 tags on the CPU only, so that all is compared there."""
 TIMES, ROUNDS, SINGLE_CHUNK = 5, 3, 20
 """How often starts, and bulk, are timed; sentences that are tagged one by one in a turn."""
 
@@ -53,7 +55,7 @@ def measure(root: Path, place: Path) -> dict[str, Any]:
     Texts are those in ``place``. The code is that of this repository, and 3ec9ba5's if it is in the history.
     """
     texts = [sentence.text for sentence in to_score(place)[1]][:BULK]
-    folder, variables = place / "light", commands.environment(ROOT)
+    folder, variables = place / "light", commands.environment(ROOT) | ON_CPU
     folder.mkdir()
     model, trained = our_model(root, place, folder / "ours")
     sides = {"ours": Side("clue_ner.cli.main", model, variables)}

@@ -86,7 +86,7 @@ def measure(root: Path, place: Path, seconds: float = SECONDS, memory: tuple[flo
     Texts are those in ``place``; ``seconds`` is how long each turn takes; ``memory`` is as ``MEMORY``.
     """
     texts = [sentence.text for sentence in to_score(place)[1]][:BULK]
-    folder, variables = place / "serve", commands.environment(ROOT)
+    folder, variables = place / "serve", commands.environment(ROOT) | light.ON_CPU
     folder.mkdir()
     model, trained = light.our_model(root, place, folder / "ours")
     ours = Side("clue_ner.cli.main", model, variables)

@@ -124,6 +124,7 @@ def _tagging(results: Results) -> Table:
         bulk, single = one["bulk_characters_per_second"], one["single_characters_per_second"]
         columns.append(
             {
+                "device": one["device"],
                 "bulk, characters/s against pipeline": times(bulk, stock["bulk_characters_per_second"]),
                 "one by one, characters/s against pipeline": times(single, stock["single_characters_per_second"]),
                 "bulk, characters/s": number(bulk),

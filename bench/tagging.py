@@ -11,6 +11,7 @@ import torch
 from bench.machine import clock
 from bench.setting import Setting, stock_model, stock_tokenizer
 from clue_ner.core import plugins
+from clue_ner.core.device import AUTO, CPU
 from clue_ner.core.entities import Entity, Sentence
 from clue_ner.core.schemes import OUTSIDE
 from clue_ner.evaluation.predictions import to_score
@@ -37,6 +38,7 @@ Tag = Callable[[list[str]], Any]
 class Candidate:
     """A way to tag: many texts, one text, and if it is trained, the readings that are scored."""
 
+    device: str
     bulk: Tag
     single: Tag
     readings: Callable[[list[str]], list[Sequence[Entity]]] | None = None
@@ -75,6 +77,7 @@ def compare(candidates: Mapping[str, Candidate], gold: Sequence[Sentence], note:
         "scored_sentences": len(gold) if note is None else 0,
         "candidates": {
             name: {
+                "device": candidate.device,
                 "bulk_characters_per_second": sum(map(len, bulk)) / seconds[name],
                 "single_characters_per_second": sum(map(len, single)) / sum(latencies[name]),
                 **_percentiles(latencies[name]),
@@ -94,7 +97,7 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
     if (exported / "onnx" / GRAPHS["int8"]).is_file():
         return Tagger.load(exported, "torch"), exported / "onnx", None
     if trained.is_dir():
-        tagger, note = Tagger.load(trained, "torch"), None
+        tagger, note = Tagger.load(trained, "torch", device=CPU), None  # where graphs are written
     else:
         setting = Setting(place)
         align = setting.params.tagging.align
@@ -114,13 +117,15 @@ def our_tagger(root: Path, place: Path) -> tuple[Tagger, Path, str | None]:
 def our_candidates(tagger: Tagger, folder: Path) -> dict[str, Candidate]:
     """The tagger with its logits from torch and from both graphs."""
     threads = torch.get_num_threads()
+    devices = {"onnx": AUTO, "int8": CPU}
     taggers = {
         "torch": tagger,
-        **{name: tagger.using(OnnxRuntime(folder / file, threads)) for name, file in GRAPHS.items()},
+        **{name: tagger.using(OnnxRuntime(folder / file, threads, devices[name])) for name, file in GRAPHS.items()},
     }
 
     def candidate(one: Tagger) -> Candidate:
         return Candidate(
+            device=one.runtime.device,
             bulk=lambda texts: one.tag(texts, BATCH),
             single=one.tag,
             readings=lambda texts: [reading.strict for reading in one.read(texts, BATCH)],
@@ -141,7 +146,7 @@ def stock_candidate(place: Path) -> Candidate:
     tokenizer = stock_tokenizer(setting.aligner("characters"))
     device = 0 if torch.cuda.is_available() else "cpu"
     find = pipeline("ner", model=stock.eval(), tokenizer=tokenizer, aggregation_strategy="simple", device=device)
-    return Candidate(bulk=lambda texts: find(texts, batch_size=BATCH), single=lambda texts: find(texts[0]))
+    return Candidate(str(find.device), lambda texts: find(texts, batch_size=BATCH), lambda texts: find(texts[0]))
 
 
 def _lean_to_outside(linear: Any, tags: Sequence[str]) -> None:

@@ -15,6 +15,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models are slower with mor
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Only the tests of a GPU see one, so that the others compute the same on every machine: on its CPU."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 @pytest.fixture(autouse=True)
 def log_is_heard() -> Iterator[None]:
     """Each test finds the package's logger as Python makes it, and leaves it so: a stage's run turns it to stderr.

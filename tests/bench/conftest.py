@@ -59,7 +59,7 @@ def _recipe(characters: float, f1: float, reached: float | None) -> dict[str, An
 
 def _tagged(bulk: float, f1: float | None) -> dict[str, Any]:
     single = {"single_characters_per_second": bulk / 2, "p50_ms": 12.0, "p99_ms": 34.5}
-    return {"bulk_characters_per_second": bulk, **single, "micro_f1": f1}
+    return {"device": "cpu", "bulk_characters_per_second": bulk, **single, "micro_f1": f1}
 
 
 def _light(bulk: float, outside: float, p50: float | None = None) -> dict[str, float]:

@@ -29,7 +29,7 @@ def test_compare_lets_all_take_turns_on_the_same_texts(monkeypatch: pytest.Monke
 
             return act
 
-        return Candidate(tag("bulk"), tag("single"), readings)
+        return Candidate("cpu", tag("bulk"), tag("single"), readings)
 
     monkeypatch.setattr(tagging, "clock", lambda: now[0])
     half = lambda given: [sentence.entities if int(sentence.id) % 2 else () for sentence in gold]  # noqa: E731

@@ -12,9 +12,14 @@ NVIDIA = Path("/dev/nvidiactl")
 _NAME = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
+def is_name(name: object) -> bool:
+    """Whether a device can have this name; it need not be here."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def check(name: str) -> str:
     """The name; raises ValueError for one that no device has."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ValueError(f"device {name!r}: wanted {FORM}")
     return name
 

@@ -29,6 +29,12 @@ def _one_of(kind: str, there: Callable[[], Iterable[str]]) -> AfterValidator:
     return AfterValidator(known)
 
 
+def _device(name: str) -> str:
+    if not devices.is_name(name):
+        raise ValueError(f"unknown device: wanted {devices.FORM}")
+    return name
+
+
 def _layouts() -> list[str]:
     return [*plugins.names(plugins.LAYOUTS), plugins.AUTO]
 
@@ -235,7 +241,7 @@ class EvaluateParams(_Section):
 
     bootstrap: Annotated[int, Field(ge=100)]
     examples: Annotated[int, Field(ge=0)]
-    device: Annotated[str, AfterValidator(devices.check)] = devices.AUTO
+    device: Annotated[str, AfterValidator(_device)] = devices.AUTO
 
 
 class ExportParams(_Section):

@@ -131,9 +131,11 @@ def _take_turns(tagged: dict[str, _Format], parts: list[list[str]]) -> None:
         for part in parts:
             for each in tagged.values():
                 each.read(part)
-                difference = np.abs(tagged["torch"].logits_of_part() - each.logits_of_part()).max(initial=0)
-                each.difference = max(each.difference, float(difference))
                 advance(len(part))
+            wanted = tagged["torch"].logits_of_part()
+            for each in tagged.values():
+                difference = np.abs(wanted - each.logits_of_part()).max(initial=0)
+                each.difference = max(each.difference, float(difference))
 
 
 def _valid_mask(model: TaggerModel) -> Callable[[Batch], NDArray[np.bool_]]:

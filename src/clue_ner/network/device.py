@@ -25,6 +25,15 @@ def find(name: str) -> torch.device:
     return torch.device(name)
 
 
+def prepare(device: torch.device) -> None:
+    """Set for this process what makes torch faster on ``device``.
+
+    With CUDA the attention of cuDNN is off: it makes a plan for each shape of a batch, and sentences have many shapes.
+    """
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def described(device: torch.device) -> str:
     """The device for a record: a card with its name."""
     return f"{device}, {torch.cuda.get_device_name(device)}" if device.type == "cuda" else str(device)

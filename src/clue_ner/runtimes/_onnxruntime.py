@@ -1,8 +1,9 @@
 """ONNX Runtime with a graph from the stage export, without torch."""
 
+import contextlib
 import logging
 import os
-import re
+import sys
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
@@ -13,7 +14,7 @@ from clue_ner.common.errors import ArtifactError, DeviceError
 from clue_ner.common.files import ADVICE, verified_meanwhile
 from clue_ner.core.device import AUTO, CPU, cuda_number
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.memory import Limit
+from clue_ner.tagger.memory import Limit, is_full
 from clue_ner.tagger.model_files import GRAPHS, WEIGHTS, find_graph
 from clue_ner.tagger.tagger import TOKENS
 
@@ -24,8 +25,6 @@ PADDING = 20
 """Padding tokens on a CPU that cost as much as a batch: measured with encoders of 21 M weights, int8 and float32."""
 CUDA_TOKENS = 2**14
 """Tokens of a batch on a GPU: with an encoder of BERT-base's size it needs about 2 GB."""
-NO_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED")
-"""In the errors of ONNX Runtime, CUDA and its libraries for a GPU whose memory is full."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +71,10 @@ class OnnxRuntime:
         try:
             (logits,) = self._session.run(None, {name: batch[name] for name in self._inputs})
         except Exception as error:  # ONNX Runtime's errors have no common class
+            if is_full(error):
+                return None
             if self.device == CPU:
                 raise
-            if NO_MEMORY.search(str(error)):
-                return None
             raise DeviceError(
                 f"device {self.device}: ONNX Runtime failed ({_first_line(error)}); name another device, or take "
                 "runtime torch, or device cpu"
@@ -107,6 +106,10 @@ def _takes_cuda(device: str) -> bool:
 
 def _on_card(path: Path, threads: int, number: int) -> tuple[Any, str | None]:
     """A session on an NVIDIA card and None, or None and the reason why there is none."""
+    import onnxruntime
+
+    with contextlib.redirect_stdout(sys.stderr):  # where it says which library it cannot load
+        onnxruntime.preload_dlls()  # those of NVIDIA's Python packages, which no loader's path has
     try:
         session = _session(path, threads, [(CUDA, {"device_id": number}), CPU_PROVIDER])
     except Exception as error:  # ONNX Runtime's errors have no common class

@@ -1,7 +1,6 @@
 """The network itself, in torch."""
 
 import contextlib
-import re
 from math import inf
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from clue_ner.network.encoder import new_encoder
 from clue_ner.network.model import TaggerModel
 from clue_ner.tagger.config import FILE, TaggerConfig
 from clue_ner.tagger.decoding._base import Floats
-from clue_ner.tagger.memory import Limit
+from clue_ner.tagger.memory import Limit, is_full
 from clue_ner.tagger.model_files import WEIGHTS
 from clue_ner.tagger.tagger import TOKENS, Tagger
 
@@ -26,8 +25,6 @@ FILES = ("config.json", WEIGHTS)
 """The files that ``load`` reads in the model's folder."""
 STATES = 40
 """Numbers per token and hidden unit that a forward pass of an encoder like BERT holds at once, with a margin."""
-NO_MEMORY = re.compile("out of memory|ALLOC_FAILED")
-"""In the errors of torch and CUDA's libraries for a device whose memory is full."""
 OTHER_TOKENS = 2**14
 """Tokens of a batch on a device whose free memory torch does not tell."""
 
@@ -76,7 +73,7 @@ class TorchRuntime:
                 found: Floats = logits.float().cpu().numpy()
                 return found
         except RuntimeError as error:
-            if NO_MEMORY.search(str(error)):
+            if is_full(error):
                 return None
             if device.type == "cpu":
                 raise
@@ -115,6 +112,7 @@ def load(folder: Path, config: TaggerConfig, threads: int | None, device: str = 
 
 
 def _on(place: torch.device, model: TaggerModel) -> TorchRuntime:
+    devices.prepare(place)
     model.to(place)
     if place.type != "cuda" or not trial.autocasts(model.encoder):
         return TorchRuntime(model)

@@ -1,15 +1,25 @@
-"""Batches that do not fit a GPU's memory: they are computed in halves, and later ones are smaller."""
+"""Batches that do not fit a device's memory: they are computed in halves, and later ones are smaller."""
 
 import logging
+import re
 from collections.abc import Callable
 
 import numpy as np
 
 from clue_ner.alignment.batch import Batch
 from clue_ner.common.errors import DeviceError
+from clue_ner.core.device import CPU
 from clue_ner.tagger.decoding._base import Floats
 
+FULL = re.compile("allocate memory|out of memory|ALLOC_FAILED")
+"""In the errors of torch, ONNX Runtime, CUDA and CUDA's libraries for a device whose memory is full."""
+
 logger = logging.getLogger(__name__)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a device raised this error because its memory is full."""
+    return FULL.search(str(error)) is not None
 
 
 class Limit:
@@ -27,9 +37,10 @@ class Limit:
             return found
         rows, tokens = batch["input_ids"].shape
         if rows == 1:
+            other = "" if device == CPU else ", or take device cpu"
             raise DeviceError(
                 f"device {device}: its memory is too small for a window of {tokens} tokens; end other processes that "
-                "use it, or take device cpu"
+                f"use it{other}"
             )
         half = rows // 2
         if not self._said:

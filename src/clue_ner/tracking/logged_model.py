@@ -37,9 +37,8 @@ def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mappi
     There are several if the training was exported in several sets of formats.
 
     The metrics begin with ``eval/``; ``evaluation["fingerprint"]`` is their dataset's digest, and ``["device"]`` where
-    the model tagged it. The same scores on the
-    same dataset are logged once; others are the metrics' next step. Raises TrackingError if MLflow has no such model,
-    or not the run that made it.
+    the model tagged it. The same scores on the same dataset are logged once; others are the metrics' next step. Raises
+    TrackingError if MLflow has no such model, or not the run that made it.
     """
     from mlflow.entities import Metric
 
@@ -58,6 +57,7 @@ def log_evaluation(root: Path, fingerprint: str, dataset: str, evaluation: Mappi
                         Metric(key, value, now, step, model_id=model.model_id, **about) for key, value in values.items()
                     ]
                     store.client.log_batch(model.source_run_id, metrics=metrics)
+                if model.tags.get(DEVICE) != evaluation["device"]:  # also if a kill came between the two requests
                     store.client.set_logged_model_tags(model.model_id, {DEVICE: evaluation["device"]})
     return ", ".join(f"models:/{model.model_id} ({model.name})" for model in models)
 

@@ -16,7 +16,7 @@ from clue_ner.common.errors import ParamsError
 from clue_ner.core.device import CPU, unused_gpu
 from clue_ner.core.params import TrainParams
 from clue_ner.network import trial
-from clue_ner.network.device import described, has_bf16, kind
+from clue_ner.network.device import described, has_bf16, kind, prepare
 from clue_ner.network.encoder import embeddings_of, kinds_of
 from clue_ner.training.dropout import use_bytes
 
@@ -73,11 +73,12 @@ def attention(wanted: str, kinds: Sequence[str]) -> str:
 
 
 def suit(model: nn.Module, encoder: Any) -> None:
-    """Make training of ``model`` faster on a CPU; on a GPU do nothing.
+    """Make training of ``model`` faster on this device.
 
-    Dropout draws random bytes. Under bf16 autocast the states between the encoder's layers are bf16 as well. Layer
-    norms still accumulate in float32; weights, their gradients and the loss are float32.
+    On a CPU dropout draws random bytes, and under bf16 autocast the states between the encoder's layers are bf16 as
+    well. Layer norms still accumulate in float32; weights, their gradients and the loss are float32.
     """
+    prepare(torch.device(kind()))
     if kind() != "cpu":
         return
     use_bytes(model)

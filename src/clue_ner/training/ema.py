@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from transformers import TrainerCallback
 
 
@@ -16,8 +17,9 @@ class ExponentialMovingAverage(TrainerCallback):  # type: ignore[misc]
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model, self.decay = model, decay
-        self.weights = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+        self.decay = decay
+        self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.weights = {name: p.detach().clone() for name, p in self.parameters.items()}
         """by the names of the trainable parameters"""
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
@@ -25,28 +27,24 @@ class ExponentialMovingAverage(TrainerCallback):  # type: ignore[misc]
         for name, value in self.weights.items():
             value.copy_(weights[name])
 
-    @torch.no_grad()
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Update the average with the weights after the optimizer step."""
         step = state.global_step
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, parameter in self._parameters():
-            self.weights[name].lerp_(parameter, 1 - decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(self.weights.values()), list(self.parameters.values()), step)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average into the model until the block ends."""
-        weights = {name: p.detach().clone() for name, p in self._parameters()}
+        weights = {name: p.detach().clone() for name, p in self.parameters.items()}
         self._fill(self.weights)
         try:
             yield
         finally:
             self._fill(weights)
 
-    def _parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        return ((name, p) for name, p in self.model.named_parameters() if name in self.weights)
-
     @torch.no_grad()
     def _fill(self, weights: Mapping[str, Tensor]) -> None:
-        for name, parameter in self._parameters():
+        for name, parameter in self.parameters.items():
             parameter.copy_(weights[name])
