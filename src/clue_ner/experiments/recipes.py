@@ -54,7 +54,7 @@ RECIPES = {
         {"corpus.name": "jsonl", "corpus.path": "my-corpus"},
     ),
     "bert-on-gpu": Recipe(
-        "bert-base-chinese from the hub, on a GPU; not measured here",
+        "bert-base-chinese from the hub, on a GPU; its F1 is not measured here",
         {
             "backbone.name": "google-bert/bert-base-chinese",
             "tagging.align": "characters",
