@@ -100,6 +100,13 @@ def test_params_reads_the_file_as_dvc_rewrites_it(tmp_path: Path, values: dict[s
     assert load_params(path).model_dump() == values | {"seed": 3}
 
 
+@pytest.mark.parametrize(("device", "found"), [("gpu", "'gpu'"), ("cuda:", "'cuda:'")])
+def test_params_says_which_devices_there_can_be(values: dict[str, Any], device: str, found: str) -> None:
+    values["evaluate"]["device"] = device
+    wanted = f"unknown device: wanted auto, cpu, cuda, cuda:N or mps, found {found}"
+    assert errors(values) == {"evaluate.device": wanted}
+
+
 @pytest.mark.parametrize(
     "written",
     ["4e-05x", "'4e-05'", "1:30.5", "12:30:45", "2020-01-01", "0o8", "yes", ".inf", ".nan", "true", "null", ""],

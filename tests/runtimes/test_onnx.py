@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,17 @@ def test_runtime_computes_on_the_card_that_is_named(export: Path, card: type[Car
         assert isinstance(tagger.runtime, OnnxRuntime)
         assert tagger.runtime._session.number == number
         assert tagger.tag(TEXTS) == wanted
+
+
+def test_runtime_loads_the_libraries_of_nvidia_s_packages(
+    export: Path, card: type[Card], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And leaves standard output, which has the entities, to itself."""
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: sys.stdout.write("Failed to load libcublas.so.13\n"))
+    Tagger.load(export, "onnx", device="cpu")
+    assert capsys.readouterr() == ("", "")
+    Tagger.load(export, device="cuda")
+    assert capsys.readouterr() == ("", "Failed to load libcublas.so.13\n")
 
 
 def test_runtime_names_a_card_that_is_not_there_and_leaves_standard_output_alone(

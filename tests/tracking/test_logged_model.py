@@ -176,6 +176,18 @@ def test_logged_model_gets_scores_on_another_dataset(tmp_path: Path) -> None:
     assert run.data.metrics["test/micro_f1"] == run.data.metrics["eval/micro_f1"] == 0.75
 
 
+def test_logged_model_gets_the_device_of_scores_that_are_there(tmp_path: Path) -> None:
+    """As after a kill between the two requests."""
+    fingerprint = trained(tmp_path, "a")
+    log_evaluation(tmp_path, fingerprint, "news", SCORED)
+    (model,) = models(local_client(tmp_path))
+    local_client(tmp_path).delete_logged_model_tag(model.model_id, "clue_ner.eval_device")
+    log_evaluation(tmp_path, fingerprint, "news", SCORED)
+    (model,) = models(local_client(tmp_path))
+    assert model.tags["clue_ner.eval_device"] == "cuda:0, NVIDIA H100"
+    assert {step for name, step in scores(model) if name.startswith("eval/")} == {0}
+
+
 def test_logged_model_has_scores_on_several_datasets_as_steps(tmp_path: Path) -> None:
     fingerprint = trained(tmp_path, "a")
     other = {"micro": {**EVALUATION["micro"], "f1": 0.5}, "fingerprint": fingerprint_of("other")}
